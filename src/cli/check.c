@@ -444,6 +444,7 @@ static void check_groups(struct check *check, const struct checked_file *file)
     char election[BW_DURATION_TEXT_BYTES];
     char ttl[BW_DURATION_TEXT_BYTES];
     char ttl_min[BW_DURATION_TEXT_BYTES];
+    char trip[BW_DURATION_TEXT_BYTES];
 
     bw_check_line(&check->lines, BW_CHECK_OK, file->name, "%" PRIu32 " group%s",
                   file->groups->group_count, file->groups->group_count == 1 ? "" : "s");
@@ -454,8 +455,10 @@ static void check_groups(struct check *check, const struct checked_file *file)
         bw_duration_format(spec->lease_ttl_ms, ttl);
         bw_duration_format((uint32_t)bw_spec_lease_ttl_ms_min(spec, check->election_timeout_ms),
                            ttl_min);
+        bw_duration_format(bw_spec_trip_ms_max(spec, check->election_timeout_ms), trip);
         bw_check_line(&check->lines, BW_CHECK_OK, spec->name,
-                      "lease_ttl %s, needed %s (with election_timeout %s)", ttl, ttl_min, election);
+                      "lease_ttl %s, needed %s (with election_timeout %s); round trips of up to %s", ttl, ttl_min,
+                      election, trip);
     }
 }
 
@@ -692,16 +695,34 @@ static void check_together(struct check *check)
 
 /* ---- dialling what they name --------------------------------------------------------------- */
 
-static void connect_file(struct check *check, const struct checked_file *file)
+static void connect_file(struct check *check, const struct checked_file *file, struct bw_check_trip *longest)
 {
     if (file->witness != NULL && enter(check, file)) {
-        bw_check_connect_witness(&check->lines, file->name, file->witness);
+        bw_check_connect_witness(&check->lines, file->name, file->witness, longest);
         bw_check_user_leave(&file->user);
     } else if (file->cli != NULL) {
         bw_check_connect_cli(&check->lines, file->name, file->cli);
     } else if (file->site != NULL && file->kind == BW_CONFIG_KIND_SITE) {
-        bw_check_connect_site(&check->lines, file->name, file->site);
+        bw_check_connect_site(&check->lines, file->name, file->site, longest);
     }
+}
+
+/* The timings of each group in these files, or else the defaults, beside the longest round trip. */
+static void judge_trip(struct check *check, const struct bw_check_trip *longest)
+{
+    struct bw_spec spec;
+    bool has_groups = false;
+
+    for (size_t i = 0; i < check->file_count; i++) {
+        const struct bw_groups_config *groups = check->files[i].groups;
+
+        for (uint32_t g = 0; groups != NULL && g < groups->group_count; g++)
+            bw_check_trip_borne(&check->lines, longest, &groups->groups[g].spec, check->election_timeout_ms, false);
+        has_groups = has_groups || groups != NULL;
+    }
+    bw_spec_defaults(&spec);
+    if (!has_groups)
+        bw_check_trip_borne(&check->lines, longest, &spec, check->election_timeout_ms, true);
 }
 
 /* ---- the verb ------------------------------------------------------------------------------ */
@@ -709,6 +730,7 @@ static void connect_file(struct check *check, const struct checked_file *file)
 static enum bw_exit run(struct check *check)
 {
     bool is_readable[FILES_MAX] = {false};
+    struct bw_check_trip longest = {.us = 0};
 
     for (size_t i = 0; i < check->file_count; i++)
         is_readable[i] = detect(check, &check->files[i]);
@@ -724,7 +746,9 @@ static enum bw_exit run(struct check *check)
         check_file(check, &check->files[i]);
     check_together(check);
     for (size_t i = 0; i < check->file_count && check->connects; i++)
-        connect_file(check, &check->files[i]);
+        connect_file(check, &check->files[i], &longest);
+    if (longest.us > 0)
+        judge_trip(check, &longest);
     (void)printf("%" PRIu32 " failed, %" PRIu32 " warning%s\n", check->lines.failed_count,
                  check->lines.warned_count, check->lines.warned_count == 1 ? "" : "s");
     return check->lines.failed_count > 0 ? BW_EXIT_FAILED : BW_EXIT_FINE;

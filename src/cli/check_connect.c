@@ -16,6 +16,8 @@
 #include <uv.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/config/scalar.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/tls_stream.h>
@@ -30,15 +32,16 @@ struct dialler {
     struct bw_check_lines *lines;
     const char *file;
     struct bw_credentials *credentials;
+    struct bw_check_trip *longest; /* NULL: who gives commands, from wherever */
 };
 
 /* False: that its certificate cannot be used was said with it. */
 static bool open_dialler(struct dialler *dialler, struct bw_check_lines *lines, const char *file,
-                         const struct bw_tls_config *tls)
+                         const struct bw_tls_config *tls, struct bw_check_trip *longest)
 {
     struct bw_diag diag = {0};
 
-    *dialler = (struct dialler){.lines = lines, .file = file};
+    *dialler = (struct dialler){.lines = lines, .file = file, .longest = longest};
     if (bw_credentials_load(tls->ca, tls->identity, &dialler->credentials, &diag) == BW_OK &&
         bw_credentials_revoke(dialler->credentials, tls->revoked, tls->revoked_count, &diag) ==
             BW_OK)
@@ -49,6 +52,42 @@ static bool open_dialler(struct dialler *dialler, struct bw_check_lines *lines, 
 }
 
 /* ---- HTTPS ----------------------------------------------------------------------------------- */
+
+static void note_trip(const struct dialler *dialler, const char *address, uint64_t us)
+{
+    struct bw_check_trip *longest = dialler->longest;
+
+    if (longest == NULL || us <= longest->us)
+        return;
+    longest->us = us;
+    longest->file = dialler->file;
+    (void)bw_copy_text(longest->address, sizeof longest->address, address); /* it is one */
+}
+
+void bw_check_trip_borne(struct bw_check_lines *lines, const struct bw_check_trip *trip, const struct bw_spec *spec,
+                         uint32_t election_timeout_ms, bool is_default)
+{
+    const uint32_t most_ms = bw_spec_trip_ms_max(spec, election_timeout_ms);
+    const uint64_t trip_ms = trip->us / 1000 + (trip->us % 1000 != 0);
+    const bool is_borne = trip_ms <= most_ms;
+    const char *whose = is_default ? trip->file : spec->name;
+    char most[BW_DURATION_TEXT_BYTES];
+    char longest[BW_DURATION_TEXT_BYTES];
+    char needed[BW_DURATION_TEXT_BYTES];
+
+    bw_duration_format(most_ms, most);
+    bw_duration_format((uint32_t)trip_ms, longest);
+    bw_duration_format((uint32_t)(2 * trip_ms), needed);
+    if (is_borne)
+        bw_check_line(lines, BW_CHECK_OK, whose, "longest round trip %s (%s); %s allow up to %s", longest,
+                      trip->address, is_default ? "the default timings" : "its timings", most);
+    else
+        bw_check_line(lines, BW_CHECK_WARN, whose,
+                      "longest round trip %s (%s); %s allow up to %s. Leases may end although nothing has failed. Set "
+                      "request_timeout in groups.yaml and election_timeout in witness.yaml (it is fixed by `witness "
+                      "init`) to at least %s",
+                      longest, trip->address, is_default ? "the default timings" : "its timings", most, needed);
+}
 
 static void dial_https(const struct dialler *dialler, const char *whose, const char *address)
 {
@@ -72,8 +111,10 @@ static void dial_https(const struct dialler *dialler, const char *whose, const c
                       "dialled %s: %s: it answers with HTTP status %d", whose, address,
                       reply.status);
     else
-        bw_check_line(dialler->lines, BW_CHECK_OK, dialler->file, "dialled %s: %s answers", whose,
-                      address);
+        bw_check_line(dialler->lines, BW_CHECK_OK, dialler->file, "dialled %s: %s answers, round trip %.1f ms", whose,
+                      address, (double)reply.trip_us / 1000.0);
+    if (err == BW_OK)
+        note_trip(dialler, address, reply.trip_us);
     bw_http_reply_deinit(&reply);
 }
 
@@ -329,12 +370,12 @@ static void dial_guard(struct bw_check_lines *lines, const char *file,
 /* ---- each kind of file ----------------------------------------------------------------------- */
 
 void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
-                              const struct bw_witness_config *config)
+                              const struct bw_witness_config *config, struct bw_check_trip *longest)
 {
     struct dialler dialler;
     char whose[BW_NAME_MAX + 16];
 
-    if (!open_dialler(&dialler, lines, file, &config->tls))
+    if (!open_dialler(&dialler, lines, file, &config->tls, longest))
         return;
     for (uint32_t i = 0; i < config->witness_count; i++) {
         if (i == config->self)
@@ -347,12 +388,12 @@ void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
 }
 
 void bw_check_connect_site(struct bw_check_lines *lines, const char *file,
-                           const struct bw_site_config *config)
+                           const struct bw_site_config *config, struct bw_check_trip *longest)
 {
     struct dialler dialler;
 
     dial_guard(lines, file, config);
-    if (!open_dialler(&dialler, lines, file, &config->tls))
+    if (!open_dialler(&dialler, lines, file, &config->tls, longest))
         return;
     for (uint32_t i = 0; i < config->witness_count; i++)
         dial_https(&dialler, "a witness", config->witnesses[i]);
@@ -364,7 +405,7 @@ void bw_check_connect_cli(struct bw_check_lines *lines, const char *file,
 {
     struct dialler dialler;
 
-    if (!open_dialler(&dialler, lines, file, &config->tls))
+    if (!open_dialler(&dialler, lines, file, &config->tls, NULL))
         return;
     for (uint32_t i = 0; i < config->endpoint_count; i++)
         dial_https(&dialler, "a witness", config->endpoints[i]);

@@ -240,6 +240,7 @@ static void finish_transfer(struct bw_http_exchange *exchange, CURLcode code)
     if (answer.err == BW_OK) {
         answer.body = exchange->body == NULL ? "" : exchange->body;
         answer.body_size = exchange->body_size;
+        answer.trip_us = bw_http_transfer_trip_us(exchange);
     }
     /* A server that refuses us in the handshake never reads what came after it. */
     answer.may_have_arrived = request_size > 0 && answer.err != BW_ERR_AUTH;
@@ -712,6 +713,7 @@ static void on_single_done(void *user, const struct bw_http_answer *answer)
         memcpy(reply->body, answer->body, answer->body_size + 1);
         reply->body_size = answer->body_size;
         reply->status = answer->status;
+        reply->trip_us = answer->trip_us;
     } else if (answer->err == BW_OK) {
         (void)bw_diag_set(&single->diag, BW_ERR_NOMEM, "out of memory");
     } else {

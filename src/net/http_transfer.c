@@ -119,6 +119,26 @@ uint64_t bw_http_transfer_trust_ends_ms(const struct bw_http_exchange *exchange)
     return end_ms != NULL ? *end_ms : UINT64_MAX;
 }
 
+static uint64_t get_time_us(const struct bw_http_exchange *exchange, CURLINFO info)
+{
+    curl_off_t time_us = 0;
+
+    return curl_easy_getinfo(exchange->easy, info, &time_us) == CURLE_OK && time_us > 0 ? (uint64_t)time_us : 0;
+}
+
+uint64_t bw_http_transfer_trip_us(const struct bw_http_exchange *exchange)
+{
+    const uint64_t found_us = get_time_us(exchange, CURLINFO_NAMELOOKUP_TIME_T);
+    const uint64_t connected_us = get_time_us(exchange, CURLINFO_CONNECT_TIME_T);
+    const uint64_t asked_us = get_time_us(exchange, CURLINFO_PRETRANSFER_TIME_T);
+    const uint64_t answered_us = get_time_us(exchange, CURLINFO_STARTTRANSFER_TIME_T);
+    const uint64_t answer_us = answered_us > asked_us ? answered_us - asked_us : 0;
+
+    if (connected_us <= found_us) /* over a connection that was there */
+        return answer_us;
+    return connected_us - found_us < answer_us || answer_us == 0 ? connected_us - found_us : answer_us;
+}
+
 bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange, SSL_CTX *context,
                                  const char **out_why)
 {

@@ -72,6 +72,10 @@ bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange,
  * is not connected yet. */
 uint64_t bw_http_transfer_trust_ends_ms(const struct bw_http_exchange *exchange);
 
+/* A round trip, once an answer came: TCP's beginning, or request and answer, whichever was shorter. What was lost, or
+ * what the server did meanwhile, makes one of them longer. 0: not known. */
+uint64_t bw_http_transfer_trip_us(const struct bw_http_exchange *exchange);
+
 /* Free what prepare made. The handle must not be in a multi any more. */
 void bw_http_transfer_release(struct bw_http_exchange *exchange);
 

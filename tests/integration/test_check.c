@@ -21,7 +21,7 @@ static void good_files_pass_with_their_numbers(void **state)
     assert_says("ok     certificate         breakwater://prod/agent/dc-a/agent-1, ");
     assert_says("state directory");
     assert_says("/state: fsync ");
-    assert_says("lease_ttl 20s, needed 13s (with election_timeout 1s)\n");
+    assert_says("lease_ttl 20s, needed 13s (with election_timeout 1s); round trips of up to 500ms\n");
     assert_says("fence_timeout of the site = 3s, TERM comes 3s333ms after a fence began "
                 "(fence_timeout of the group = 5s)\n");
     assert_says("breakwater://prod/operator/anna");
@@ -64,7 +64,7 @@ static void groups_are_judged_by_the_witness_files_election_timeout(void **state
     const int status = check("groups.yaml witness.yaml");
 
     assert_int_equal(status, 0);
-    assert_says("needed 17s (with election_timeout 2s)\n");
+    assert_says("needed 17s (with election_timeout 2s); round trips of up to 500ms\n");
     assert_says("WARN   certificate         breakwater://prod/witness/w1, ");
     assert_int_equal(check("--election-timeout 5s groups.yaml"), 1);
     assert_says("groups.yaml:4:16: error: groups[0].lease_ttl: ");

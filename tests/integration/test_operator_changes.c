@@ -291,7 +291,7 @@ static void check_dials_what_its_files_name(void **state)
     (void)check_connect("cli.yaml", "w1.yaml"); /* this machine may lack what the rest asks for */
     for (int i = 0; i < TRIO_WITNESSES; i++) {
         (void)snprintf(expected, sizeof expected,
-                       "dialled a witness: 127.0.0.1:%d answers", operator.trio.api[i]);
+                       "dialled a witness: 127.0.0.1:%d answers, round trip ", operator.trio.api[i]);
         assert_says(operator.out, expected);
         if (i == 0)
             continue;
@@ -299,6 +299,9 @@ static void check_dials_what_its_files_name(void **state)
                        ", Raft: 127.0.0.1:%d answers", operator.trio.raft[i]);
         assert_says(operator.out, expected);
     }
+
+    assert_says(operator.out, "ms (127.0.0.1:"); /* the longest round trip, of how many */
+    assert_says(operator.out, "; the default timings allow up to 150ms"); /* TRIO_ELECTION_MS */
 
     operator_put("closed.yaml",
                  "endpoints: [\"127.0.0.1:1\"]\ntls: {ca: %s/ca.pem, identity: %s/%s}\n",

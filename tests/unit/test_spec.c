@@ -76,6 +76,8 @@ static void fast_settings_are_sound(void **state)
 
     (void)state;
     assert_int_equal(bw_spec_lease_ttl_ms_min(&spec, 100), 900);
+    assert_int_equal(bw_spec_trip_ms_max(&spec, 2 * spec.request_timeout_ms), spec.request_timeout_ms / 2);
+    assert_int_equal(bw_spec_trip_ms_max(&spec, spec.request_timeout_ms / 2), spec.request_timeout_ms / 4);
     assert_int_equal(check(&spec, 100), 0);
 }
 

@@ -124,6 +124,9 @@ bool bw_spec_timings_may_be(const struct bw_spec *spec);
 /* The smallest lease_ttl that keeps the inequality of design 4 with the other values of `spec`. */
 uint64_t bw_spec_lease_ttl_ms_min(const struct bw_spec *spec, uint32_t election_timeout_ms);
 
+/* The longest round trip between witnesses, and between site and witness, that these timings bear (4). */
+uint32_t bw_spec_trip_ms_max(const struct bw_spec *spec, uint32_t election_timeout_ms);
+
 /* Index of the site of that name, or -1. */
 int bw_spec_find_site(const struct bw_spec *spec, const char *name);
 

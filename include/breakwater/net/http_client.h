@@ -68,6 +68,7 @@ struct bw_http_answer {
     const char *body;      /* NUL after its end; never NULL */
     size_t body_size;      /* 0 unless err is BW_OK */
     bool may_have_arrived; /* false: the server surely never saw the request */
+    uint64_t trip_us;      /* a round trip to the server, as measured; 0: not known */
     const char *text;      /* "HOST:PORT: what happened", for people; "" when err is BW_OK */
 };
 /* err is one of
@@ -127,6 +128,7 @@ struct bw_http_reply {
     char *body; /* NUL after its end; NULL unless BW_OK */
     size_t body_size;
     bool may_have_arrived;
+    uint64_t trip_us; /* 0: not known */
 };
 BW_MUST_CHECK enum bw_err bw_http_client_call(const struct bw_credentials *credentials,
                                               const struct bw_http_call *call,
