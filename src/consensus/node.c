@@ -38,6 +38,7 @@ struct bw_raft_node {
     struct bw_room_watch room_watch, snapshot_watch;
     enum bw_err (*save_vote)(void *user, struct bw_vote vote, struct bw_diag *diag); /* the store's own */
     unsigned election_timeout_ms;
+    struct bw_transport *transport;
     struct {
         uint64_t count, worst_ms; /* not told of yet */
         uint64_t told_ns;         /* 0: never */
@@ -482,6 +483,13 @@ static void on_snapshot_stalled(void *user, size_t bytes)
     (void)bw_room_watch_has_room(&node->snapshot_watch, bytes + BW_SAFE_IO_SNAPSHOT_HEAD_BYTES);
 }
 
+static size_t waiting_bytes(void *user, uint64_t peer)
+{
+    const struct bw_raft_node *node = user;
+
+    return bw_transport_waiting_bytes(node->transport, peer);
+}
+
 static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_config *config,
                               struct bw_diag *diag)
 {
@@ -497,6 +505,7 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
                                           .user = config->user,
                                           .has_room = has_room,
                                           .on_snapshot_stalled = on_snapshot_stalled,
+                                          .waiting_bytes = waiting_bytes,
                                           .room_user = node,
                                           .log = config->log};
 
@@ -556,6 +565,7 @@ enum bw_err bw_node_open(const struct bw_node_config *config, struct bw_raft_nod
         return bw_diag_set(diag, BW_ERR_NOMEM, "open data_dir %s", config->data_dir);
     node->log = config->log;
     node->election_timeout_ms = config->election_timeout_ms;
+    node->transport = config->transport;
     err = bw_data_dir_open(&node->dir, config->data_dir, &node->identity, diag);
     if (err == BW_OK)
         err = check_identity(config, &node->identity, diag);

@@ -577,6 +577,12 @@ static void copy_entries(struct safe_send *send, struct raft_append_entries *app
     send->safe->counts.entries_copied += append->n_entries;
 }
 
+static bool is_line_full(const struct bw_safe_io *safe, const struct bw_safe_io_peer *peer)
+{
+    return safe->config.waiting_bytes != NULL &&
+           safe->config.waiting_bytes(safe->config.user, peer->id) > BW_SAFE_IO_LINE_BYTES_MAX;
+}
+
 /* One peer that takes nothing must not make messages pile up here, and a snapshot that takes longer
  * than the library's patience must not be queued once more. */
 static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_io_peer *peer,
@@ -588,7 +594,7 @@ static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_i
         return false;
     if (message->type != RAFT_INSTALL_SNAPSHOT)
         return true;
-    return message->install_snapshot.last_index != NO_SNAPSHOT && !peer->snapshot_in_flight;
+    return message->install_snapshot.last_index != NO_SNAPSHOT && !peer->snapshot_in_flight && !is_line_full(safe, peer);
 }
 
 static int safe_send(struct raft_io *io, struct raft_io_send *outer,

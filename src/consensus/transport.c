@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <raft.h>
 #include <raft/uv.h>
@@ -396,6 +397,31 @@ static void raft_side_close(struct raft_uv_transport *raft, raft_uv_transport_cl
         close_pump(pump);
     }
     finish_close(transport);
+}
+
+/* Between the ends of its pair. */
+static size_t paired_bytes(const struct pump *pump)
+{
+    uv_os_fd_t fd;
+    int bytes = 0;
+
+    if (!pump->has_end || uv_fileno((const uv_handle_t *)&pump->end, &fd) != 0 || ioctl(fd, FIONREAD, &bytes) != 0)
+        return 0;
+    return (size_t)bytes;
+}
+
+size_t bw_transport_waiting_bytes(const struct bw_transport *transport, uint64_t peer)
+{
+    size_t bytes = 0;
+
+    for (const struct pump *pump = transport->pumps; pump != NULL; pump = pump->next) {
+        if (pump->peer != peer || !pump->is_dialed || pump->is_closing || pump->link == NULL)
+            continue;
+        bytes += paired_bytes(pump);
+        if (transport->ops->waiting_bytes != NULL)
+            bytes += transport->ops->waiting_bytes(pump->link);
+    }
+    return bytes;
 }
 
 struct raft_uv_transport *bw_transport_raft(struct bw_transport *transport)

@@ -110,6 +110,13 @@ static void on_snapshot_stalled(void *user, size_t bytes)
         voter->on_snapshot_stalled(voter->room_user, bytes);
 }
 
+static size_t waiting_bytes(void *user, uint64_t peer)
+{
+    const struct bw_voter *voter = user;
+
+    return voter->waiting_bytes == NULL ? 0 : voter->waiting_bytes(voter->room_user, peer);
+}
+
 static void on_stop(void *user, enum bw_stop why, const char *message)
 {
     struct bw_voter *voter = user;
@@ -506,6 +513,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
                                            .has_room = has_room,
                                            .on_snapshot_stalled = on_snapshot_stalled,
                                            .on_peer_behind = on_peer_behind,
+                                           .waiting_bytes = waiting_bytes,
                                            .user = voter};
     int rv;
 
@@ -515,6 +523,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     voter->stop = config->stop;
     voter->has_room = config->has_room;
     voter->on_snapshot_stalled = config->on_snapshot_stalled;
+    voter->waiting_bytes = config->waiting_bytes;
     voter->room_user = config->room_user;
     voter->user = config->user;
     voter->log = config->log;

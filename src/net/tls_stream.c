@@ -1,11 +1,13 @@
 #include "tls_stream_private.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <openssl/err.h>
 
@@ -202,6 +204,16 @@ size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream)
     if (stream->state != STATE_OPEN || free_bytes <= overhead)
         return 0;
     return free_bytes - overhead;
+}
+
+size_t bw_tls_stream_waiting_bytes(const struct bw_tls_stream *stream)
+{
+    uv_os_fd_t fd;
+    int unacknowledged = 0;
+
+    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &unacknowledged) != 0)
+        unacknowledged = 0; /* it is closed, or not there yet */
+    return stream->queued_bytes + (size_t)unacknowledged;
 }
 
 bool bw_tls_stream_is_drained(const struct bw_tls_stream *stream)

@@ -521,6 +521,11 @@ static size_t writable_bytes(const struct bw_link *link)
     return bw_tls_stream_writable_bytes(((const struct link *)link)->stream);
 }
 
+static size_t waiting_bytes(const struct bw_link *link)
+{
+    return bw_tls_stream_waiting_bytes(((const struct link *)link)->stream);
+}
+
 static void pause_link(struct bw_link *link)
 {
     bw_tls_stream_pause(link_of(link)->stream);
@@ -539,6 +544,7 @@ static void close_link(struct bw_link *link)
 const struct bw_link_ops bw_raft_link_ops = {.dial = dial,
                                              .write = write_link,
                                              .writable_bytes = writable_bytes,
+                                             .waiting_bytes = waiting_bytes,
                                              .pause = pause_link,
                                              .resume = resume_link,
                                              .close = close_link};

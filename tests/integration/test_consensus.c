@@ -18,6 +18,7 @@
 #include "janitor.h"
 #include "test_witness.h"
 
+#define THIN_S  15 /* which a snapshot takes over a thin line: longer than BW_SAFE_IO_BEHIND_MS */
 #define WAIT_MS 30000 /* for what must happen, on an idle machine: patience.h */
 
 static struct test_cluster cluster;
@@ -438,6 +439,44 @@ static void copy_directory(const char *from, const char *to)
     assert_int_equal(system(command), 0);
 }
 
+static bool is_led_by_one_of_the_others(void *user)
+{
+    (void)user;
+    return leader() != NULL && leader() != &witnesses[2];
+}
+
+/* L11: while it receives a snapshot it asks for votes, and its log is known no further: it has lost nothing. */
+static void a_peer_on_a_thin_line_catches_up_and_nobody_hands_over(void **state)
+{
+    struct test_witness *slow = &witnesses[2];
+    struct test_witness *first;
+    uint64_t term;
+
+    (void)state;
+    cluster.snapshot_threshold = 50;
+    cluster.snapshot_trailing = 10;
+    start_all();
+    (void)wait_for_leader();
+    if (leader() == slow)
+        assert_int_equal(bw_node_transfer(slow->node, 1), BW_OK);
+    test_run_until(&loop, is_led_by_one_of_the_others, NULL, WAIT_MS, "is led by one of the others");
+    submit(0, 10);
+    wait_for_count(slow, 10);
+    test_witness_stop(slow);
+    submit(10, 200);
+    first = leader();
+    term = first->term;
+    cluster.thin_bytes_s = sizeof slow->state / THIN_S;
+    start(slow->id);
+    wait_for_count(slow, 210);
+
+    assert_ptr_equal(leader(), first);
+    assert_int_equal(first->term, term);
+    assert_int_equal(first->behind, 0);
+    assert_in_range(slow->restores, 1, 2); /* the end of it may be on its way yet when it is sent again */
+    assert_int_equal(slow->state.hash, first->state.hash);
+}
+
 /* L11: its disk has lost an entry that it had acknowledged. The leader believes that it is there
  * and sends what follows, for ever; a new leader asks anew. */
 static void a_peer_that_forgot_an_entry_is_reported_and_repaired_by_a_new_leader(void **state)
@@ -726,6 +765,7 @@ int main(void)
         TEST(leadership_can_be_handed_over),
         TEST(leadership_goes_to_a_voter_that_is_there),
         TEST(a_member_that_was_away_for_100000_entries_catches_up),
+        TEST(a_peer_on_a_thin_line_catches_up_and_nobody_hands_over),
         TEST(a_peer_that_forgot_an_entry_is_reported_and_repaired_by_a_new_leader),
         TEST(a_command_from_tomorrow_stops_the_witness_before_it),
         TEST(another_witness_s_directory_is_refused),

@@ -1,11 +1,13 @@
 #include "test_witness.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,10 +21,15 @@
 
 #define GREETING_BYTES BW_HELLO_BYTES
 #define QUEUE_BYTES    (256 * 1024)
+#define THIN_TURN_MS   100 /* a thin line gives what it has so often */
+#define THIN_WITNESS   3
+#define NARROW_BYTES   4096 /* received beyond what the line gives */
 
 struct test_link {
     uv_tcp_t tcp;
     uv_connect_t connect;
+    uv_timer_t turn; /* of a thin line */
+    unsigned handles; /* not yet closed */
     struct test_witness *witness;
     struct test_link *next, **previous;
     struct bw_link_sink sink; /* events NULL: not adopted yet */
@@ -48,6 +55,8 @@ static void on_link_gone(uv_handle_t *handle)
     struct test_link *link = handle->data;
     struct bw_link_sink sink = link->sink;
 
+    if (--link->handles > 0)
+        return;
     *link->previous = link->next;
     if (link->next != NULL)
         link->next->previous = link->previous;
@@ -65,6 +74,18 @@ static void link_close(struct bw_link *opaque)
         return;
     link->is_closing = true;
     uv_close((uv_handle_t *)&link->tcp, on_link_gone);
+    uv_close((uv_handle_t *)&link->turn, on_link_gone);
+}
+
+static size_t link_waiting_bytes(const struct bw_link *opaque)
+{
+    const struct test_link *link = (const struct test_link *)opaque;
+    uv_os_fd_t fd;
+    int bytes = 0;
+
+    if (uv_fileno((const uv_handle_t *)&link->tcp, &fd) != 0 || ioctl(fd, SIOCOUTQ, &bytes) != 0)
+        bytes = 0;
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&link->tcp) + (size_t)bytes;
 }
 
 static size_t link_writable_bytes(const struct bw_link *opaque)
@@ -107,12 +128,42 @@ static enum bw_err link_write(struct bw_link *opaque, const uint8_t *data, size_
     return BW_ERR_IO;
 }
 
+static bool is_thin(const struct test_link *link)
+{
+    return link->witness->cluster->thin_bytes_s > 0 && link->witness->id == THIN_WITNESS && !link->is_dialed;
+}
+
+static void link_resume(struct bw_link *opaque);
+
+static void on_thin_turn(uv_timer_t *timer)
+{
+    struct test_link *link = timer->data;
+
+    if (!link->is_paused)
+        link_resume((struct bw_link *)link);
+}
+
+static void narrow(struct test_link *link)
+{
+    int bytes = NARROW_BYTES;
+
+    BW_ASSERT(uv_recv_buffer_size((uv_handle_t *)&link->tcp, &bytes) == 0);
+}
+
+/* The rest waits, most of it at the sender. */
+static void rest(struct test_link *link)
+{
+    (void)uv_read_stop((uv_stream_t *)&link->tcp);
+    BW_ASSERT(uv_timer_start(&link->turn, on_thin_turn, THIN_TURN_MS, 0) == 0);
+}
+
 static void on_link_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buffer)
 {
     struct test_link *link = handle->data;
 
     (void)suggested;
-    *out_buffer = uv_buf_init(link->buffer, sizeof link->buffer);
+    *out_buffer = uv_buf_init(link->buffer, is_thin(link) ? link->witness->cluster->thin_bytes_s * THIN_TURN_MS / 1000
+                                                          : sizeof link->buffer);
 }
 
 /* The acceptor has the whole greeting: it says who dialed. */
@@ -163,17 +214,21 @@ static void on_link_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffe
         else
             adopt(link);
     }
+    if (is_thin(link) && !link->is_closing)
+        rest(link);
     if (size > 0 && !link->is_closing)
         link->sink.events->on_data(link->sink.user, (const uint8_t *)data, size);
 }
 
 static void link_pause(struct bw_link *opaque)
 {
+    link_of(opaque)->is_paused = true;
     (void)uv_read_stop((uv_stream_t *)&link_of(opaque)->tcp);
 }
 
 static void link_resume(struct bw_link *opaque)
 {
+    link_of(opaque)->is_paused = false;
     BW_ASSERT(uv_read_start((uv_stream_t *)&link_of(opaque)->tcp, on_link_alloc, on_link_read) ==
               0);
 }
@@ -186,6 +241,9 @@ static struct test_link *new_link(struct test_witness *witness)
     link->witness = witness;
     BW_ASSERT(uv_tcp_init(witness->loop, &link->tcp) == 0);
     link->tcp.data = link;
+    BW_ASSERT(uv_timer_init(witness->loop, &link->turn) == 0);
+    link->turn.data = link;
+    link->handles = 2;
     link->connect.data = link;
     witness->open_handles++;
     link->next = witness->links;
@@ -246,12 +304,15 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     (void)uv_tcp_nodelay(&link->tcp, 1);
+    if (is_thin(link))
+        narrow(link);
     link_resume((struct bw_link *)link);
 }
 
 static const struct bw_link_ops link_ops = {.dial = link_dial,
                                             .write = link_write,
                                             .writable_bytes = link_writable_bytes,
+                                            .waiting_bytes = link_waiting_bytes,
                                             .pause = link_pause,
                                             .resume = link_resume,
                                             .close = link_close};

@@ -20,6 +20,7 @@ struct test_cluster {
     uint16_t ports[TEST_WITNESSES];
     unsigned election_ms, heartbeat_ms;
     unsigned snapshot_threshold, snapshot_trailing;
+    unsigned thin_bytes_s; /* so fast does the third witness receive from the others; 0: as fast as it can */
 };
 
 struct test_state {

@@ -44,6 +44,8 @@ struct bw_link_ops {
     enum bw_err (*write)(struct bw_link *link, const uint8_t *data, size_t size);
     /* How much write takes now; 0: wait for on_drained. */
     size_t (*writable_bytes)(const struct bw_link *link);
+    /* How much of what was written has not arrived at the peer's machine. NULL: nobody knows, and it counts as 0. */
+    size_t (*waiting_bytes)(const struct bw_link *link);
     void (*pause)(struct bw_link *link); /* no on_data until resume */
     void (*resume)(struct bw_link *link);
     void (*close)(struct bw_link *link); /* any state; on_closed follows */
@@ -61,6 +63,9 @@ void bw_transport_free(struct bw_transport *transport);
  * no more file descriptors. The link is then still the caller's. */
 BW_MUST_CHECK enum bw_err bw_transport_accept(struct bw_transport *transport, uint64_t peer,
                                               struct bw_link *link, struct bw_link_sink *out_sink);
+
+/* How much of what libraft has sent to witness `peer` has not arrived there. */
+size_t bw_transport_waiting_bytes(const struct bw_transport *transport, uint64_t peer);
 
 /* What libraft is given (node.h does). */
 struct raft_uv_transport *bw_transport_raft(struct bw_transport *transport);

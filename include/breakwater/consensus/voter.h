@@ -34,8 +34,9 @@ struct bw_voter_config {
     struct bw_node_events events;
     bw_stop_fn stop;    /* required */
     void *user;         /* of fsm, events and stop */
-    bw_has_room_fn has_room; /* may be NULL, as the next */
+    bw_has_room_fn has_room; /* may be NULL, as the next two */
     bw_snapshot_stalled_fn on_snapshot_stalled;
+    bw_waiting_bytes_fn waiting_bytes;
     void *room_user;
     struct bw_log *log; /* may be NULL */
 };
@@ -63,6 +64,7 @@ struct bw_voter {
     void *user;
     bw_has_room_fn has_room;
     bw_snapshot_stalled_fn on_snapshot_stalled;
+    bw_waiting_bytes_fn waiting_bytes;
     void *room_user;
     struct bw_log *log;
     bool is_room_missed; /* a majority lacks it, as the newest submission was told */

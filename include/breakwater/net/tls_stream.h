@@ -73,6 +73,8 @@ BW_MUST_CHECK enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, cons
                                               size_t size);
 /* Bytes that bw_tls_stream_write will take now: for a sender that cuts its data to fit. */
 size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream);
+/* Bytes of it that the peer's machine has not acknowledged yet. */
+size_t bw_tls_stream_waiting_bytes(const struct bw_tls_stream *stream);
 /* All that was written has left. Not yet: on_drained follows, unless it closes before. */
 bool bw_tls_stream_is_drained(const struct bw_tls_stream *stream);
 
