@@ -115,6 +115,8 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
     if (err == BW_OK)
         err = bw_script_runner_init(&agent->runner, &agent->loop, false, diag);
     if (err == BW_OK)
+        bw_script_runner_keep_output(&agent->runner, NULL, NULL);
+    if (err == BW_OK)
         err = bw_agent_saves_open(agent, diag);
     if (err == BW_OK)
         err = bw_agent_mirrors_open(agent, diag);

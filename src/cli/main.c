@@ -10,6 +10,7 @@
 #endif
 
 #include <breakwater/steps/steps.h>
+#include <breakwater/sys/output_reader.h>
 #include <breakwater/sys/reach.h>
 
 #include "inherited.h"
@@ -210,7 +211,9 @@ int main(int argc, char **argv)
         return (int)bw_verb_enforcer(argc - 1, argv + 1);
     if (strcmp(argv[1], BW_STEPS_VERB) == 0) /* likewise */
         return bw_verb_steps();
-    if (strcmp(argv[1], BW_REACH_PROBE_VERB) == 0) /* likewise */
+    if (strcmp(argv[1], BW_OUTPUT_READER_VERB) == 0) /* any daemon's that runs scripts */
+        return bw_output_reader_run() ? BW_EXIT_FINE : BW_EXIT_USAGE;
+    if (strcmp(argv[1], BW_REACH_PROBE_VERB) == 0) /* a guard's */
         bw_reach_probe();
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(argv[1], verbs[i].name) == 0)

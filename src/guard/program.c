@@ -264,6 +264,16 @@ static void raise_files(struct bw_guard_program *program)
                     allowed, wanted, (unsigned)program->config->group_count);
 }
 
+static void on_reader_failed(int os_errno, void *user)
+{
+    struct bw_guard_program *program = user;
+
+    bw_log_warn(&program->log, "output.reader_failed",
+                "error=%s does=\"this guard reads what services print, and tries again each second; until then a service "
+                "that prints ends with this guard\"",
+                bw_log_quote(strerror(os_errno)));
+}
+
 enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_diag *diag)
 {
     enum bw_err err;
@@ -273,6 +283,7 @@ enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_d
 
     if (err != BW_OK)
         return err;
+    bw_script_runner_keep_output(&program->runner, on_reader_failed, program);
     program->has_runner = true;
     open_signals(program);
     err = bw_guard_saves_open(program, diag);

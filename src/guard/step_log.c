@@ -223,11 +223,6 @@ static void log_oddities(struct bw_guard_work *work, const struct bw_script_resu
             "group=%s action=%s does=\"what it left running was ended: what is to live on has "
             "to move into $BREAKWATER_CGROUP\"",
             name, bw_action_word(action));
-    if (result->holds_output)
-        bw_log_warn(log, "script.output_held",
-                    "group=%s action=%s does=\"what it left behind writes to us, and breaks when "
-                    "this guard ends: redirect its output\"",
-                    name, bw_action_word(action));
     if (result->kept.dropped_bytes > 0 || result->is_line_cut)
         bw_log_warn(log, "script.output_cut",
                     "group=%s action=%s dropped_bytes=%" PRIu64 " line_cut=%s", name,

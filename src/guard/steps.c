@@ -207,25 +207,11 @@ static void tell_note(struct bw_guard_steps *steps, const struct bw_steps_note *
     tell(steps);
 }
 
-static void log_held(const struct bw_guard_steps *steps, const struct bw_steps_held *held)
-{
-    bw_log_warn(
-        &steps->group->program->log, "script.output_held",
-        "group=%s action=%s does=\"what it left behind writes to us, and breaks %s: redirect "
-        "its output\"",
-        steps->group->config->name, bw_action_word(steps->action),
-        held->is_full ? "now, as too many do" : "when this guard ends");
-}
-
 static enum bw_steps_heard read_note(struct bw_guard_steps *steps)
 {
     struct bw_steps_note note;
-    struct bw_steps_held held;
-    const enum bw_steps_heard heard = bw_steps_hear(
-        steps->fd, steps->count, &steps->group->program->runner, &note, &held);
+    const enum bw_steps_heard heard = bw_steps_hear(steps->fd, steps->count, &steps->group->program->runner, &note);
 
-    if (held.count != 0)
-        log_held(steps, &held);
     if (heard == BW_STEPS_HEARD_NOTE)
         take_note(steps, &note);
     return heard;

@@ -268,6 +268,7 @@ static enum bw_err equip(struct program *program, struct bw_diag *diag)
     err = bw_script_runner_init(&program->runner, &program->loop, false, diag);
     if (err != BW_OK)
         return err;
+    bw_script_runner_keep_output(&program->runner, NULL, NULL);
     BW_ASSERT(uv_timer_init(&program->loop, &program->due) == 0);
     program->due.data = program;
     for (int i = 0; i < SIGNALS; i++) {

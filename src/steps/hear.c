@@ -14,8 +14,7 @@ static bool is_sound(const struct bw_steps_note *note, uint32_t count)
 }
 
 /* Outputs that what it started still writes to: read on, as those of a script are. */
-static void take_descriptors(struct msghdr *message, struct bw_script_runner *runner,
-                             struct bw_steps_held *out_held)
+static void take_descriptors(struct msghdr *message, struct bw_script_runner *runner)
 {
     for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head != NULL;
          head = CMSG_NXTHDR(message, head)) {
@@ -29,15 +28,14 @@ static void take_descriptors(struct msghdr *message, struct bw_script_runner *ru
             int fd;
 
             memcpy(&fd, CMSG_DATA(head) + i * sizeof fd, sizeof fd);
-            out_held->is_full |= !bw_script_runner_read_on(runner, fd);
-            out_held->count++;
+            bw_script_runner_read_on(runner, fd);
         }
     }
 }
 
 /* Whoever speaks is not trusted: a note that is none is dropped. */
 enum bw_steps_heard bw_steps_hear(int channel, uint32_t count, struct bw_script_runner *runner,
-                                  struct bw_steps_note *out_note, struct bw_steps_held *out_held)
+                                  struct bw_steps_note *out_note)
 {
     char control[CMSG_SPACE(sizeof(int) * BW_STEPS_HELD_MAX)];
     struct bw_steps_note note;
@@ -48,13 +46,12 @@ enum bw_steps_heard bw_steps_hear(int channel, uint32_t count, struct bw_script_
                              .msg_controllen = sizeof control};
     const ssize_t got = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-    *out_held = (struct bw_steps_held){0};
     if (got < 0 && errno == EINTR)
         return BW_STEPS_HEARD_OTHER;
     if (got <= 0)
         return got < 0 && errno == EAGAIN ? BW_STEPS_HEARD_NOTHING : BW_STEPS_HEARD_END;
     if (message.msg_controllen != 0)
-        take_descriptors(&message, runner, out_held);
+        take_descriptors(&message, runner);
     if (got != (ssize_t)sizeof note || (message.msg_flags & MSG_TRUNC) != 0 ||
         !is_sound(&note, count))
         return BW_STEPS_HEARD_OTHER;

@@ -15,6 +15,7 @@
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/process_tree.h>
 
+#include "output_link.h"
 #include "script_child.h"
 #include "script_drain.h"
 #include "script_left.h"
@@ -171,18 +172,17 @@ static void on_output(uv_poll_t *poll, int status, int events)
     read_stream(stream, READS_PER_TURN);
 }
 
-/* The stream of a script whose leftovers hold it open. */
+/* The stream of a script that what is left of it may hold open. */
 static void hand_over(struct stream *stream)
 {
     int copy;
 
     if (stream->fd < 0)
         return;
-    stream->run->result.holds_output = true;
     copy = fcntl(stream->fd, F_DUPFD_CLOEXEC, 3); /* the same fd cannot be in two polls */
     close_stream(stream);
-    if (copy >= 0 && !bw_script_drain_start(stream->run->runner, copy))
-        (void)close(copy); /* only read from */
+    if (copy >= 0)
+        bw_script_drain_start(stream->run->runner, copy);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -285,10 +285,7 @@ static void finish(struct bw_script_run *run)
     for (int i = 0; i < 2; i++) {
         read_stream(&run->streams[i], READS_AT_END);
         bw_script_lines_end(&run->streams[i].lines, on_line, &run->streams[i]);
-        if (run->result.has_leftovers)
-            hand_over(&run->streams[i]);
-        else
-            close_stream(&run->streams[i]);
+        hand_over(&run->streams[i]); /* which is open where somebody holds it */
     }
     close_go(run);
     close_report(run);
@@ -756,7 +753,7 @@ static void on_sigchld_closed(uv_handle_t *handle)
 void bw_script_runner_finish_close(struct bw_script_runner *runner)
 {
     if (!runner->is_closing || runner->runs != NULL || runner->drains != NULL ||
-        uv_is_closing((uv_handle_t *)&runner->sigchld))
+        !bw_output_link_is_closed(runner) || uv_is_closing((uv_handle_t *)&runner->sigchld))
         return;
     uv_close((uv_handle_t *)&runner->sigchld, on_sigchld_closed);
 }
@@ -774,5 +771,6 @@ void bw_script_runner_close(struct bw_script_runner *runner,
         bw_script_kill(run);
     for (struct bw_script_drain *drain = runner->drains; drain != NULL; drain = drain->next)
         bw_script_drain_close(drain);
+    bw_output_link_close(runner);
     bw_script_runner_finish_close(runner);
 }

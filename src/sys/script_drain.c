@@ -7,6 +7,8 @@
 
 #include <breakwater/base/assert.h>
 
+#include "output_link.h"
+
 #define READS_PER_TURN 4 /* then the loop serves the others first */
 
 static void on_drain_closed(uv_handle_t *handle)
@@ -32,13 +34,10 @@ void bw_script_drain_close(struct bw_script_drain *drain)
     (void)close(drain->fd); /* only read from */
 }
 
-static void on_drain_readable(uv_poll_t *poll, int status, int events)
+static void read_on(struct bw_script_drain *drain)
 {
-    struct bw_script_drain *drain = poll->data;
     char *buffer = drain->runner->buffer;
 
-    (void)status; /* an error is met again by the read */
-    (void)events;
     for (int i = 0; i < READS_PER_TURN; i++) {
         ssize_t got = read(drain->fd, buffer, sizeof drain->runner->buffer);
 
@@ -51,28 +50,70 @@ static void on_drain_readable(uv_poll_t *poll, int status, int events)
     }
 }
 
-bool bw_script_drain_start(struct bw_script_runner *runner, int fd)
+static void on_drain_ready(uv_poll_t *poll, int status, int events)
+{
+    struct bw_script_drain *drain = poll->data;
+
+    (void)events;
+    if (!drain->is_passed)
+        read_on(drain); /* meets an error again */
+    else if (status != 0 || (events & UV_DISCONNECT) != 0)
+        bw_script_drain_close(drain); /* nobody writes to it any more */
+}
+
+/* Who has passed it waits for its end alone: a flood costs this loop nothing. */
+static void pass(struct bw_script_drain *drain)
+{
+    drain->is_passed = bw_output_link_pass(drain->runner, drain->fd);
+    BW_ASSERT(uv_poll_start(&drain->poll, drain->is_passed ? UV_DISCONNECT : UV_READABLE, on_drain_ready) == 0);
+}
+
+void bw_script_drains_pass(struct bw_script_runner *runner)
+{
+    for (struct bw_script_drain *drain = runner->drains; drain != NULL; drain = drain->next)
+        if (!drain->is_closing && !drain->is_passed)
+            pass(drain);
+}
+
+void bw_script_drains_take_back(struct bw_script_runner *runner)
+{
+    for (struct bw_script_drain *drain = runner->drains; drain != NULL; drain = drain->next) {
+        drain->is_passed = false;
+        if (!drain->is_closing)
+            BW_ASSERT(uv_poll_start(&drain->poll, UV_READABLE, on_drain_ready) == 0);
+    }
+}
+
+static struct bw_script_drain *new_drain(struct bw_script_runner *runner, int fd)
 {
     struct bw_script_drain *drain;
 
     if (runner->drain_count == BW_SCRIPT_DRAINS_MAX || runner->is_closing)
-        return false;
+        return NULL;
     drain = calloc(1, sizeof *drain);
-    if (drain == NULL)
-        return false;
+    if (drain != NULL && uv_poll_init(runner->loop, &drain->poll, fd) == 0)
+        return drain;
+    free(drain);
+    return NULL;
+}
+
+void bw_script_drain_start(struct bw_script_runner *runner, int fd)
+{
+    struct bw_script_drain *drain = new_drain(runner, fd);
+
+    if (drain == NULL) {
+        (void)bw_output_link_pass(runner, fd); /* the reader's copy is enough while it lives */
+        (void)close(fd);                       /* only read from */
+        return;
+    }
     drain->fd = fd;
     drain->runner = runner;
-    if (uv_poll_init(runner->loop, &drain->poll, fd) != 0) {
-        free(drain);
-        return false;
-    }
     drain->poll.data = drain;
-    BW_ASSERT(uv_poll_start(&drain->poll, UV_READABLE, on_drain_readable) == 0);
-    uv_unref((uv_handle_t *)&drain->poll); /* a service may outlive the loop */
     drain->next = runner->drains;
     runner->drains = drain;
     runner->drain_count++;
-    return true;
+    pass(drain);
+    uv_unref((uv_handle_t *)&drain->poll); /* a service may outlive the loop */
 }
 
 size_t bw_script_runner_held(const struct bw_script_runner *runner, int *out_fds, size_t max)
@@ -89,10 +130,7 @@ size_t bw_script_runner_held(const struct bw_script_runner *runner, int *out_fds
     return count;
 }
 
-bool bw_script_runner_read_on(struct bw_script_runner *runner, int fd)
+void bw_script_runner_read_on(struct bw_script_runner *runner, int fd)
 {
-    if (bw_script_drain_start(runner, fd))
-        return true;
-    (void)close(fd); /* only read from */
-    return false;
+    bw_script_drain_start(runner, fd);
 }

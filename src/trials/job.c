@@ -133,20 +133,16 @@ static void note_run(struct bw_sandbox_job *job, const char *when, int percent)
 
 static void judge_leftovers(struct bw_sandbox_job *job, uint32_t left)
 {
-    char end[160] = "";
-
     if (left == 0)
         return;
-    if (job->outcome.holds_output)
-        (void)snprintf(end, sizeof end, ", holding its output open");
     if (bw_action_is_action(job->action) || job->action == BW_ACTION_FENCE)
         bw_trial_find(job->sandbox->report, BW_TRIAL_STOP_LEFTOVERS, BW_TRIAL_PROBLEM,
-                      "%" PRIu32 " process%s of %s outlived it%s; the guard kills such", left,
-                      left == 1 ? "" : "es", bw_script_key(job->action), end);
+                      "%" PRIu32 " process%s of %s outlived it; the guard kills such", left,
+                      left == 1 ? "" : "es", bw_script_key(job->action));
     else
         bw_trial_find(job->sandbox->report, BW_TRIAL_OBSERVE_LEFTOVERS, BW_TRIAL_WARNING,
-                      "%" PRIu32 " process%s of %s outlived it%s", left, left == 1 ? "" : "es",
-                      bw_script_key(job->action), end);
+                      "%" PRIu32 " process%s of %s outlived it", left, left == 1 ? "" : "es",
+                      bw_script_key(job->action));
 }
 
 static void judge_run(const struct bw_sandbox_job *job)
@@ -182,12 +178,8 @@ struct bw_sandbox_channel {
 static enum bw_steps_heard hear(struct bw_sandbox_channel *channel)
 {
     struct bw_steps_note note;
-    struct bw_steps_held held;
-    const enum bw_steps_heard heard = bw_steps_hear(
-        channel->fd, BW_STEPS_MAX, &channel->job->sandbox->runner, &note, &held);
 
-    channel->job->outcome.holds_output |= held.count != 0;
-    return heard;
+    return bw_steps_hear(channel->fd, BW_STEPS_MAX, &channel->job->sandbox->runner, &note);
 }
 
 static void hear_all(struct bw_sandbox_channel *channel)
@@ -262,7 +254,6 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     outcome->dropped_bytes = result->kept.dropped_bytes;
     outcome->is_line_cut = result->is_line_cut;
     outcome->by_shell = result->by_shell;
-    outcome->holds_output = result->holds_output;
     close_channel(job);
     copy_printable(outcome->first_line, sizeof outcome->first_line, result->first_line,
                    strlen(result->first_line));

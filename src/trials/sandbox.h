@@ -53,7 +53,6 @@ struct bw_sandbox_outcome {
     uint64_t dropped_bytes;
     bool is_line_cut;
     bool by_shell;
-    bool holds_output;
     uint32_t leftovers; /* processes that it left in its slot; start: the service */
     char why[BW_DIAG_TEXT_BYTES];
 };

@@ -320,7 +320,6 @@ static void note_processes(struct bw_sandbox *sandbox, struct bw_sandbox_census 
         find_outside(sandbox);
     if (out_census->count == 0) {
         bw_trial_skip(report, BW_TRIAL_START_SAME, "no process of the service is seen");
-        bw_trial_skip(report, BW_TRIAL_START_OUTPUT, "no process of the service is seen");
         bw_trial_skip(report, BW_TRIAL_STOP_PROCESSES, "no process of the service is seen");
     }
 }
@@ -343,17 +342,6 @@ static void judge_time(struct bw_sandbox *sandbox, enum bw_action_kind action,
                       bw_trial_ms_text(time->max_ns, text), limit_ms);
 }
 
-/* The runner drains what the left-behind still hold open of a script's output. Asked some runs
- * after the start: what only was about to end has ended. */
-static void judge_output(struct bw_sandbox *sandbox)
-{
-    if (sandbox->report->process_count > 0 && sandbox->runner.drain_count > 0)
-        bw_trial_find(sandbox->report, BW_TRIAL_START_OUTPUT, BW_TRIAL_WARNING,
-                      "what start left running holds stdout or stderr of the script");
-    else if (sandbox->report->process_count > 0)
-        bw_trial_pass(sandbox->report, BW_TRIAL_START_OUTPUT, "none of its processes does");
-}
-
 /* status, start, status, start, stop, status, stop. False: a start does not work at all. */
 static bool cycle(struct bw_sandbox *sandbox)
 {
@@ -368,7 +356,6 @@ static bool cycle(struct bw_sandbox *sandbox)
     if (goes_on(sandbox))
         bw_trial_readiness(sandbox, "while started");
     if (goes_on(sandbox))
-        judge_output(sandbox);
     if (goes_on(sandbox) && bw_sandbox_count(sandbox, &census) &&
         bring_up(sandbox, BW_TRIAL_START_AGAIN, BW_TRIAL_START_AGAIN, "second start") &&
         bw_sandbox_pause(sandbox, COPY_MS))

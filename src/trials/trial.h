@@ -81,8 +81,6 @@ enum bw_trial_verdict {
       "a start that status does not confirm is taken back: make the two agree")                    \
     X(START_TIME, "start.time", "start needs less than half of its limit",                         \
       "raise start_timeout: a bad day is slower than today")                                       \
-    X(START_OUTPUT, "start.output", "the service does not write to the script's output",           \
-      "redirect it (>>LOG 2>&1 </dev/null): it breaks when the guard is restarted")                \
     X(START_AGAIN, "start.again", "a second start ends with 0 and leaves it started",              \
       "let it exit 0 when the service runs already")                                               \
     X(START_SAME, "start.same", "a second start leaves the running service alone",                 \

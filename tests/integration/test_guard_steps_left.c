@@ -32,7 +32,6 @@ static void what_a_step_leaves_writes_on_without_it(void **state)
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
 
-    rig_wait_log(rig, "script.output_held");
     rig_wait_beat(rig, rig_now_ms());
     rig_wait_beat(rig, rig_now_ms());
 }

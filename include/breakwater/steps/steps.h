@@ -92,14 +92,10 @@ enum bw_steps_heard {
     BW_STEPS_HEARD_NOTHING, /* yet */
     BW_STEPS_HEARD_END,
 };
-struct bw_steps_held {
-    uint32_t count;
-    bool is_full; /* not all are read on: who writes there breaks */
-};
 /* Reads one note at the other end of `channel`, of a list of `count` steps; never waits. What came with it is read on by
- * `runner` and told in `out_held`; `out_note` is set for a NOTE alone. */
+ * `runner`; `out_note` is set for a NOTE alone. */
 enum bw_steps_heard bw_steps_hear(int channel, uint32_t count, struct bw_script_runner *runner,
-                                  struct bw_steps_note *out_note, struct bw_steps_held *out_held);
+                                  struct bw_steps_note *out_note);
 
 /* Runs what stdin says, and returns the exit status that is due. -1: there is no plan: nobody but a
  * guard starts it. */

@@ -32,7 +32,7 @@
 #define BW_SCRIPT_FD_CHANNEL       3           /* what `channel` is to it */
 #define BW_SCRIPT_LINE_BYTES_MAX   4096 /* a longer line is cut, and said to be */
 #define BW_SCRIPT_FIRST_LINE_BYTES 256
-/* Outputs still held by what start scripts left behind: both of each group that a site file can have. */
+/* Outputs still held by what scripts left behind: both of each group that a site file can have. */
 #define BW_SCRIPT_DRAINS_MAX (2 * BW_SITE_GROUPS_MAX)
 /* Of its runs before, in its slot, so many processes may be there still, beyond SIGKILL, when one is begun. */
 #define BW_SCRIPT_LEFT_MAX 8
@@ -62,7 +62,6 @@ struct bw_script_result {
     bool by_shell;          /* given to bash or sh: worth a warning */
     bool has_leftovers;     /* a start script left processes behind, as start scripts do */
     bool has_swept;         /* another one did: they were ended */
-    bool holds_output;      /* they hold its stdout or stderr, which break when this process ends */
     bool is_line_cut;       /* a line was longer than BW_SCRIPT_LINE_BYTES_MAX */
     enum bw_err tree;       /* BW_OK, or its tree could not be ended: someone must know */
     const char *first_line; /* of stdout, trimmed, at most BW_SCRIPT_FIRST_LINE_BYTES - 1 bytes */
@@ -82,7 +81,7 @@ size_t bw_script_tail(const struct bw_script_kept *kept, char *out_text, size_t 
 enum bw_script_stream { BW_SCRIPT_STDOUT, BW_SCRIPT_STDERR };
 enum bw_script_leftovers {
     BW_SCRIPT_END_LEFTOVERS,  /* status and the like: what is left in its slot is ended at once */
-    /* start: what is left is the service; its output is still read. One that a signal has ended was
+    /* start: what is left is the service. One that a signal has ended was
      * not over with it: what it had begun gets TERM and KILL, and is gone before on_end. */
     BW_SCRIPT_KEEP_LEFTOVERS,
 };
@@ -152,6 +151,20 @@ void bw_script_kill(struct bw_script_run *run);
 
 /* ---- all runs -------------------------------------------------------------------------------- */
 
+/* To the process that reads what is left behind prints, also when this one has ended (output_reader.h). */
+struct bw_output_link {
+    bool is_kept;
+    int fd; /* -1: there is none */
+    uv_poll_t poll;
+    bool is_poll_closing;
+    uv_timer_t again; /* active: until another one may be made */
+    uint64_t made_at_ms;
+    bool has_failed;
+    unsigned handles;
+    void (*on_failed)(int os_errno, void *user);
+    void *user;
+};
+
 /* One per process, which must start its children by it alone: it asks for the status of all. */
 struct bw_script_runner {
     uv_loop_t *loop;
@@ -159,6 +172,7 @@ struct bw_script_runner {
     struct bw_script_run *runs;
     struct bw_script_drain *drains;
     size_t drain_count;
+    struct bw_output_link output;
     struct bw_script_left *left; /* what no KILL has ended */
     bool is_closing;
     void (*on_closed)(struct bw_script_runner *runner, void *user);
@@ -170,11 +184,15 @@ struct bw_script_runner {
  * scan rests on. */
 BW_MUST_CHECK enum bw_err bw_script_runner_init(struct bw_script_runner *runner, uv_loop_t *loop,
                                                 bool is_subreaper, struct bw_diag *diag);
+/* From here on the output of what scripts leave behind breaks with nobody: a process of its own reads on. While none can
+ * be made this one reads, and `on_failed` (or NULL) is called once. */
+void bw_script_runner_keep_output(struct bw_script_runner *runner, void (*on_failed)(int os_errno, void *user),
+                                  void *user);
 /* Copies of the outputs that are still read for what was left behind, for who reads on when this
  * process has ended; at most `max`, the caller's to close. */
 size_t bw_script_runner_held(const struct bw_script_runner *runner, int *out_fds, size_t max);
-/* Reads on for somebody who has ended; takes `fd`. False: there is no room, and it is closed. */
-bool bw_script_runner_read_on(struct bw_script_runner *runner, int fd);
+/* Reads on for somebody who has ended; takes `fd`. */
+void bw_script_runner_read_on(struct bw_script_runner *runner, int fd);
 /* Kills the runs that there are; on_closed after the last on_end. Leftovers are left. */
 void bw_script_runner_close(struct bw_script_runner *runner,
                             void (*on_closed)(struct bw_script_runner *runner, void *user),
