@@ -4,6 +4,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/lease.h>
+#include <breakwater/core/script_failure.h>
 
 #include "claims.h"
 #include "policy.h"
@@ -27,6 +28,7 @@ static const char *several_word(const struct judgement *judgement);
 static void judge_declared(struct judgement *judgement);
 static void judge_claim(struct judgement *judgement);
 static void judge_report(struct judgement *judgement);
+static void judge_scripts(struct judgement *judgement);
 static void judge_rejoin(struct judgement *judgement);
 static void judge_service(struct judgement *judgement);
 static void judge_maintenance(struct judgement *judgement);
@@ -146,12 +148,29 @@ static void judge_report(struct judgement *judgement)
     if (report->guard_busy) /* it would refuse to arm another epoch */
         judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, false,
                                            "its guard still runs a start or a stop");
+    judge_scripts(judgement);
     judge_rejoin(judgement);
     judge_service(judgement);
     judge_rate(judgement);
     judge_fence(judgement);
     judge_readiness(judgement);
     judge_lag(judgement);
+}
+
+/* What cannot be run would be found when it is needed, with the service down (4). Who serves already needs no start. */
+static void judge_scripts(struct judgement *judgement)
+{
+    const struct bw_report *report = &judgement->contact->report;
+    const struct bw_script_failure *failure = bw_failures_find_unrunnable(report->failures, report->failure_count);
+
+    if (failure == NULL)
+        return;
+    if (judgement->role == BW_ROLE_ADOPTER || judgement->role == BW_ROLE_OVERRIDER) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_SCRIPTS, judgement->site, failure->outcome.words);
+        return;
+    }
+    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SCRIPTS, judgement->site, false,
+                                       failure->outcome.words);
 }
 
 /* The newest epoch that was verified serving; none for the site whose data that is. */

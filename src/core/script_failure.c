@@ -77,6 +77,31 @@ void bw_failures_on_run(struct bw_site_failures *failures, const struct bw_guard
     }
 }
 
+void bw_failures_on_look(struct bw_site_failures *failures, const struct bw_guard_run_ended *ended,
+                         struct bw_instant now)
+{
+    struct bw_guard_run_ended unrun = {.action = ended->unrunnable, .result = BW_RUN_NOT_STARTED};
+
+    if (ended->action != BW_ACTION_STATUS || !ended->has_looked)
+        return;
+    for (uint32_t i = failures->count; i > 0; i--)
+        if (failures->list[i - 1].what.result == BW_SCRIPT_UNRUNNABLE)
+            forget(failures, (enum bw_action_kind)failures->list[i - 1].what.action);
+    if (ended->unrunnable == BW_ACTION_NONE)
+        return;
+    memcpy(unrun.outcome.words, ended->unrunnable_words, sizeof unrun.outcome.words);
+    keep(failures, &unrun, now);
+    failures->list[0].what.result = BW_SCRIPT_UNRUNNABLE;
+}
+
+const struct bw_script_failure *bw_failures_find_unrunnable(const struct bw_script_failure *failures, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (failures[i].result == BW_SCRIPT_UNRUNNABLE)
+            return &failures[i];
+    return NULL;
+}
+
 void bw_failures_unseen(struct bw_site_failures *failures, enum bw_action_kind action,
                         struct bw_instant now)
 {
@@ -158,6 +183,9 @@ void bw_failure_text(const struct bw_script_failure *failure, uint64_t more_ms,
         break;
     case BW_RUN_NOT_STARTED:
         (void)snprintf(what, sizeof what, "%s could not be run %s", word, age);
+        break;
+    case BW_SCRIPT_UNRUNNABLE:
+        (void)snprintf(what, sizeof what, "%s cannot be run", word);
         break;
     case BW_RUN_TOO_LATE:
         (void)snprintf(what, sizeof what, "%s was not begun %s: its lease was about to end", word,

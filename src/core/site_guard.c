@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/script_end.h>
 
 /* ---- the lease is what the guard has acknowledged (3.2.3, 3.4) ---------------------------- */
 
@@ -497,6 +498,20 @@ static void on_stopped_first(const struct step *step, enum bw_run_result result)
     bw_site_observe_soon(step, BW_ACTION_STATUS);
 }
 
+/* From D - F to D the guard and its enforcer kill what is in reach, whatever runs there (3.2.4): a stop that meets this
+ * KILL has not failed. The fence that follows sees the end. */
+static bool is_deadlines_kill(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    const struct bw_site *site = step->site;
+    const uint64_t fence_ns = site->memory.terms.fence_ms * BW_NS_PER_MS;
+    const struct bw_instant end = site->arm_sent_end;
+
+    return ended->action == BW_ACTION_STOP && ended->result == BW_RUN_FAILED && ended->epoch == site->memory.epoch &&
+           bw_script_is_ended_by((int)ended->outcome.signal) && end.boot_ns != 0 &&
+           bw_instant_right_is_over(step->now, bw_instant_sub(end, fence_ns)) &&
+           !bw_instant_wait_is_over(step->now, bw_instant_add(end, BW_LOOK_ANSWER_NS));
+}
+
 static void on_stop_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -523,7 +538,8 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     if (bw_site_runs_again(step, ended->result))
         return;
     /* 3.5: a stop that fails is followed by the fence at once. */
-    bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
+    if (!is_deadlines_kill(step, ended))
+        bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
     bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S33");
 }
 
@@ -689,7 +705,9 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         on_run_begun(step, message);
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
-        bw_failures_on_run(&site->failures, &message->ended, step->now);
+        if (!is_deadlines_kill(step, &message->ended))
+            bw_failures_on_run(&site->failures, &message->ended, step->now);
+        bw_failures_on_look(&site->failures, &message->ended, step->now);
         on_run_ended(step, &message->ended);
         break;
     case BW_GUARD_MESSAGE_EPOCH_ENDED:

@@ -201,6 +201,7 @@ static void count_service(const struct step *step, struct bw_instant seen)
         site->rogue_in_a_row++;
     else
         site->rogue_in_a_row = 0;
+    site->rogue_serves = service == BW_SERVICE_STARTED || (site->rogue_in_a_row > 1 && site->rogue_serves);
 }
 
 /* 3.1: what was started by hand long after its epoch is not what served under it. */
@@ -480,7 +481,8 @@ static bool may_fence(const struct step *step)
            site->running == BW_ACTION_NONE && bw_instant_wait_is_over(step->now, site->retry_at);
 }
 
-/* 3.8: an enforced site without a lease that serves, or does not know, twice in a row, is fenced. */
+/* 3.8: an enforced site without a lease that serves, or does not know, twice in a row, is fenced. Nobody started
+ * anything where no look said so: the alarm of an unknown status is another one. */
 static void fence_rogue(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -488,8 +490,10 @@ static void fence_rogue(const struct step *step)
     if (site->rogue_in_a_row < 2 || !may_fence(step))
         return;
     site->rogue_in_a_row = 0;
-    bw_site_alarm(site, BW_ALARM_ROGUE_START, true);
-    site->rogue_starts++;
+    if (site->rogue_serves) {
+        bw_site_alarm(site, BW_ALARM_ROGUE_START, true);
+        site->rogue_starts++;
+    }
     bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S39");
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S40");
 }

@@ -269,6 +269,53 @@ static bool begins_service(const struct bw_guard_work *work)
     return work->run.action == BW_ACTION_START || work->run.action == BW_ACTION_REJOIN;
 }
 
+/* Whether each script that the group may need could be run is looked at with each status (4). */
+#define LOOK_AT_MAX (5 + 2 * BW_STEPS_MAX)
+static struct {
+    const char *paths[LOOK_AT_MAX + 1];
+    enum bw_action_kind actions[LOOK_AT_MAX];
+    size_t count;
+} needed; /* one loop, one thread: read by the child that is forked next, and for its answer made again */
+
+static void need(const char *path, enum bw_action_kind action)
+{
+    if (path == NULL)
+        return;
+    needed.paths[needed.count] = path;
+    needed.actions[needed.count++] = action;
+    needed.paths[needed.count] = NULL;
+}
+
+static void list_needed(const struct bw_group_config *config)
+{
+    static const enum bw_action_kind actions[] = {BW_ACTION_STATUS, BW_ACTION_START, BW_ACTION_STOP, BW_ACTION_FENCE,
+                                                  BW_ACTION_VERIFY};
+
+    needed.count = 0;
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        const struct bw_steps_config *steps = bw_group_config_steps(config, actions[i]);
+
+        for (uint32_t k = 0; steps != NULL && k < steps->count; k++)
+            need(steps->items[k].script, actions[i]);
+        if (steps == NULL)
+            need(config->scripts[actions[i]], actions[i]);
+    }
+}
+
+static void fill_unrunnable(const struct bw_guard_work *work, const struct bw_script_result *result,
+                            struct bw_guard_run_ended *out_ended)
+{
+    char text[BW_SCRIPT_WORDS_MAX * 2];
+
+    list_needed(work->group->config);
+    out_ended->has_looked = result->has_looked;
+    if (!result->has_looked || result->unrunnable < 0 || (size_t)result->unrunnable >= needed.count)
+        return;
+    out_ended->unrunnable = needed.actions[result->unrunnable];
+    (void)snprintf(text, sizeof text, "%s: %s", needed.paths[result->unrunnable], result->unrunnable_why.text);
+    bw_utf8_plain(out_ended->unrunnable_words, sizeof out_ended->unrunnable_words, text, strlen(text));
+}
+
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_guard_work *work = user;
@@ -294,6 +341,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
                        bw_group_config_run_name(group->config, work->run.action),
                        result->diag->text);
     fill_outcome(work, result, &work->ended.outcome);
+    if (work->run.action == BW_ACTION_STATUS)
+        fill_unrunnable(work, result, &work->ended);
     work->digest = bw_guarded_digest(&group->at, work->slot, result->digest);
     bw_guard_log_end(work, result);
     if (bw_guard_gathers(&group->machine, work->run.action, false))
@@ -413,6 +462,10 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
     int channel = -1;
     enum bw_err err = BW_OK;
 
+    if (action == BW_ACTION_STATUS) {
+        list_needed(group->config);
+        spec.look_at = needed.paths;
+    }
     if (bw_group_config_steps(group->config, action) != NULL)
         err = bw_guard_steps_open(work, &plan, &spec, &channel, diag);
     else if (spec.path == NULL)

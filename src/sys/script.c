@@ -459,6 +459,18 @@ static void note_word(struct bw_script_run *run, const struct bw_child_record *r
     bw_child_explain(record, &run->result, &run->diag);
 }
 
+static void note_looked(struct bw_script_run *run, const struct bw_child_record *record)
+{
+    struct bw_child_record one = *record;
+    struct bw_script_result ignored = {0};
+
+    one.word = record->why;
+    run->result.has_looked = true;
+    run->result.unrunnable = record->why == 0 ? -1 : (int)record->which;
+    if (record->why != 0)
+        bw_child_explain(&one, &ignored, &run->result.unrunnable_why);
+}
+
 static void read_report(struct bw_script_run *run)
 {
     struct bw_child_record record;
@@ -472,6 +484,8 @@ static void read_report(struct bw_script_run *run)
             run->result.by_shell = true;
         else if (got == (ssize_t)sizeof record && record.word == BW_CHILD_DIGEST)
             run->result.digest = record.digest;
+        else if (got == (ssize_t)sizeof record && record.word == BW_CHILD_LOOKED)
+            note_looked(run, &record);
         else if (got == (ssize_t)sizeof record)
             note_word(run, &record);
         else

@@ -174,17 +174,6 @@ static void reset_scheduling(void)
         (void)setpriority(PRIO_PROCESS, 0, 0); /* never refused: it only gives way */
 }
 
-/* As root it would be whatever they make of it. */
-static void refuse_writable(const struct plan *plan)
-{
-    struct bw_child_record record = {.word = BW_CHILD_WRITABLE};
-
-    if (!plan->spec->refuses_writable || !bw_path_is_writable(plan->path, record.path))
-        return;
-    (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: exit all the same */
-    _exit(125);
-}
-
 /* What was seen with certain scripts says nothing of others (3.4): so the bytes that run are looked at, not
  * those of when the file was loaded. */
 static void look_at_bytes(const struct plan *plan)
@@ -219,21 +208,80 @@ static bool wait_for_go(int fd, struct bw_instant *out_not_after)
     return true;
 }
 
-/* Looked at here and nowhere else: a file system that hangs then holds up this child, and neither the
- * deadlines nor the fences of whoever made it (3.4). True: it is a shell's. */
-static bool is_for_a_shell(const char *path)
+/* The interpreter that the first line of `path` names, in out_path; false: none, or it cannot be read. */
+static bool read_interpreter(const char *path, char out_path[BW_PATH_OWNER_BYTES])
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const ssize_t got = fd < 0 ? -1 : read(fd, out_path, BW_PATH_OWNER_BYTES - 1);
+    size_t begin = 2;
+    size_t end;
+
+    if (fd >= 0)
+        (void)close(fd); /* only read from */
+    if (got < 3 || out_path[0] != '#' || out_path[1] != '!')
+        return false;
+    out_path[got] = '\0';
+    while (out_path[begin] == ' ' || out_path[begin] == '\t')
+        begin++;
+    for (end = begin; out_path[end] != '\0' && out_path[end] != ' ' && out_path[end] != '\t' && out_path[end] != '\n';)
+        end++;
+    memmove(out_path, out_path + begin, end - begin);
+    out_path[end - begin] = '\0';
+    return end > begin;
+}
+
+/* What keeps a script from being run, or 0. Asked by a child and by nobody else: a file system that hangs then holds up
+ * that child, and neither the deadlines nor the fences of whoever made it (3.4). */
+static uint8_t find_obstacle(const char *path, bool refuses_writable, struct bw_child_record *out_record)
 {
     struct stat st;
 
-    if (stat(path, &st) != 0)
-        give_up(FD_REPORT, BW_CHILD_NO_SCRIPT, errno);
+    out_record->os_errno = 0;
+    if (stat(path, &st) != 0) {
+        out_record->os_errno = errno;
+        return BW_CHILD_NO_SCRIPT;
+    }
     if (!S_ISREG(st.st_mode))
-        give_up(FD_REPORT, BW_CHILD_NO_FILE, 0);
-    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
-        return false;
-    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
-        give_up(FD_REPORT, BW_CHILD_NO_ACCESS, errno);
-    return true;
+        return BW_CHILD_NO_FILE;
+    if (refuses_writable && bw_path_is_writable(path, out_record->path))
+        return BW_CHILD_WRITABLE;
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0 && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) {
+        out_record->os_errno = errno;
+        return BW_CHILD_NO_ACCESS;
+    }
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 && read_interpreter(path, out_record->path) &&
+        faccessat(AT_FDCWD, out_record->path, X_OK, AT_EACCESS) != 0) {
+        out_record->os_errno = errno;
+        return BW_CHILD_NO_INTERPRETER;
+    }
+    return 0;
+}
+
+/* Says what it finds of the group's other scripts: what cannot be run is known before it is needed (4). */
+static void look_at_others(const struct plan *plan)
+{
+    const char *const *paths = plan->spec->look_at;
+    struct bw_child_record record = {.word = BW_CHILD_LOOKED};
+
+    if (paths == NULL)
+        return;
+    for (int32_t i = 0; paths[i] != NULL && record.why == 0; i++) {
+        record.which = i;
+        record.why = find_obstacle(paths[i], plan->spec->refuses_writable, &record);
+    }
+    (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: it runs all the same */
+}
+
+/* Exits if it cannot be run. */
+static void look_at_script(const struct plan *plan)
+{
+    struct bw_child_record record = {0};
+
+    record.word = find_obstacle(plan->path, plan->spec->refuses_writable, &record);
+    if (record.word == 0)
+        return;
+    (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: exit all the same */
+    _exit(125);
 }
 
 static void exec_script(struct plan *plan, bool by_shell)
@@ -273,8 +321,9 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
         give_up(FD_REPORT, BW_CHILD_NO_SETUP, errno);
     if (!wait_for_go(FD_GO, &not_after))
         give_up(FD_REPORT, BW_CHILD_NO_GO, 0);
-    by_shell = is_for_a_shell(plan->path);
-    refuse_writable(plan);
+    look_at_others(plan);
+    look_at_script(plan);
+    by_shell = faccessat(AT_FDCWD, plan->path, X_OK, AT_EACCESS) != 0;
     look_at_bytes(plan);
     /* Design 3.4: the last look before the script runs. */
     if (bw_instant_right_is_over(bw_clock_now(), not_after))
@@ -496,17 +545,17 @@ void bw_child_explain(const struct bw_child_record *record, struct bw_script_res
         result->digest = record->digest;
         (void)bw_diag_set(diag, BW_ERR_STALE, "its scripts have been changed since they were loaded");
         return;
+    case BW_CHILD_NO_INTERPRETER:
+        (void)bw_diag_errno(diag, record->os_errno, "execute %.256s%s, which its #! line names", record->path,
+                            strchr(record->path, '\r') != NULL ? " (with a carriage return)" : "");
+        return;
     case BW_CHILD_NO_EXEC:
-        if (record->os_errno == ENOENT)
-            (void)bw_diag_errno(diag, ENOENT,
-                                "execute it (does its #! line name an interpreter that exists, "
-                                "and end without a carriage return?)");
-        else
-            (void)bw_diag_errno(diag, record->os_errno, "execute it");
+        (void)bw_diag_errno(diag, record->os_errno, "execute it");
         return;
     case BW_CHILD_NO_SETUP:
     case BW_CHILD_BY_SHELL:
     case BW_CHILD_DIGEST:
+    case BW_CHILD_LOOKED:
         break;
     }
     (void)bw_diag_errno(diag, record->os_errno, "prepare its descriptors and its cgroup");

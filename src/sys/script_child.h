@@ -18,11 +18,15 @@ enum bw_child_word {
     BW_CHILD_DIGEST = 'H',    /* what is there now: `digest`; it goes on */
     BW_CHILD_OTHER = 'O',     /* and that is not what was to run: `digest` */
     BW_CHILD_NO_EXEC = 'X',   /* execve: os_errno */
+    BW_CHILD_NO_INTERPRETER = 'I', /* that its #! line names: `path`, os_errno */
+    BW_CHILD_LOOKED = 'K',         /* at the scripts of `look_at`: `which` cannot be run, for `why`; it goes on */
 };
 
 /* Fixed size, so that one write is one record. */
 struct bw_child_record {
     uint8_t word;
+    uint8_t why;   /* of LOOKED: a word of this list; 0: all can be run */
+    int32_t which; /* of LOOKED */
     int32_t os_errno;
     uint64_t digest;
     char path[BW_PATH_OWNER_BYTES];

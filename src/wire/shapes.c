@@ -699,7 +699,7 @@ GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIS
 GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST),
       NUMBER(run_id), ENUM(result, BW_RUN_LIST), ENUM(refusal, BW_REFUSAL_LIST),
       NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail), MESSAGE(sight, reach_sight),
-      LATER_AS(outcome, said, script_outcome))
+      LATER_AS(outcome, said, script_outcome), BOOL(has_looked), ENUM(unrunnable, BW_ACTION_LIST), TEXT(unrunnable_words))
 #undef CORE
 #undef WIRE
 #define CORE PART(epoch_ended)

@@ -71,6 +71,48 @@ static void a_script_that_vanished_is_not_started(void **state)
     assert_non_null(strstr(ended.tail, "status.sh"));
 }
 
+/* Each script that the group needs is looked at with the status, and found before it is needed (5.1). */
+static void what_cannot_be_run_is_found_by_a_status(void **state)
+{
+    static const struct {
+        const char *name;
+        enum bw_action_kind action;
+        const char *how; /* run by a shell, in the rig's directory */
+        const char *says;
+    } cases[] = {
+        {"start.sh", BW_ACTION_START, "rm start.sh", "No such file"},
+        {"stop.sh", BW_ACTION_STOP, "rm stop.sh; mkdir stop.sh", "not a file"},
+        {"fence.sh", BW_ACTION_FENCE, "printf '#!/bin/bassh -e\nexit 0\n' >fence.sh", "/bin/bassh"},
+        {"fence.sh", BW_ACTION_FENCE, "printf '#!/bin/sh\r\nexit 0\r\n' >fence.sh", "carriage return"},
+        {"start.sh", BW_ACTION_START, "chmod 0777 start.sh", "can be changed by others"},
+        {"status.sh", BW_ACTION_STATUS, "rm status.sh", "No such file"},
+    };
+    struct rig *rig = *state;
+    char command[512];
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bw_guard_run_ended ended = rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+        assert_true(ended.has_looked);
+        assert_int_equal(ended.unrunnable, BW_ACTION_NONE);
+        (void)snprintf(command, sizeof command, "cd '%s' && cp -p %s kept && { %s; }", rig->dir, cases[i].name,
+                       cases[i].how);
+        assert_int_equal(system(command), 0);
+
+        ended = rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+        assert_true(ended.has_looked);
+        assert_int_equal(ended.unrunnable, cases[i].action);
+        assert_non_null(strstr(ended.unrunnable_words, cases[i].name));
+        assert_non_null(strstr(ended.unrunnable_words, cases[i].says));
+        (void)snprintf(command, sizeof command, "cd '%s' && rm -rf %s && mv kept %s", rig->dir, cases[i].name,
+                       cases[i].name);
+        assert_int_equal(system(command), 0);
+    }
+}
+
 /* While it serves somebody opens the script to others: from then on nothing of it runs. */
 static void a_script_that_others_can_write_is_refused_by_and_by(void **state)
 {
@@ -222,6 +264,7 @@ int main(void)
         TEST(a_start_that_hangs_and_ignores_term_times_out),
         TEST(a_status_that_prints_100_mb_is_heard_all_the_same),
         TEST(a_script_that_vanished_is_not_started),
+        TEST(what_cannot_be_run_is_found_by_a_status),
         TEST(a_script_that_others_can_write_is_refused_by_and_by),
         TEST(a_script_edited_where_it_lies_is_seen_by_the_next_look),
         TEST(a_script_edited_where_it_lies_is_not_started_unseen),

@@ -103,6 +103,67 @@ static void where_no_site_can_start_it_is_tried_again_until_one_can(void **state
     real_assert_no_overlap(&cluster);
 }
 
+/* ---- a script that cannot be run ---- */
+
+static bool has_failure(struct real_cluster *of, int site, const char *begins, const char *names)
+{
+    const json_t *failures = json_object_get(real_site_json(of, site), "failures");
+    json_t *failure;
+    size_t i;
+
+    json_array_foreach(failures, i, failure)
+    {
+        const char *text = json_string_value(json_object_get(failure, "text"));
+
+        if (text != NULL && strncmp(text, begins, strlen(begins)) == 0 && strstr(text, names) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool is_kept_from_starting(struct real_cluster *of, int site)
+{
+    return real_site_lists(of, site, "why_not", "scripts") && !real_site_flag(of, site, "eligible") &&
+           has_failure(of, site, "start cannot be run: ", "start.sh: ");
+}
+
+static bool is_eligible(struct real_cluster *of, int site)
+{
+    return real_site_flag(of, site, "eligible");
+}
+
+/* 4: else it would be found when the primary is lost. */
+static void a_site_whose_start_cannot_be_run_is_not_eligible(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    real_until(&cluster, is_eligible, 1, "the standby could take over");
+
+    real_drop(&cluster, 1, "start.sh");
+    real_until(&cluster, is_kept_from_starting, 1, "status names the script that cannot be run");
+
+    real_write_scripts(&cluster.sites[1]);
+    real_until(&cluster, is_eligible, 1, "it could take over again");
+}
+
+static bool has_named_status(struct real_cluster *of, int site)
+{
+    return real_site_lists(of, site, "alarms", "status_unknown") &&
+           has_failure(of, site, "status cannot be run: ", "status.sh: ");
+}
+
+static void a_status_that_is_missing_is_named_and_no_rogue_start(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+
+    real_drop(&cluster, 1, "status.sh");
+    real_until(&cluster, has_named_status, 1, "status names the script that cannot be run");
+
+    assert_false(real_site_lists(&cluster, 1, "alarms", "rogue_start"));
+    assert_false(real_for_a_lease(&cluster, has_rogue_alarm, 1));
+}
+
 /* ---- a fence that ends nothing ---- */
 
 static bool is_held(struct real_cluster *of, int site)
@@ -263,6 +324,8 @@ int main(void)
         CASE(a_service_started_by_hand_at_the_standby_is_fenced_and_shown),
         CASE(a_failed_start_is_stopped_and_the_next_site_is_tried),
         CASE(where_no_site_can_start_it_is_tried_again_until_one_can),
+        CASE(a_site_whose_start_cannot_be_run_is_not_eligible),
+        CASE(a_status_that_is_missing_is_named_and_no_rogue_start),
         CASE(a_failed_fence_holds_the_group_until_it_works),
         CASE(an_agent_whose_own_fence_fails_holds_the_group_too),
         CASE(a_start_that_outlives_its_guard_is_ended_by_the_agent),

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <breakwater/core/guard_link.h>
+
 #include "policy_judge.h"
 
 /* ---- what keeps a site from being granted: one fault each, and nothing else ---- */
@@ -68,6 +70,13 @@ static void busy_guard(struct bw_report *report)
 {
     report->guard_busy = true;
 }
+static void unrunnable_script(struct bw_report *report)
+{
+    report->failure_count = 2;
+    report->failures[0] = (struct bw_script_failure){.action = BW_ACTION_STOP, .result = BW_RUN_NOT_STARTED}; /* once */
+    report->failures[1] = (struct bw_script_failure){
+        .action = BW_ACTION_START, .result = BW_SCRIPT_UNRUNNABLE, .outcome.words = "start.sh: ..."};
+}
 static void unready(struct bw_report *report)
 {
     report->ready = false;
@@ -88,6 +97,7 @@ static const struct {
     {"service", unknown_service},
     {"service", started_service},
     {"guard", lost_guard},
+    {"scripts", unrunnable_script},
     {"claim", higher_epoch},
     {"rejoining", due_rejoin},
     {"rejoining", joined_behind_an_older_epoch},

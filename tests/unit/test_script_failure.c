@@ -190,6 +190,38 @@ static void what_a_hostile_site_tells_is_harmless(void **state)
     assert_non_null(strstr(text, "did not end in 4294967.2 s and was killed 49 days ago: ????"));
 }
 
+static void look(enum bw_action_kind unrunnable, bool has_looked)
+{
+    struct bw_guard_run_ended ended = {.action = BW_ACTION_STATUS,
+                                       .result = BW_RUN_OK,
+                                       .line = "stopped",
+                                       .has_looked = has_looked,
+                                       .unrunnable = unrunnable};
+
+    if (unrunnable != BW_ACTION_NONE)
+        strcpy(ended.unrunnable_words, "/etc/start.sh: No such file or directory");
+    bw_failures_on_look(&failures, &ended, (struct bw_instant){1, 1});
+}
+
+/* 4: what kept a run from beginning, as a lack of memory, says nothing of the next one. */
+static void what_a_look_finds_unrunnable_stays_until_a_look_finds_otherwise(void **state)
+{
+    (void)state;
+    run(BW_ACTION_START, BW_RUN_NOT_STARTED, "", "fork: no memory");
+    assert_null(bw_failures_find_unrunnable(&failures.list[0].what, failures.count));
+
+    look(BW_ACTION_START, true);
+    assert_int_equal(failures.count, 1);
+    assert_string_equal(text_of(0), "start cannot be run: /etc/start.sh: No such file or directory");
+    assert_non_null(bw_failures_find_unrunnable(&failures.list[0].what, failures.count));
+    look(BW_ACTION_NONE, false); /* its guard is older, or the look was cut off */
+    assert_int_equal(failures.count, 1);
+    run(BW_ACTION_STOP, BW_RUN_FAILED, "", "");
+    look(BW_ACTION_NONE, true);
+    assert_int_equal(failures.count, 1);
+    assert_string_equal(text_of(0), "stop failed 12 s ago, exit 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +235,7 @@ int main(void)
         cmocka_unit_test(how_it_ended_is_told_where_it_ended_by_itself),
         cmocka_unit_test_setup(a_stop_that_ends_well_and_is_not_believed_says_so, begin),
         cmocka_unit_test_setup(what_a_hostile_site_tells_is_harmless, begin),
+        cmocka_unit_test_setup(what_a_look_finds_unrunnable_stays_until_a_look_finds_otherwise, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -503,6 +503,39 @@ static void a_stop_that_failed_is_an_alarm_and_fenced_at_once(void **state) /* 3
     assert_true((reported(&world).alarms & 1u << BW_ALARM_STOP_FAILED) != 0);
 }
 
+/* 3.2.4: the enforcer kills what runs in reach, a stop as well. */
+static void a_stop_that_met_the_kill_of_the_deadline_has_not_failed(void **state)
+{
+    static const struct {
+        uint64_t before_end_ms; /* of the fence window it is F before the end */
+        uint32_t signal;
+        bool is_failure;
+    } cases[] = {{100, 9, false}, {FENCE_MS + 1000, 9, true}, {100, 0, true}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world;
+        struct bw_guard_message of;
+
+        begin_serving(&world);
+        order(&world, BW_ORDER_STOP, 1);
+        of = (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_RUN_ENDED,
+                                       .epoch = 1,
+                                       .ended = {.epoch = 1,
+                                                 .action = BW_ACTION_STOP,
+                                                 .run_id = world.sent_run.run.run_id,
+                                                 .result = BW_RUN_FAILED,
+                                                 .exit_status = -1,
+                                                 .outcome.signal = cases[i].signal}};
+        world.now_ms = world.site.arm_sent_end.boot_ns / BW_NS_PER_MS - cases[i].before_end_ms;
+        from_guard(&world, &of);
+
+        assert_asked(&world, "RUN:fence");
+        assert_int_equal((reported(&world).alarms & 1u << BW_ALARM_STOP_FAILED) != 0, cases[i].is_failure);
+        assert_int_equal(reported(&world).failure_count, cases[i].is_failure);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +561,7 @@ int main(void)
         cmocka_unit_test(a_site_that_serves_reports_that_it_does_and_by_which_means),
         cmocka_unit_test(what_is_being_fenced_is_not_called_stopped),
         cmocka_unit_test(a_stop_that_failed_is_an_alarm_and_fenced_at_once),
+        cmocka_unit_test(a_stop_that_met_the_kill_of_the_deadline_has_not_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -354,6 +354,22 @@ static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
     assert_int_equal(world.site.rogue_starts, 1);
 }
 
+/* What is unknown is fenced, and nobody has started it. */
+static void an_unknown_status_is_fenced_and_no_rogue_start(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.memory.enforced = true;
+    status(&world, "what?");
+    status(&world, "what?");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_false(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+    assert_int_equal(world.site.rogue_starts, 0);
+}
+
 /* Found by the simulator: the guard that would have repeated the fence had begun anew, and the site was no
  * candidate for ever (3.3). */
 static void a_fence_that_failed_is_repeated_until_one_has_seen_the_end(void **state)
@@ -718,6 +734,7 @@ int main(void)
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
+        cmocka_unit_test(an_unknown_status_is_fenced_and_no_rogue_start),
         cmocka_unit_test(a_fence_that_failed_is_repeated_until_one_has_seen_the_end),
         cmocka_unit_test(a_rogue_is_fenced_while_the_site_waits_for_its_first_lease),
         cmocka_unit_test(what_an_epoch_is_to_adopt_is_no_rogue),

@@ -65,6 +65,7 @@
     X(FAILOVERS, "failovers", "fewer failovers than allowed in the window")                        \
     X(TARGET_LOST, "target_lost", "the target of the move may come")                               \
     X(MEASURED, "measured", "its readiness script has ended once")                                 \
+    X(SCRIPTS, "scripts", "each script that it needs can be run")                                  \
     X(BUSY, "busy", "its guard has ended every start and stop of before")                          \
     X(STOP_SEEN, "stop_seen", "the end of the service at the holder could be seen")                \
     X(UNHEALTHY, "unhealthy", "the holder could not show for long enough that it serves")         \

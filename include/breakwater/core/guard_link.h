@@ -179,6 +179,9 @@ struct bw_guard_run_ended {
     char tail[BW_SCRIPT_TAIL_BYTES_MAX]; /* the last lines: for readiness the key=value lines */
     struct bw_reach_sight sight; /* STATUS: what counts from this look on */
     struct bw_script_outcome outcome;
+    bool has_looked; /* STATUS: whether each script that the group needs can be run: */
+    enum bw_action_kind unrunnable; /* whose script cannot be, the first one; NONE: all can */
+    char unrunnable_words[BW_SCRIPT_WORDS_MAX + 1]; /* which, and why; cleaned */
 };
 
 /* ---- whoever looks at the guard: without a hello, and nothing changes by it ---- */

@@ -1,5 +1,5 @@
 /* script_failure.h - what a site tells people of its scripts whose newest run has failed: when,
- * how, and the last that each said. No decision rests on it (design 5.1). Pure. */
+ * how, and the last that each said. No decision rests on it (design 5.1), but on what cannot be run (4). Pure. */
 #ifndef BW_CORE_SCRIPT_FAILURE_H
 #define BW_CORE_SCRIPT_FAILURE_H
 
@@ -20,6 +20,12 @@ struct bw_site_failures {
  * neither (it was refused, a look was cut off) changes nothing. */
 void bw_failures_on_run(struct bw_site_failures *failures, const struct bw_guard_run_ended *ended,
                         struct bw_instant now);
+/* A look at all scripts, if this status had one: notes the script that cannot be run, and ends what an earlier look has
+ * noted. */
+void bw_failures_on_look(struct bw_site_failures *failures, const struct bw_guard_run_ended *ended,
+                         struct bw_instant now);
+/* Of what a site needs in order to become primary, that which cannot be run; NULL: nothing is known to. */
+const struct bw_script_failure *bw_failures_find_unrunnable(const struct bw_script_failure *failures, uint32_t count);
 /* Its script ended well, and what it was to bring about was not seen in time. */
 void bw_failures_unseen(struct bw_site_failures *failures, enum bw_action_kind action,
                         struct bw_instant now);

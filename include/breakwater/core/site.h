@@ -325,6 +325,7 @@ struct bw_site {
     bool stops_by_kill;            /* `stops_first`, by a KILL of its reach */
     enum bw_proof_word proof_word; /* what has come of the newest; for people */
     uint32_t rogue_in_a_row;
+    bool rogue_serves; /* one of these said `started` */
     uint32_t rogue_starts; /* fenced, since the agent began */
     enum bw_site_start start;
     enum bw_site_stop stop;

@@ -58,6 +58,9 @@ struct bw_script_result {
     uint64_t duration_ns;
     uint64_t digest;        /* as the child found it; 0: it was not asked, or did not come so far */
     bool is_other;          /* not started, because of that */
+    bool has_looked;        /* at the scripts of `look_at`: */
+    int unrunnable;         /* the first of them that cannot be run, by its place there; -1: all can be run */
+    struct bw_diag unrunnable_why;
     bool is_unbegun;        /* its limit came before it had executed its script: `diag` says so */
     bool by_shell;          /* given to bash or sh: worth a warning */
     bool has_leftovers;     /* a start script left processes behind, as start scripts do */
@@ -111,6 +114,7 @@ struct bw_script_spec {
     const void *digest_of;
     uint64_t wanted_digest;
     bool refuses_other;
+    const char *const *look_at; /* paths, ended by NULL: the child looks whether each could be run; NULL: at none */
     uint64_t limit_ns;      /* from the go-ahead; UINT64_MAX: the caller ends it */
     uint64_t kill_grace_ns; /* between TERM and KILL */
     /* The script itself runs now (execve succeeded), or a signal ended its child before that; always before an
