@@ -265,7 +265,8 @@ static void check_witness(struct check *check, const struct checked_file *file)
         bw_check_script(&check->lines, "on_event", config->on_event);
     /* A leader writes before it answers: an fsync must be short beside an election. */
     bw_check_directory(&check->lines, "data directory", config->data_dir,
-                       "`breakwater witness init` makes it", config->election_timeout_ms / 10);
+                       "`breakwater witness init` makes it; if it was there before and is lost, the other witnesses refuse "
+                       "a new one: check --connect asks them", config->election_timeout_ms / 10);
     bw_check_witness_unit(&check->lines, config->data_dir);
     bw_check_snapshots(&check->lines, "data directory", config->data_dir);
     bw_check_user_leave(&file->user);

@@ -18,10 +18,13 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/consensus/data_dir.h>
+#include <breakwater/consensus/stop.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/tls_stream.h>
 #include <breakwater/wire/enforcer_message.h>
+#include <breakwater/witness/witness.h>
 
 #include "at_site.h"
 
@@ -369,6 +372,25 @@ static void dial_guard(struct bw_check_lines *lines, const char *file,
 
 /* ---- each kind of file ----------------------------------------------------------------------- */
 
+/* A directory that is not there yet may be one that was lost (3.9). */
+static void ask_about_id(struct bw_check_lines *lines, const char *file, const struct bw_witness_config *config)
+{
+    struct bw_witness_answer answers[BW_WITNESSES_ASKED_MAX];
+    char path[BW_DATA_DIR_PATH_MAX + sizeof "/" BW_DATA_DIR_IDENTITY];
+    struct bw_diag diag = {0};
+    uint32_t count = 0;
+
+    (void)snprintf(path, sizeof path, "%s/" BW_DATA_DIR_IDENTITY, config->data_dir);
+    if (access(path, F_OK) == 0 ||
+        bw_witness_ask_others(config, config->witnesses, config->witness_count, (struct bw_id){{0}}, answers, &count,
+                              &diag) != BW_OK)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        if (answers[i].has_used_id)
+            bw_check_line(lines, BW_CHECK_FAIL, file, "%s has no identity, and witness %s %s: " BW_WITNESS_LOST,
+                          config->data_dir, answers[i].name, answers[i].text);
+}
+
 void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
                               const struct bw_witness_config *config, struct bw_check_trip *longest)
 {
@@ -377,6 +399,7 @@ void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
 
     if (!open_dialler(&dialler, lines, file, &config->tls, longest))
         return;
+    ask_about_id(lines, file, config);
     for (uint32_t i = 0; i < config->witness_count; i++) {
         if (i == config->self)
             continue;

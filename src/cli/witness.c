@@ -132,11 +132,39 @@ static enum bw_exit found(const struct bw_witness_config *config, struct bw_id c
     return exit;
 }
 
+/* A member that cannot be asked is no reason to refuse: the cluster judges again when the witness starts. */
+static bool is_id_used(const struct bw_witness_config *config, struct bw_id cluster_id)
+{
+    struct bw_witness_answer answers[BW_WITNESSES_ASKED_MAX];
+    struct bw_diag diag = {0};
+    uint32_t count = 0;
+    bool is_used = false;
+
+    if (bw_witness_ask_others(config, config->witnesses, config->witness_count, cluster_id, answers, &count, &diag) !=
+        BW_OK)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!answers[i].has_used_id)
+            continue;
+        (void)fprintf(stderr, "%s %s\n", answers[i].name, answers[i].text);
+        is_used = true;
+    }
+    return is_used;
+}
+
 static enum bw_exit join(const struct bw_witness_config *config, struct bw_id cluster_id)
 {
     char text[BW_ID_TEXT_BYTES];
-    const enum bw_exit exit = make(config, cluster_id, true, text);
+    enum bw_exit exit;
 
+    if (is_id_used(config, cluster_id)) {
+        (void)fprintf(stderr,
+                      "error: witness init: the id %" PRIu32 " was used before (see above); nothing was made\n"
+                      "  next:  " BW_WITNESS_LOST "\n",
+                      config->witnesses[config->self].id);
+        return BW_EXIT_UNSAFE;
+    }
+    exit = make(config, cluster_id, true, text);
     if (exit == BW_EXIT_FINE)
         (void)fprintf(stderr,
                       "Start it: it tells the members that it is there. Then an operator says\n"

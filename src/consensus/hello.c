@@ -131,11 +131,11 @@ static bool is_expected(const struct bw_hello *self, const struct bw_hello *thei
     return false;
 }
 
-/* By what was applied, so for ever; and it is to hear so whatever else it has wrong. */
+/* By what was applied, so for ever; and it is to hear so whatever else it has wrong, also before it makes a directory. */
 static bool was_removed(const struct bw_hello *self, const struct bw_roll *roll,
                         const struct bw_hello *theirs, struct bw_diag *diag)
 {
-    if (theirs->word != BW_HELLO_JOIN || theirs->to != self->from ||
+    if ((theirs->word != BW_HELLO_JOIN && theirs->word != BW_HELLO_ASK) || theirs->to != self->from ||
         !bw_roster_has_removed(&roll->applied, theirs->from))
         return false;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,

@@ -131,6 +131,11 @@ static enum bw_err describe_broken(const struct bw_http_failure *failure, struct
     if (refusal != NULL)
         return bw_diag_set(diag, BW_ERR_AUTH, "%s: TLS refused by the server: %s", failure->where,
                            refusal);
+    if (failure->code == CURLE_GOT_NOTHING)
+        return bw_diag_set(diag, BW_ERR_UNREACHABLE,
+                           "%s: the server closed the connection without an HTTPS answer: it is ending, or this is a "
+                           "witness's raft port, which serves no HTTPS; the port of its `address` is meant",
+                           failure->where);
     return bw_diag_set(diag, BW_ERR_UNREACHABLE, "%s: the connection broke: %s", failure->where,
                        failure->detail);
 }

@@ -37,12 +37,16 @@ static void conclude(struct question *question, const struct bw_hello *answer)
         return;
     }
     out->refuses = true;
+    out->has_used_id = answer->word == BW_HELLO_OTHER_INCARNATION || answer->word == BW_HELLO_REMOVED;
     if (answer->word == BW_HELLO_OTHER_CLUSTER)
         (void)snprintf(out->text, sizeof out->text, "belongs to another cluster");
     else if (answer->word == BW_HELLO_OTHER_INCARNATION)
         (void)snprintf(out->text, sizeof out->text,
                        "knows witness id %u by another data directory: a new one under this id "
                        "would have forgotten what that one promised",
+                       question->config->witnesses[question->config->self].id);
+    else if (answer->word == BW_HELLO_REMOVED)
+        (void)snprintf(out->text, sizeof out->text, "has removed witness id %u: ids are never used again",
                        question->config->witnesses[question->config->self].id);
     else
         (void)snprintf(out->text, sizeof out->text,

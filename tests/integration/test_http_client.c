@@ -238,7 +238,7 @@ static void answers_that_may_be_cut_are_no_answers(void **state)
 {
     assert_get_ends(*state, "/cut", BW_ERR_UNREACHABLE, "connection broke");
     assert_get_ends(*state, "/endless", BW_ERR_CORRUPT, "does not say how long");
-    assert_get_ends(*state, "/nothing", BW_ERR_UNREACHABLE, "connection broke");
+    assert_get_ends(*state, "/nothing", BW_ERR_UNREACHABLE, "a witness's raft port, which serves no HTTPS");
 }
 
 static void answers_over_a_limit_name_it(void **state)

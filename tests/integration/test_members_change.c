@@ -592,10 +592,34 @@ static void a_newcomer_that_was_made_wrong_spends_no_id(void **state)
     assert_refused("replace", "w9", "w4",
                    "it was removed, or never was one; w4 is a member already");
 
-    begin_anew(FIRST_ID, "a member is called w4 already, by another data directory");
-    assert_refused("add", "w4", NULL,
-                   "w4 asks to join, and cannot: a member is called w4 already, by another data "
-                   "directory: give the new witness a name and an id of its own");
+}
+
+static void assert_init_refused(int id, const char *why)
+{
+    char config[TRIO_PATH_BYTES];
+    char data[TRIO_PATH_BYTES];
+
+    numbered("w%d.yaml", id, config);
+    numbered("data%d", id, data);
+    end(&newcomers[id - FIRST_ID]);
+    janitor_remove_dir(data);
+    assert_int_equal(init_witness(config, true), UNSAFE);
+    assert_non_null(strstr(out, why));
+    assert_non_null(strstr(out, "members replace"));
+    assert_int_equal(access(data, F_OK), -1);
+}
+
+/* 3.9: ids are never used again, whoever asks. */
+static void an_id_that_was_used_makes_no_new_directory(void **state)
+{
+    (void)state;
+    join(FIRST_ID);
+    members_do("add", "w4", NULL);
+
+    assert_init_refused(FIRST_ID, "knows witness id 4 by another data directory");
+
+    members_do("remove", "w4", NULL);
+    assert_init_refused(FIRST_ID, "has removed witness id 4: ids are never used again");
 }
 
 /* The file says where w2 lives by now, at each of the others, and w2 has been started there. */
@@ -835,6 +859,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(three_become_five_and_two_may_fail, set_up,
                                         tear_down_newcomers),
         cmocka_unit_test_setup_teardown(a_newcomer_that_was_made_wrong_spends_no_id, set_up,
+                                        tear_down_newcomers),
+        cmocka_unit_test_setup_teardown(an_id_that_was_used_makes_no_new_directory, set_up,
                                         tear_down_newcomers),
         cmocka_unit_test_setup_teardown(a_witness_that_has_moved_is_where_the_files_say, set_up,
                                         tear_down_newcomers),

@@ -312,7 +312,7 @@ static void check_looks_into_the_data_directory(void **state)
         const char *spoils, *says, *mends;
         int status;
     } cases[] = {
-        {"mv data1 away", "data1: No such file or directory; `breakwater witness init` makes it",
+        {"mv data1 away", "data1: No such file or directory; `breakwater witness init` makes it;",
          "mv away data1", 0},
         {"mv data1/identity away", "holds no witness", "mv away data1/identity", 0},
         {"touch data1/recovery", "a recovery was begun and is not finished", "rm data1/recovery",

@@ -22,6 +22,7 @@ struct bw_witness_answer {
     bool has_answered; /* else it has said nothing, which proves nothing */
     bool is_there;     /* something listens at its address, whatever it says: it is not seen to be lost */
     bool refuses;
+    bool has_used_id; /* refuses: the id is known by another directory, or was removed; no new directory ever gets it */
     struct bw_id cluster_id; /* its own, if it has answered */
     char text[256];          /* in words: "w2 TEXT" */
 };
