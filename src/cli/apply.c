@@ -9,6 +9,7 @@
 #include <breakwater/witness/spec_json.h>
 
 #include "api.h"
+#include "apply_means.h"
 #include "confirm.h"
 #include "verbs.h"
 
@@ -169,8 +170,8 @@ static void tell_steps(const json_t *group)
     }
 }
 
-/* Each group with its outcome and what differs. How many differ. */
-static size_t print_groups(const json_t *reply, bool is_plan)
+/* Each group with its outcome and what differs. How many differ. `plans`: of a plan, by whom the record is asked. */
+static size_t print_groups(struct bw_api *plans, const json_t *reply)
 {
     size_t count = 0;
     json_t *group;
@@ -184,7 +185,7 @@ static size_t print_groups(const json_t *reply, bool is_plan)
 
         count += strcmp(outcome, "unchanged") != 0;
         (void)printf("%-10s %s", outcome, bw_json_member(group, "name"));
-        if (!is_plan && json_is_integer(json_object_get(group, "index")))
+        if (plans == NULL && json_is_integer(json_object_get(group, "index")))
             (void)printf("   index %" PRId64, bw_json_number(group, "index"));
         if (bw_json_member(group, "why")[0] != '\0')
             (void)printf("   %s", bw_json_member(group, "why"));
@@ -196,6 +197,8 @@ static size_t print_groups(const json_t *reply, bool is_plan)
             print_value(json_object_get(change, "to"));
             (void)putchar('\n');
         }
+        if (plans != NULL)
+            bw_apply_tell_means(plans, group);
         initial = bw_json_member(group, "initial_primary"); /* read now: its text lasts for some others only */
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
@@ -264,6 +267,7 @@ struct tally {
     json_t *versions; /* that a plan has shown, of each group */
     bool is_vouched;  /* it has shown a site that somebody answers for */
     char let_go[BW_NAME_MAX + 1]; /* and this group as the first one that is let go; "": none is */
+    char leaving[BW_NAME_MAX + 1]; /* and this connected site as the first one that leaves its group */
 };
 
 typedef enum bw_exit (*on_part)(struct bw_api *api, const json_t *part, struct tally *tally);
@@ -288,15 +292,6 @@ static enum bw_exit for_each_part(struct bw_api *api, const json_t *body, on_par
     return exit;
 }
 
-static bool has_parts(const json_t *body)
-{
-    size_t next;
-    json_t *part = part_of(body, 0, &next);
-
-    json_decref(part);
-    return next < json_array_size(json_object_get(body, "groups"));
-}
-
 /* The change of its mode, of a group that is there already; NULL: it stays. */
 static const json_t *mode_change(const json_t *group)
 {
@@ -310,8 +305,19 @@ static bool is_let_go(const json_t *group)
     return strcmp(bw_json_member(mode_change(group), "to"), bw_mode_word(BW_MODE_OBSERVE)) == 0;
 }
 
+static void note_leaving(struct bw_api *api, const json_t *group, struct tally *tally)
+{
+    const char *leaving = bw_apply_find_leaving(api, group);
+
+    if (leaving == NULL)
+        return;
+    (void)printf("  ! %s is connected, and loses its place in %s\n", leaving, bw_json_member(group, "name"));
+    if (tally->leaving[0] == '\0')
+        (void)snprintf(tally->leaving, sizeof tally->leaving, "%.*s", BW_NAME_MAX, leaving);
+}
+
 /* What is typed to confirm it. */
-static void note_asked(const json_t *reply, struct tally *tally)
+static void note_asked(struct bw_api *api, const json_t *reply, struct tally *tally)
 {
     json_t *group;
     size_t i;
@@ -321,6 +327,7 @@ static void note_asked(const json_t *reply, struct tally *tally)
         tally->is_vouched = tally->is_vouched || json_array_size(json_object_get(group, "vouched")) > 0;
         if (tally->let_go[0] == '\0' && is_let_go(group))
             (void)snprintf(tally->let_go, sizeof tally->let_go, "%.*s", BW_NAME_MAX, bw_json_member(group, "name"));
+        note_leaving(api, group, tally);
     }
 }
 
@@ -377,35 +384,33 @@ static enum bw_exit plan_part(struct bw_api *api, const json_t *part, struct tal
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    tally->count += print_groups(answer, true);
+    tally->count += print_groups(api, answer);
     note_versions(answer, tally);
-    note_asked(answer, tally);
+    note_asked(api, answer, tally);
     json_decref(answer);
     return exit;
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): of the type that for_each_part takes */
+/* Unattended no site that is there loses its place: an old file would take it from a site that came since. */
 static enum bw_exit check_part(struct bw_api *api, const json_t *part, struct tally *tally)
 {
     json_t *answer;
-    const enum bw_exit exit = fetch_plan(api, part, &answer);
-
-    (void)tally;
-    if (exit == BW_EXIT_FINE)
-        json_decref(answer);
-    return exit;
-}
-
-static bool leaves_out_mode(const json_t *body)
-{
     json_t *group;
     size_t i;
+    const enum bw_exit exit = fetch_plan(api, part, &answer);
 
-    json_array_foreach(json_object_get(body, "groups"), i, group) {
-        if (json_object_get(group, "mode") == NULL)
-            return true;
-    }
-    return false;
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    json_array_foreach(json_object_get(answer, "groups"), i, group)
+        note_leaving(api, group, tally);
+    json_decref(answer);
+    if (tally->leaving[0] == '\0')
+        return BW_EXIT_FINE;
+    (void)fprintf(stderr,
+                  "error: apply: the file has no site %s, which is connected now; nothing was changed\n"
+                  "  next:  name it in the file; or, if it is to leave:  breakwater apply without --yes, and type its name\n",
+                  tally->leaving);
+    return BW_EXIT_UNSAFE;
 }
 
 /* How many groups of the reply are what the file says. */
@@ -453,21 +458,21 @@ static enum bw_exit commit_part(struct bw_api *api, const json_t *part, struct t
     if (exit != BW_EXIT_FINE)
         return exit;
     tally->count += count_done(reply.body);
-    (void)print_groups(reply.body, false);
+    (void)print_groups(NULL, reply.body);
     if (reply.status != 200)
         exit = bw_api_complain(api, &reply);
     bw_api_reply_deinit(&reply);
     return exit;
 }
 
-static enum bw_exit commit(struct bw_api *api, const json_t *body)
+static enum bw_exit commit(struct bw_api *api, const json_t *body, bool is_planned)
 {
     const size_t group_count = json_array_size(json_object_get(body, "groups"));
     struct tally done = {.count = 0};
     enum bw_exit exit = BW_EXIT_FINE;
 
-    if (has_parts(body) || leaves_out_mode(body))
-        exit = for_each_part(api, body, check_part, NULL);
+    if (!is_planned)
+        exit = for_each_part(api, body, check_part, &done);
     if (exit != BW_EXIT_FINE)
         return exit;
     exit = for_each_part(api, body, commit_part, &done);
@@ -487,7 +492,7 @@ static enum bw_exit commit_planned(struct bw_api *api, json_t *body, const struc
         (void)fputs("error: apply: out of memory\n", stderr);
         return BW_EXIT_FAILED;
     }
-    return commit(api, body);
+    return commit(api, body, true);
 }
 
 /* A word that has to be looked up where it may end in two sites that serve, or in none that is guarded. */
@@ -495,6 +500,8 @@ static bool confirm(const struct bw_api *api, const struct apply_values *values,
 {
     if (planned->is_vouched)
         return bw_api_confirm(api, false, "Commit this, on your word for each other site?", values->initial_primary);
+    if (planned->leaving[0] != '\0')
+        return bw_api_confirm(api, false, "Commit this, and take its place from this site?", planned->leaving);
     return bw_api_confirm(api, false, "Commit this?", planned->let_go[0] != '\0' ? planned->let_go : "yes");
 }
 
@@ -521,7 +528,7 @@ static enum bw_exit run(struct bw_api *api, const struct apply_values *values, j
     enum bw_exit exit;
 
     if (values->is_yes && !values->is_plan)
-        exit = commit(api, body);
+        exit = commit(api, body, false);
     else
         exit = plan_and_ask(api, values, body, &planned);
     json_decref(planned.versions);

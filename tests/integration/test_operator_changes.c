@@ -271,6 +271,40 @@ static void a_file_that_somebody_was_faster_than_is_refused(void **state)
     until_status_says(0, "mode auto");
 }
 
+/* A file of before is applied again: what an operator has set since, and what its change means, is told first. */
+static void a_plan_says_who_set_what_it_undoes_and_what_that_means(void **state)
+{
+    char text[4096];
+    char *site;
+
+    (void)state;
+    assert_int_equal(run("mode harbor manual --yes --reason rehearsal"), 0);
+    assert_int_equal(run("groups"), 0);
+    (void)snprintf(text, sizeof text, "%s", operator.out);
+    assert_non_null(strstr(text, "mode: manual"));
+    memcpy(strstr(text, "mode: manual"), "mode:   auto", strlen("mode: manual"));
+    operator_put("old.yaml", "%s", text);
+
+    assert_int_equal(operator_apply("old.yaml", "--plan"), 0);
+    assert_says(operator.out, "mode: manual -> auto");
+    assert_says(operator.out, "mode auto means: failover is automatic again");
+    assert_says(operator.out, "! set by ");
+    assert_says(operator.out, ": rehearsal; this change undoes it");
+    assert_int_equal(run("mode harbor auto --yes"), 0);
+    until_status_says(0, "mode auto");
+
+    assert_int_equal(run("groups"), 0);
+    (void)snprintf(text, sizeof text, "%s", operator.out);
+    site = strstr(text, "dc-b");
+    assert_non_null(site);
+    memcpy(site, "dc-z", strlen("dc-z"));
+    operator_put("old.yaml", "%s", text);
+    assert_int_equal(operator_apply("old.yaml", "--plan"), 0);
+    assert_says(operator.out, "! dc-b is connected, and loses its place in harbor");
+    assert_int_equal(operator_apply("old.yaml", "--yes"), 6);
+    assert_says(operator.errors, "the file has no site dc-b, which is connected now; nothing was changed");
+}
+
 /* ---- files that name witnesses, dialled */
 
 static int check_connect(const char *file, const char *other)
@@ -694,6 +728,7 @@ int main(void)
         cmocka_unit_test(what_groups_prints_is_what_apply_reads),
         cmocka_unit_test(a_pause_ends_with_the_mode_of_before),
         cmocka_unit_test(a_file_that_somebody_was_faster_than_is_refused),
+        cmocka_unit_test(a_plan_says_who_set_what_it_undoes_and_what_that_means),
         cmocka_unit_test(check_dials_what_its_files_name),
         cmocka_unit_test(a_move_whose_stop_has_not_begun_is_taken_back),
         cmocka_unit_test(the_plan_of_observe_says_of_a_start_what_is_known),
