@@ -108,12 +108,13 @@ enum bw_err bw_agent_use_witness(struct bw_agent *agent, uint32_t witness, const
     return err;
 }
 
-/* At least 1, also when it has ended: 0 would say nothing of it. */
+/* At least 1, also when it has ended, or when the file that the next start reads has one that cannot be used: 0 would say
+ * nothing of it. */
 static uint64_t certificate_left_s(const struct bw_agent *agent)
 {
     const uint64_t left_s = bw_credentials_left_s(agent->credentials, bw_clock_wall());
 
-    return left_s > 0 ? left_s : 1;
+    return left_s > 0 && !agent->is_certificate_refused ? left_s : 1;
 }
 
 enum bw_err bw_agent_make_sync(struct bw_agent *agent, struct bw_sync *sync)

@@ -311,6 +311,7 @@ struct bw_agent {
     uv_timer_t looks; /* at the certificate files */
     struct bw_reload reload;
     bool is_reload_told; /* the manager waits to hear that this agent is ready again */
+    bool is_certificate_refused; /* the file has another one, which a restart would refuse */
     uv_signal_t signals[BW_AGENT_SIGNALS];
     struct bw_heartbeat heartbeat;
     struct bw_kept_listener socket; /* for persons */

@@ -76,6 +76,7 @@ static void on_certificate(void *user, struct bw_read_certificate *read)
     struct bw_agent *agent = user;
 
     agent->reload.look = read->look;
+    agent->is_certificate_refused = read->err != BW_OK;
     if (read->err != BW_OK) {
         bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
                      bw_log_quote(read->diag.text));

@@ -206,7 +206,9 @@ static void warn_of_certificate(const char *whose, const json_t *left_s, const c
         return;
     format_end(left, end);
     bw_warn(verdict, bw_trouble_word(BW_TROUBLE_CERTIFICATE_ENDS), whose,
-            "%s: its certificate %s%s", whose, end, left < DAY_S ? then : "");
+            "%s: its certificate %s%s%s", whose, end,
+            left <= 1 ? ", or its file was replaced by one that the next start would refuse (breakwater check FILE, there)" : "",
+            left < DAY_S ? then : "");
 }
 
 /* Of whom asks: no witness knows it as an alarm, since it is nobody's but his. */

@@ -48,7 +48,7 @@ static void look_at_certificate(const struct bw_program *program, struct bw_inst
                                 struct bw_operator_member *member)
 {
     if (member->is_self)
-        member->certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
+        member->certificate_left_s = bw_program_certificate_left_s(program);
     member->is_certificate_known = member->is_self ||
                                    bw_directory_certificate(program, member->id, now,
                                                             &member->certificate_left_s);

@@ -354,6 +354,8 @@ BW_MUST_CHECK enum bw_err bw_program_load_credentials(const struct bw_witness_co
                                                       struct bw_credentials **out_credentials,
                                                       struct bw_tls_contexts *out_contexts,
                                                       struct bw_diag *diag);
+/* How long its own certificate holds; 0 also if its file has one that the next start would refuse. */
+uint64_t bw_program_certificate_left_s(const struct bw_program *program);
 /* Says so in the log when the certificate in use does not name the address at which this witness is
  * dialed. */
 void bw_program_judge_address(struct bw_program *program);

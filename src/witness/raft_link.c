@@ -224,9 +224,7 @@ static void tell_certificate(struct link *link, uint64_t id)
 {
     uint8_t words[BW_HELLO_BYTES];
 
-    bw_node_say_certificate(link->program->node, id,
-                            bw_credentials_left_s(link->program->credentials, bw_clock_wall()),
-                            words);
+    bw_node_say_certificate(link->program->node, id, bw_program_certificate_left_s(link->program), words);
     say(link, words);
 }
 

@@ -137,6 +137,11 @@ static enum bw_err judge_address(const struct bw_program *program,
     return is_taken_now ? err : BW_OK;
 }
 
+uint64_t bw_program_certificate_left_s(const struct bw_program *program)
+{
+    return program->counters.is_certificate_taken ? bw_credentials_left_s(program->credentials, bw_clock_wall()) : 0;
+}
+
 void bw_program_judge_address(struct bw_program *program)
 {
     const struct bw_witness_config *config = program->config;
@@ -257,6 +262,7 @@ static void on_look(void *user, struct bw_read_certificate *read)
         return;
     err = take_credentials(program, read, program->config, &diag);
     program->counters.is_certificate_taken = err == BW_OK; /* of a file that was refused it says nothing */
+    bw_raft_links_tell_certificate(program->links);
     note_outcome(program, err == BW_OK, "certificates", diag.text);
 }
 

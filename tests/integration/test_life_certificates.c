@@ -126,6 +126,30 @@ static void the_end_of_an_agents_certificate_is_told_before(void **state) /* 3.8
     assert_true(real_keeps_epoch_1(&cluster, 0));
 }
 
+static bool counts_as_ended(struct real_cluster *of, int site)
+{
+    return json_is_integer(json_object_get(real_site_json(of, site), "certificate_left_s")) && left_s(of, site) <= 1;
+}
+
+/* It would be found by the next start, which ends with 78. */
+static void a_certificate_of_another_role_over_an_agents_is_told_while_it_runs(void **state)
+{
+    char file[64];
+
+    (void)state;
+    real_serve(&cluster);
+    real_until(&cluster, ends_later, 1, "a certificate of 90 days is nobody's worry");
+
+    (void)snprintf(file, sizeof file, "%s.pem", cluster.sites[1].name);
+    issue(file, "breakwater://prod/witness/w1", 90);
+    real_until(&cluster, counts_as_ended, 1, "status warns of it");
+    assert_true(agent_has_logged("event=certificate.refused"));
+
+    issue_agent(90);
+    real_until(&cluster, ends_later, 1, "one that can be used ends that");
+    assert_true(real_keeps_epoch_1(&cluster, 0));
+}
+
 static void second_enforcer_logs(const char *text)
 {
     struct patience patience = patience_begin(REAL_WAIT_MS);
@@ -149,18 +173,39 @@ static void the_end_of_a_second_enforcers_certificate_is_told_before(void **stat
 }
 
 /* By the words of whoever leads, who has them from the witness itself. */
-static bool witness_ends_within_7_days(struct real_cluster *of, int witness)
+static int64_t witness_left_s(struct real_cluster *of, int witness)
 {
     char *text = real_get(of, "/v1/status");
     json_t *status = text != NULL ? json_loads(text, 0, NULL) : NULL;
     const json_t *left = json_object_get(
         json_array_get(json_object_get(status, "witnesses"), (size_t)witness),
         "certificate_left_s");
-    const bool ends = json_integer_value(left) > 2 * DAY_S && json_integer_value(left) < 7 * DAY_S;
+    const int64_t left_s = json_is_integer(left) ? json_integer_value(left) : INT64_MAX;
 
     json_decref(status);
     free(text);
-    return ends;
+    return left_s;
+}
+
+static bool witness_ends_within_7_days(struct real_cluster *of, int witness)
+{
+    return witness_left_s(of, witness) > 2 * DAY_S && witness_left_s(of, witness) < 7 * DAY_S;
+}
+
+static void a_certificate_of_another_role_over_a_witnesss_is_told_while_it_runs(void **state)
+{
+    const int witness = trio_follower(&cluster.trio);
+    struct patience patience = patience_begin(REAL_WAIT_MS);
+    char file[24];
+
+    (void)state;
+    (void)snprintf(file, sizeof file, "w%d.pem", witness + 1);
+    issue(file, "breakwater://prod/operator/anna", 90);
+    while (witness_left_s(&cluster, witness) != 0) { /* the leader says it of another */
+        if (patience_is_over(&patience))
+            patience_fail("the status warns of the certificate of w%d", witness + 1);
+        (void)usleep(PAUSE_US);
+    }
 }
 
 static void the_end_of_a_witnesss_certificate_is_told_before(void **state) /* 3.8 */
@@ -192,6 +237,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_end_of_an_agents_certificate_is_told_before, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_end_of_a_witnesss_certificate_is_told_before, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_certificate_of_another_role_over_an_agents_is_told_while_it_runs, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_certificate_of_another_role_over_a_witnesss_is_told_while_it_runs, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_end_of_a_second_enforcers_certificate_is_told_before,
                                         set_up, tear_down),

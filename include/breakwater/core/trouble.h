@@ -11,9 +11,8 @@
  * (report.h), in their order; deploy/man/reference writes the manual from this. */
 #define BW_TROUBLE_LIST(X)                                                                         \
     X(ROGUE_START, "rogue_start",                                                                  \
-      "a unit, an orchestrator or a person started the service without a lease, or its "           \
-      "status_script did not say stopped twice in a row, and it was fenced; find out who or why, " \
-      "and end that. One more makes it loud again. It ends with the site's next epoch, or with a " \
+      "a unit, an orchestrator or a person started the service without a lease, and it was "       \
+      "fenced; find out who, and end that. One more makes it loud again. It ends with the site's next epoch, or with a " \
       "new start of its agent")                                                                    \
     X(FENCE_FAILED, "fence_failed",                                                                \
       "a fence has not seen the end of the service: the group is held; make it stop there, and "   \
@@ -84,7 +83,9 @@
       "its clocks run faster or slower against those of the witness that answers than "            \
       "max_clock_drift_ppm allows")                                                                \
     X(CERTIFICATE_ENDS, "certificate_ends",                                                        \
-      "the certificate of the site's agent, or of the witness, ends within 30 days: pki renew")    \
+      "the certificate of the site's agent, or of the witness, ends within 30 days: pki renew; or its file " \
+      "was replaced by one that the next start would refuse (78), which counts as ended: check the daemon's " \
+      "configuration file there")    \
     X(NOT_SERVING, "not_serving", "the site holds the group, and its service is not started")      \
     X(UNHEALTHY, "unhealthy",                                                                      \
       "the site holds the group and cannot show that it serves: its status_script says unknown or " \
