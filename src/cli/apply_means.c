@@ -14,7 +14,7 @@ static const struct {
     {"mode", "auto", "failover is automatic again: no operator is asked"},
     {"mode", "manual", "an operator has to approve each failover to another site"},
     {"mode", "paused", "no failover, no move and no local restart; a lost lease is still fenced"},
-    {"mode", "observe", "the group is unmanaged: breakwater neither starts, stops nor fences its service"},
+    {"mode", "observe", "the group is unmanaged: its service is neither started, stopped nor fenced"},
     {"on_lag", "allow", "an automatic failover may lose any amount of data: max_lag does not hold it"},
     {"on_lag", "refuse", "an automatic failover waits until the lag is within max_lag"},
     {"handover_by_time", "always", "another site may start while the service of a lost site still runs"},
