@@ -17,7 +17,7 @@
 #include "join.h"
 
 #define HANDSHAKE_MS    3000
-#define DIAL_MS         2000 /* and HANDSHAKE_MS: within BW_TRANSPORT_DIAL_MS, which ends both */
+#define DIAL_MS         2000 /* with HANDSHAKE_MS and HELLO_MS: within BW_TRANSPORT_DIAL_MS, which ends all of it */
 #define USER_TIMEOUT_MS 3000
 #define HELLO_MS        3000
 #define LISTEN_BACKLOG  64

@@ -16,7 +16,9 @@
 
 #include <breakwater/base/err.h>
 
-#define BW_TRANSPORT_DIAL_MS         3000         /* dial and handshake together */
+/* Dial, handshake and first words together. Each is a round trip at least, and a link has limits of its own for them: this
+ * one ends what a link forgets. */
+#define BW_TRANSPORT_DIAL_MS         8000
 #define BW_TRANSPORT_QUEUE_BYTES_MAX (256 * 1024) /* read from a link, not yet taken by libraft */
 
 struct raft_uv_transport;
