@@ -125,7 +125,12 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
     if (err == BW_OK)
         err = bw_http_client_init(&agent->client, &agent->loop, &agent->log, diag);
     if (err == BW_OK)
+        err = bw_names_open_kept(&agent->names, &agent->loop, agent->store.path, agent->store.names_file, &agent->log,
+                                 diag);
+    if (err == BW_OK) {
+        bw_http_client_use_names(&agent->client, agent->names);
         err = bw_http_client_set_credentials(&agent->client, agent->credentials, diag);
+    }
     if (err == BW_OK)
         err = bw_agent_reload_open(agent, diag);
     if (err == BW_OK)
@@ -200,6 +205,9 @@ static enum bw_daemon_end run_loop(struct bw_agent *agent)
         return refuse(agent, BW_DAEMON_RESTART, &diag);
     say_started(agent);
     (void)uv_run(&agent->loop, UV_RUN_DEFAULT); /* 0: nothing is left */
+    bw_names_close(agent->names);
+    bw_names_free(agent->names);
+    (void)uv_run(&agent->loop, UV_RUN_DEFAULT); /* likewise */
     BW_ASSERT(uv_loop_close(&agent->loop) == 0);
     bw_log_info(&agent->log, "agent.stopped", "end=%s",
                 agent->end == BW_DAEMON_STOPPED ? "stopped" : "restart");

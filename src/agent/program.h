@@ -27,6 +27,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
+#include <breakwater/net/names.h>
 #include <breakwater/net/plain_server.h>
 #include <breakwater/net/tls_context.h>
 #include <breakwater/obs/log.h>
@@ -56,6 +57,7 @@ struct bw_agent_store {
     char path[512];
     char file[BW_NAME_MAX + 8]; /* CLUSTER.state: another cluster's is never taken for ours */
     char members_file[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
+    char names_file[BW_NAME_MAX + sizeof BW_NAMES_FILE_SUFFIX];
     struct bw_kept_members members; /* all zero: there are none, or they cannot be read */
     struct bw_agent_state state;
     struct bw_id boot_id; /* of the site */
@@ -303,6 +305,7 @@ struct bw_agent {
     struct bw_deadline wake;
     struct bw_deadline fence_looks;
     struct bw_http_client client;
+    struct bw_names *names; /* of the witnesses, for it */
     struct bw_script_runner runner;
     struct bw_unix_connection *guard; /* NULL: none */
     struct bw_agent_caller callers[BW_AGENT_WITNESSES_MAX];

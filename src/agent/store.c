@@ -159,6 +159,8 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     (void)snprintf(store->file, sizeof store->file, "%s" BW_AGENT_STATE_SUFFIX, config->cluster); /* fits */
     (void)snprintf(store->members_file, sizeof store->members_file, "%s%s", config->cluster,
                    BW_KEPT_MEMBERS_SUFFIX); /* likewise */
+    (void)snprintf(store->names_file, sizeof store->names_file, "%s%s", config->cluster,
+                   BW_NAMES_FILE_SUFFIX); /* likewise */
     store->buffer = malloc(BW_AGENT_STATE_BYTES_MAX);
     if (store->buffer == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "the agent's state");

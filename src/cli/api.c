@@ -6,8 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <uv.h>
-
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/utf8.h>
@@ -17,9 +15,7 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/sys/clock.h>
 
-#define CONNECT_MS       2000
-#define STATUS_MS        3000
-#define ANSWER_BYTES_MAX (32 * 1024 * 1024)
+#define LOOKUP_MS        30000 /* where no --wait-timeout says */
 #define HOPS_MAX         4
 #define LEADER_WAIT_MS   5000
 #define LEADER_PAUSE_MS  200
@@ -196,11 +192,15 @@ bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
                                    values->wait_timeout);
         return false;
     }
+    api->lookup_ms = values->wait_timeout != NULL ? api->wait_ms : LOOKUP_MS;
+    api->names = bw_names_new(); /* NULL: each question looks up for itself */
     if (needs_file) {
         find_config(values, path);
         config = load_config(command, path, out_exit);
-        if (config == NULL)
+        if (config == NULL) {
+            bw_api_close(api);
             return false;
+        }
     }
     if (config != NULL && values->endpoints.count == 0)
         (void)snprintf(api->config_file, sizeof api->config_file, "%s", path); /* of its size */
@@ -225,7 +225,7 @@ enum bw_err bw_api_open_at_site(struct bw_api *api, const struct bw_cli_command 
 {
     enum bw_err err;
 
-    *api = (struct bw_api){.command = command, .leader = -1};
+    *api = (struct bw_api){.command = command, .leader = -1, .lookup_ms = LOOKUP_MS, .names = bw_names_new()};
     for (uint32_t i = 0; i < site->witness_count; i++)
         BW_ASSERT(add_witness(api, site->witnesses[i], false)); /* the loader has bounded both */
     err = load_credentials(api, &site->tls, diag);
@@ -253,76 +253,11 @@ void bw_api_close(struct bw_api *api)
     forget(api);
     bw_credentials_free(api->credentials);
     api->credentials = NULL;
+    bw_names_free(api->names);
+    api->names = NULL;
 }
 
 /* ---- the survey ---- */
-
-static void note_answer(void *user, const struct bw_http_answer *answer)
-{
-    struct bw_api_witness *witness = user;
-    const size_t skip = strlen(witness->address) + 2; /* "HOST:PORT: " is said beside it */
-    json_t *body;
-
-    witness->err = answer->err;
-    if (answer->err != BW_OK) {
-        (void)snprintf(witness->why, sizeof witness->why, "%.250s",
-                       strncmp(answer->text, witness->address, skip - 2) == 0 &&
-                               strlen(answer->text) > skip
-                           ? answer->text + skip
-                           : answer->text);
-        return;
-    }
-    body = json_loadb(answer->body, answer->body_size, 0, NULL);
-    if (answer->status == 200 &&
-        strcmp(bw_json_member(body, "schema"), "breakwater.status/v1") == 0) {
-        witness->status = body;
-        return;
-    }
-    witness->err = BW_ERR_REFUSED;
-    witness->is_forbidden = answer->status == 403;
-    (void)snprintf(witness->why, sizeof witness->why, "HTTP %d%s%.200s", answer->status,
-                   bw_json_member(body, "error")[0] != '\0' ? ": " : "",
-                   bw_json_member(body, "error"));
-    json_decref(body);
-}
-
-static void ask_status(struct bw_http_client *client, struct bw_api_witness *witness)
-{
-    char url[BW_ADDRESS_MAX + 32];
-    struct bw_diag diag = {0};
-    const struct bw_http_call call = {.method = "GET",
-                                      .url = url,
-                                      .timeout_ms = STATUS_MS,
-                                      .connect_timeout_ms = CONNECT_MS,
-                                      .response_bytes_max = ANSWER_BYTES_MAX};
-
-    (void)snprintf(url, sizeof url, "https://%s/v1/status", witness->address);
-    if (bw_http_client_send(client, &call, note_answer, witness, &diag) == NULL)
-        (void)snprintf(witness->why, sizeof witness->why, "%.250s", diag.text);
-}
-
-/* Asks the witnesses from `first` on, all at once. */
-static void ask_from(struct bw_api *api, size_t first)
-{
-    struct bw_http_client client;
-    struct bw_diag diag = {0};
-    uv_loop_t loop;
-    enum bw_err err;
-
-    BW_ASSERT(uv_loop_init(&loop) == 0); /* a command without file descriptors can do nothing */
-    err = bw_http_client_init(&client, &loop, NULL, &diag);
-    BW_ASSERT(err == BW_OK);
-    err = bw_http_client_set_credentials(&client, api->credentials, &diag);
-    BW_ASSERT(err == BW_OK);
-    for (size_t i = first; i < api->count; i++)
-        ask_status(&client, &api->witnesses[i]);
-    while (client.exchange_count > 0)
-        (void)uv_run(&loop, UV_RUN_ONCE); /* every exchange has a time limit */
-    bw_http_client_close(&client, NULL, NULL);
-    while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
-        continue;
-    BW_ASSERT(uv_loop_close(&loop) == 0);
-}
 
 /* Members that an answer names, which came over mutual TLS from a witness of this cluster. The name
  * of one that has answered already is no news. */
@@ -399,7 +334,7 @@ bool bw_api_survey(struct bw_api *api)
     do { /* who was left behind may name one of the newer generation, and that one others */
         for (size_t i = asked; i < api->count; i++)
             api->witnesses[i].err = BW_ERR_UNREACHABLE;
-        ask_from(api, asked);
+        bw_api_ask_all(api, asked);
         asked = api->count;
         bw_api_choose(api);
         learn(api);
@@ -592,8 +527,10 @@ static enum bw_err call_one(struct bw_api *api, const char *method, const char *
         .body = body,
         .body_size = body != NULL ? strlen(body) : 0,
         .timeout_ms = api->wait_ms,
-        .connect_timeout_ms = CONNECT_MS,
-        .response_bytes_max = ANSWER_BYTES_MAX};
+        .connect_timeout_ms = BW_API_CONNECT_MS,
+        .lookup_timeout_ms = api->lookup_ms,
+        .names = api->names,
+        .response_bytes_max = BW_API_ANSWER_BYTES_MAX};
     struct bw_http_reply reply;
     enum bw_err err;
 

@@ -9,6 +9,7 @@
 #include <breakwater/config/cli_config.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/net/credentials.h>
+#include <breakwater/net/names.h>
 
 #include "options.h"
 
@@ -53,6 +54,8 @@ struct bw_api {
     struct bw_api_witness witnesses[BW_API_WITNESSES_MAX];
     size_t count;
     uint32_t wait_ms;
+    uint32_t lookup_ms;     /* how long a witness's name may be looked up: as long as --wait-timeout says */
+    struct bw_names *names; /* what was looked up, from one question to the next */
     json_t *status; /* the best answer of the last survey, borrowed; NULL: nobody answered */
     int leader;     /* index of the one that says that it leads; -1: none */
     bool is_repeatable; /* what is asked for has an id: said twice it is done once */
@@ -78,6 +81,10 @@ bool bw_api_survey(struct bw_api *api);
 /* Of what was answered (choose.c): drops what those say that another one of their cluster answers a higher
  * generation than, and notes who leads of the others. */
 void bw_api_choose(struct bw_api *api);
+/* Asks the witnesses from `first` on for their status, all at once (ask_all.c), and waits for the answers. */
+void bw_api_ask_all(struct bw_api *api, size_t first);
+#define BW_API_CONNECT_MS       2000
+#define BW_API_ANSWER_BYTES_MAX (32 * 1024 * 1024)
 /* Warns of each that was dropped so, and was not told yet. */
 void bw_api_tell_left_behind(struct bw_api *api);
 /* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM, or

@@ -99,6 +99,7 @@ static void dial_https(const struct dialler *dialler, const char *whose, const c
                                       .url = url,
                                       .timeout_ms = BW_CHECK_CONNECT_MS,
                                       .connect_timeout_ms = BW_CHECK_CONNECT_MS,
+                                      .lookup_timeout_ms = BW_CHECK_LOOKUP_MS,
                                       .response_bytes_max = ANSWER_BYTES_MAX};
     struct bw_http_reply reply;
     struct bw_diag diag = {0};
@@ -185,17 +186,23 @@ static void dial_raft(const struct dialler *dialler, const struct bw_witness_mem
     struct bw_tls_stream_config config = {.events = &events,
                                           .user = &dial,
                                           .handshake_ms = BW_CHECK_CONNECT_MS / 2,
-                                          .dial_ms = BW_CHECK_CONNECT_MS / 2};
+                                          .dial_ms = BW_CHECK_CONNECT_MS / 2,
+                                          .lookup_ms = BW_CHECK_LOOKUP_MS,
+                                          .names = bw_names_new()};
     struct bw_tls_stream *stream = NULL;
     struct bw_diag diag = {0};
     uv_loop_t loop;
 
-    BW_ASSERT(uv_loop_init(&loop) == 0); /* epoll and memory: without them nothing runs */
+    /* epoll and memory: without them nothing runs */
+    BW_ASSERT(uv_loop_init(&loop) == 0 && config.names != NULL && bw_names_open(config.names, &loop, NULL) == BW_OK);
     if (bw_tls_context_new(dialler->credentials, BW_TLS_CLIENT, &config.context, &diag) != BW_OK ||
         bw_tls_stream_connect(&loop, member->raft, &config, &stream, &diag) != BW_OK)
         bw_check_line(dialler->lines, BW_CHECK_FAIL, dialler->file,
                       "dialled witness %s, Raft: %s: %s", member->name, member->raft, diag.text);
     (void)uv_run(&loop, UV_RUN_DEFAULT); /* 0: nothing is left */
+    bw_names_close(config.names);
+    bw_names_free(config.names);
+    (void)uv_run(&loop, UV_RUN_DEFAULT); /* likewise */
     BW_ASSERT(uv_loop_close(&loop) == 0);
     bw_tls_context_free(config.context);
 }

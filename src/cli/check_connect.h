@@ -11,7 +11,8 @@
 
 #include "check_lines.h"
 
-#define BW_CHECK_CONNECT_MS 3000 /* for each that is dialled, whatever it does */
+#define BW_CHECK_CONNECT_MS 3000  /* for each that is dialled, whatever it does, once its name is resolved */
+#define BW_CHECK_LOOKUP_MS  30000 /* for the name: a first name server that is silent costs 5 s or more */
 
 /* The longest round trip that was measured. */
 struct bw_check_trip {

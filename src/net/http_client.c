@@ -1,6 +1,7 @@
 #define OPENSSL_NO_DEPRECATED
 #include <breakwater/net/http_client.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <breakwater/net/tls_context.h>
 
 #include "http_failure.h"
+#include "http_target.h"
 #include "http_transfer.h"
 
 /* To one peer at a time; what is beyond waits, within its own limit. A peer closes those of an
@@ -143,9 +145,12 @@ static void unlink_exchange(struct bw_http_exchange *exchange)
 
 static void finish(struct bw_http_exchange *exchange, const struct bw_http_answer *answer)
 {
-    const CURLMcode code = curl_multi_remove_handle(exchange->multi, exchange->easy);
+    const CURLMcode code = exchange->is_begun ? curl_multi_remove_handle(exchange->multi, exchange->easy)
+                                              : CURLM_OK;
 
     BW_ASSERT(code == CURLM_OK);
+    bw_names_give_up(&exchange->wait);
+    bw_http_transfer_note_addresses(exchange, answer->err);
     unlink_exchange(exchange);
     bw_http_transfer_release(exchange);
     exchange->on_done(exchange->user, answer);
@@ -357,7 +362,7 @@ static void restart(struct bw_http_client *client, CURLMcode code)
     bw_log_warn(client->log, "http.restarted", "exchanges=%zu error=%s", client->exchange_count,
                 bw_log_quote(curl_multi_strerror(code)));
     client->multi = new_multi(client); /* NULL: send tries again */
-    while ((exchange = find_exchange_of(client, broken)) != NULL)
+    while ((exchange = find_exchange_of(client, broken)) != NULL) /* those that wait for a name, too */
         finish_with(exchange, BW_ERR_IO, curl_multi_strerror(code));
     (void)curl_multi_cleanup(broken); /* empty; its result could change nothing */
     if (!client->is_closing)
@@ -563,8 +568,22 @@ void bw_http_client_close(struct bw_http_client *client, void (*on_closed)(void 
     if (client->multi != NULL)
         (void)curl_multi_cleanup(client->multi); /* empty; still calls on_socket_changed */
     client->multi = NULL;
+    if (client->has_own_names) {
+        bw_names_close(client->names);
+        bw_names_free(client->names);
+    }
+    client->names = NULL;
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
     uv_close((uv_handle_t *)&client->limits, on_timer_closed);
+}
+
+size_t bw_http_client_looks_up(const struct bw_http_client *client)
+{
+    size_t count = 0;
+
+    for (const struct bw_http_exchange *exchange = client->exchanges; exchange != NULL; exchange = exchange->next)
+        count += !exchange->is_begun;
+    return count;
 }
 
 void bw_http_exchange_cancel(struct bw_http_exchange *exchange)
@@ -576,50 +595,23 @@ void bw_http_exchange_cancel(struct bw_http_exchange *exchange)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static bool get_part(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size)
+static enum bw_err open_own_names(struct bw_http_client *client, struct bw_diag *diag)
 {
-    char *text = NULL;
-    bool is_got;
+    struct bw_names *names = bw_names_new();
+    enum bw_err err = names != NULL ? bw_names_open(names, client->loop, diag)
+                                    : bw_diag_set(diag, BW_ERR_NOMEM, "names: out of memory");
 
-    if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
-        return false;
-    is_got = bw_copy_text(out, size, text);
-    curl_free(text);
-    return is_got;
-}
-
-static bool has_part(CURLU *url, CURLUPart part)
-{
-    char *text = NULL;
-    const bool is_there = curl_url_get(url, part, &text, 0) == CURLUE_OK;
-
-    curl_free(text);
-    return is_there;
-}
-
-/* https://HOST[:PORT]/..., without a user; `out_where` becomes HOST:PORT. */
-static bool parse_url(const char *text, char out_where[BW_HTTP_WHERE_BYTES])
-{
-    CURLU *url = curl_url();
-    char scheme[8];
-    char host[BW_HTTP_WHERE_BYTES - 6];
-    char port[6];
-    bool is_good = false;
-
-    if (url != NULL && strlen(text) <= BW_HTTP_URL_BYTES_MAX &&
-        curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK)
-        is_good = get_part(url, CURLUPART_SCHEME, 0, scheme, sizeof scheme) &&
-                  strcmp(scheme, "https") == 0 && !has_part(url, CURLUPART_USER) &&
-                  get_part(url, CURLUPART_HOST, 0, host, sizeof host) &&
-                  get_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
-    if (is_good)
-        (void)snprintf(out_where, BW_HTTP_WHERE_BYTES, "%s:%s", host, port); /* sized for it */
-    curl_url_cleanup(url);
-    return is_good;
+    if (err != BW_OK) {
+        bw_names_free(names);
+        return err;
+    }
+    client->names = names;
+    client->has_own_names = true;
+    return BW_OK;
 }
 
 static enum bw_err check_call(struct bw_http_client *client, const struct bw_http_call *call,
-                              char out_where[BW_HTTP_WHERE_BYTES], struct bw_diag *diag)
+                              struct bw_http_target *out, struct bw_diag *diag)
 {
     BW_ASSERT(call->timeout_ms > 0);
     BW_ASSERT(call->connect_timeout_ms > 0);
@@ -628,17 +620,17 @@ static enum bw_err check_call(struct bw_http_client *client, const struct bw_htt
         return bw_diag_set(diag, BW_ERR_CANCELED, "%s: the client is closing", call->url);
     if (client->identity == NULL)
         return bw_diag_set(diag, BW_ERR_INVALID, "%s: no credentials are set", call->url);
-    if (!parse_url(call->url, out_where))
+    if (!bw_http_target_of(call->url, out))
         return bw_diag_set(diag, BW_ERR_INVALID, "\"%.300s\": expected https://HOST:PORT/PATH",
                            call->url);
     if (client->exchange_count == BW_HTTP_EXCHANGES_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT, "%s: %d requests are in flight, no more are begun",
-                           out_where, BW_HTTP_EXCHANGES_MAX);
+                           out->where, BW_HTTP_EXCHANGES_MAX);
     if (client->multi == NULL)
         client->multi = new_multi(client);
     if (client->multi == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", out_where);
-    return BW_OK;
+        return bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", out->where);
+    return client->names != NULL ? BW_OK : open_own_names(client, diag);
 }
 
 void bw_http_client_expect_agent(struct bw_http_client *client, const char *site)
@@ -647,19 +639,79 @@ void bw_http_client_expect_agent(struct bw_http_client *client, const char *site
               bw_copy_text(client->agents_of, sizeof client->agents_of, site));
 }
 
+void bw_http_client_use_names(struct bw_http_client *client, struct bw_names *names)
+{
+    BW_ASSERT(client->names == NULL);
+    client->names = names;
+}
+
+/* ---- the name first -------------------------------------------------------------------------- */
+
+/* Libcurl gets it. */
+static bool begin(struct bw_http_exchange *exchange, const struct sockaddr_storage *addresses, size_t count)
+{
+    struct bw_http_client *client = exchange->client;
+
+    exchange->is_begun = bw_http_transfer_set_addresses(exchange, addresses, count) &&
+                         curl_multi_add_handle(exchange->multi, exchange->easy) == CURLM_OK;
+    if (exchange->is_begun)
+        watch_limits(client);
+    return exchange->is_begun;
+}
+
+static void on_looked_up(struct bw_names_wait *wait, const char *failure)
+{
+    struct bw_http_exchange *exchange =
+        (struct bw_http_exchange *)(void *)((char *)wait - offsetof(struct bw_http_exchange, wait));
+    struct sockaddr_storage addresses[BW_NAME_ADDRESSES_MAX];
+    const size_t count = bw_names_get(exchange->client->names, exchange->host, addresses);
+    char text[128];
+
+    if (count == 0) {
+        (void)snprintf(text, sizeof text, "its name has no address: %s", failure != NULL ? failure : "none");
+        finish_with(exchange, BW_ERR_UNREACHABLE, text);
+        return;
+    }
+    if (exchange->connect_timeout_ms > 0) {
+        exchange->begun_ms = uv_now(exchange->client->loop);
+        exchange->limit_ms = exchange->begun_ms + exchange->connect_timeout_ms;
+    }
+    if (!begin(exchange, addresses, count))
+        finish_with(exchange, BW_ERR_NOMEM, "libcurl did not take the request");
+}
+
+/* At once if an address is known, else as soon as one is. False: neither can be. */
+static bool begin_by_name(struct bw_http_exchange *exchange, const struct bw_http_call *call)
+{
+    struct bw_names *names = exchange->client->names;
+    struct sockaddr_storage addresses[BW_NAME_ADDRESSES_MAX];
+    const size_t count = bw_names_get(names, exchange->host, addresses);
+
+    if (exchange->host[0] == '\0') /* numeric: the URL has it */
+        return begin(exchange, NULL, 0);
+    if (count > 0)
+        return begin(exchange, addresses, count);
+    exchange->wait.on_end = on_looked_up;
+    if (call->lookup_timeout_ms > 0) {
+        exchange->connect_timeout_ms = call->connect_timeout_ms;
+        exchange->limit_ms = exchange->begun_ms + call->lookup_timeout_ms;
+    }
+    return bw_names_look(names, exchange->host, &exchange->wait);
+}
+
 struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
                                              const struct bw_http_call *call,
                                              bw_http_on_done *on_done, void *user,
                                              struct bw_diag *diag)
 {
-    char where[BW_HTTP_WHERE_BYTES];
+    struct bw_http_target target;
     struct bw_http_exchange *exchange;
 
-    if (check_call(client, call, where, diag) != BW_OK)
+    if (check_call(client, call, &target, diag) != BW_OK)
         return NULL;
     exchange = calloc(1, sizeof *exchange);
     if (exchange == NULL) {
-        (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", where);
+        (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", target.where);
         return NULL;
     }
     if (uv_now(client->loop) >= client->trust_ends_ms)
@@ -676,12 +728,14 @@ struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
     exchange->body_bytes_max = call->response_bytes_max;
     exchange->on_done = on_done;
     exchange->user = user;
-    memcpy(exchange->where, where, sizeof where);
-    if (!bw_http_transfer_prepare(exchange, call) ||
-        curl_multi_add_handle(exchange->multi, exchange->easy) != CURLM_OK) {
+    memcpy(exchange->where, target.where, sizeof exchange->where);
+    memcpy(exchange->host, target.name, sizeof exchange->host);
+    memcpy(exchange->port, target.port, sizeof exchange->port);
+    if (!bw_http_transfer_prepare(exchange, call) || !begin_by_name(exchange, call)) {
         bw_http_transfer_release(exchange);
         free(exchange);
-        (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: libcurl did not take the request", where);
+        (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: libcurl did not take the request, or its name cannot be looked up",
+                          target.where);
         return NULL;
     }
     exchange->next = client->exchanges;
@@ -691,70 +745,4 @@ struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
     client->exchange_count++;
     watch_limits(client);
     return exchange;
-}
-
-/* ---- one call -------------------------------------------------------------------------------- */
-
-struct single {
-    struct bw_http_client client;
-    struct bw_http_reply *reply;
-    struct bw_diag diag;
-};
-
-static void on_single_done(void *user, const struct bw_http_answer *answer)
-{
-    struct single *single = user;
-    struct bw_http_reply *reply = single->reply;
-
-    reply->may_have_arrived = answer->may_have_arrived;
-    if (answer->err == BW_OK)
-        reply->body = malloc(answer->body_size + 1);
-    if (reply->body != NULL) {
-        memcpy(reply->body, answer->body, answer->body_size + 1);
-        reply->body_size = answer->body_size;
-        reply->status = answer->status;
-        reply->trip_us = answer->trip_us;
-    } else if (answer->err == BW_OK) {
-        (void)bw_diag_set(&single->diag, BW_ERR_NOMEM, "out of memory");
-    } else {
-        (void)bw_diag_set(&single->diag, answer->err, "%s", answer->text);
-    }
-    bw_http_client_close(&single->client, NULL, NULL);
-}
-
-static void run_single(struct single *single, uv_loop_t *loop,
-                       const struct bw_credentials *credentials, const struct bw_http_call *call)
-{
-    if (bw_http_client_init(&single->client, loop, NULL, &single->diag) != BW_OK)
-        return;
-    if (bw_http_client_set_credentials(&single->client, credentials, &single->diag) != BW_OK ||
-        bw_http_client_send(&single->client, call, on_single_done, single, &single->diag) == NULL)
-        bw_http_client_close(&single->client, NULL, NULL);
-    (void)uv_run(loop, UV_RUN_DEFAULT); /* until the client has closed its last handle */
-}
-
-enum bw_err bw_http_client_call(const struct bw_credentials *credentials,
-                                const struct bw_http_call *call, struct bw_http_reply *out_reply,
-                                struct bw_diag *diag)
-{
-    struct single single = {.reply = out_reply};
-    uv_loop_t loop;
-    int status;
-
-    memset(out_reply, 0, sizeof *out_reply);
-    if (uv_loop_init(&loop) != 0)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "%s: no event loop", call->url);
-    run_single(&single, &loop, credentials, call);
-    status = uv_loop_close(&loop);
-    BW_ASSERT(status == 0);
-    if (single.diag.err != BW_OK && diag != NULL)
-        *diag = single.diag;
-    return single.diag.err;
-}
-
-void bw_http_reply_deinit(struct bw_http_reply *reply)
-{
-    free(reply->body);
-    reply->body = NULL;
-    reply->body_size = 0;
 }

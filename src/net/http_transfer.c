@@ -1,6 +1,7 @@
 #define OPENSSL_NO_DEPRECATED
 #include "http_transfer.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include <openssl/ssl.h>
 
+#include <breakwater/net/address.h>
 #include <breakwater/net/roles.h>
 
 #include "peer_trust.h"
@@ -155,8 +157,13 @@ bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange, SSL_CT
 static curl_socket_t on_socket_wanted(void *user, curlsocktype purpose,
                                       struct curl_sockaddr *address)
 {
-    (void)user;
+    struct bw_http_exchange *exchange = user;
+
     (void)purpose;
+    exchange->has_dialed = true;
+    if (exchange->tried_count < BW_NAME_ADDRESSES_MAX && address->addrlen <= sizeof exchange->tried[0])
+        memcpy(&exchange->tried[exchange->tried_count++], &address->addr, address->addrlen);
+    (void)bw_names_look(exchange->client->names, exchange->host, NULL); /* for the next dial */
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -262,6 +269,8 @@ static bool set_rules(CURL *easy, struct bw_http_exchange *exchange)
            SET(CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES) &&
            SET(CURLOPT_QUICK_EXIT, 1L) && /* else a timeout waits for the resolver's thread */
            SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted) &&
+           SET(CURLOPT_OPENSOCKETDATA, exchange) &&
+           SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L) && /* names.h remembers */
            SET(CURLOPT_ERRORBUFFER, exchange->error) && SET(CURLOPT_PRIVATE, exchange) &&
            SET(CURLOPT_HEADERFUNCTION, on_head) && SET(CURLOPT_HEADERDATA, exchange) &&
            SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, exchange);
@@ -281,6 +290,60 @@ static bool add_field(struct bw_http_exchange *exchange, const char *name, const
         return false;
     exchange->fields = fields;
     return true;
+}
+
+/* "HOST:PORT:ADDRESS,ADDRESS": libcurl tries them in this order, those of both families side by side. */
+static bool set_list(struct bw_http_exchange *exchange, const struct sockaddr_storage *addresses, size_t count)
+{
+    char text[BW_ADDRESS_MAX + 8 + BW_NAME_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3)];
+    int size = snprintf(text, sizeof text, "%s:%s:", exchange->host, exchange->port); /* fits, as all of it does */
+
+    for (size_t i = 0; i < count; i++) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&addresses[i];
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&addresses[i];
+        const bool is_v4 = addresses[i].ss_family == AF_INET;
+        char address[INET6_ADDRSTRLEN];
+
+        if (inet_ntop(addresses[i].ss_family, is_v4 ? (const void *)&v4->sin_addr : &v6->sin6_addr, address,
+                      sizeof address) != NULL)
+            size += snprintf(text + size, sizeof text - (size_t)size, is_v4 ? "%s%s" : "%s[%s]", i > 0 ? "," : "",
+                             address);
+    }
+    exchange->addresses = curl_slist_append(NULL, text);
+    return exchange->addresses != NULL &&
+           curl_easy_setopt(exchange->easy, CURLOPT_RESOLVE, exchange->addresses) == CURLE_OK;
+}
+
+bool bw_http_transfer_set_addresses(struct bw_http_exchange *exchange,
+                                    const struct sockaddr_storage *addresses, size_t count)
+{
+    return count == 0 || set_list(exchange, addresses, count);
+}
+
+static bool is_primary(const char *primary, const struct sockaddr_storage *address)
+{
+    char text[BW_ADDRESS_TEXT_BYTES];
+    const size_t size = strlen(primary);
+
+    bw_address_format((const struct sockaddr *)address, text);
+    return size > 0 && strncmp(text[0] == '[' ? text + 1 : text, primary, size) == 0 &&
+           strchr("]:", text[(text[0] == '[') + size]) != NULL;
+}
+
+void bw_http_transfer_note_addresses(struct bw_http_exchange *exchange, enum bw_err err)
+{
+    const char *primary = "";
+    long request_size = 0;
+
+    if (!exchange->has_dialed || exchange->addresses == NULL || err == BW_ERR_CANCELED ||
+        curl_easy_getinfo(exchange->easy, CURLINFO_PRIMARY_IP, &primary) != CURLE_OK || primary == NULL ||
+        curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_size) != CURLE_OK ||
+        (err != BW_OK && err != BW_ERR_AUTH && request_size > 0))
+        return; /* nothing was dialed, or whoever it is has read the request */
+    for (size_t i = 0; i < exchange->tried_count; i++)
+        if (is_primary(primary, &exchange->tried[i]) || (err != BW_OK && !exchange->has_connected))
+            bw_names_note(exchange->client->names, exchange->host, (const struct sockaddr *)&exchange->tried[i],
+                          err == BW_OK);
 }
 
 /* The client has them: libcurl's limit for all of it would count from the begin of the dial. */
@@ -322,4 +385,6 @@ void bw_http_transfer_release(struct bw_http_exchange *exchange)
     exchange->easy = NULL;
     curl_slist_free_all(exchange->fields);
     exchange->fields = NULL;
+    curl_slist_free_all(exchange->addresses);
+    exchange->addresses = NULL;
 }

@@ -10,6 +10,7 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/net/http_client.h>
+#include <breakwater/net/names.h>
 #include <breakwater/net/revoked.h>
 #include <breakwater/net/tls_context.h>
 
@@ -43,6 +44,15 @@ struct bw_http_exchange {
     CURLM *multi;
     CURL *easy; /* NULL once it ended */
     struct curl_slist *fields;
+    struct curl_slist *addresses; /* of its host, for libcurl; NULL: the host is numeric */
+    struct bw_names_wait wait;    /* for the first address of its host */
+    unsigned connect_timeout_ms;  /* the dial's, once the lookup has ended, which has a limit of its own; 0: one for both */
+    bool is_begun;                /* libcurl has it */
+    bool has_dialed;              /* a connection of its own */
+    struct sockaddr_storage tried[BW_NAME_ADDRESSES_MAX]; /* addresses to which it opened a socket */
+    size_t tried_count;
+    char host[BW_ADDRESS_MAX + 1];
+    char port[6];
     char error[CURL_ERROR_SIZE];
     char where[BW_HTTP_WHERE_BYTES]; /* HOST:PORT */
     char *body;                      /* NUL after its end */
@@ -63,6 +73,13 @@ void bw_http_exchange_limit(struct bw_http_exchange *exchange, unsigned limit_ms
 /* Make exchange->easy ready to run `call` with the client's identity. False: out of memory, or a
  * libcurl that cannot do what we need; release the transfer then. */
 bool bw_http_transfer_prepare(struct bw_http_exchange *exchange, const struct bw_http_call *call);
+
+/* Tells libcurl the addresses of its host, before libcurl gets it. */
+bool bw_http_transfer_set_addresses(struct bw_http_exchange *exchange,
+                                    const struct sockaddr_storage *addresses, size_t count);
+
+/* As it ends so: which of the addresses that it dialed has led to the server that was meant, or which have not. */
+void bw_http_transfer_note_addresses(struct bw_http_exchange *exchange, enum bw_err err);
 
 /* Whether `context` would accept the certificate that the server has shown. */
 bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange,

@@ -48,7 +48,6 @@ void bw_tls_stream_on_handle_closed(uv_handle_t *handle)
     SSL_free(stream->ssl);
     ERR_clear_error();
     free(stream->held);
-    bw_tls_dial_free(stream->dial);
     free(stream);
 }
 
@@ -56,14 +55,15 @@ void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const ch
 {
     if (stream->state == STATE_CLOSING)
         return;
+    if (stream->host[0] != '\0' && stream->state != STATE_DIALLING && !stream->is_proved)
+        bw_names_note(stream->names, stream->host, (const struct sockaddr *)&stream->peer, false);
     stream->state = STATE_CLOSING;
     stream->why = why;
     (void)snprintf(stream->text, sizeof stream->text, "%s", text);
     bw_tls_dial_abandon(stream);
     uv_close((uv_handle_t *)&stream->timer, bw_tls_stream_on_handle_closed);
     uv_close((uv_handle_t *)&stream->expiry, bw_tls_stream_on_handle_closed);
-    if (!uv_is_closing((uv_handle_t *)&stream->tcp)) /* closing: between two addresses of a dial */
-        uv_close((uv_handle_t *)&stream->tcp, bw_tls_stream_on_handle_closed);
+    uv_close((uv_handle_t *)&stream->tcp, bw_tls_stream_on_handle_closed);
 }
 
 static void close_errno(struct bw_tls_stream *stream, const char *what, int uv_error)
@@ -518,13 +518,13 @@ void bw_tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
 /* Connected: options, the peer's address, and the handshake. */
 void bw_tls_stream_begin(struct bw_tls_stream *stream)
 {
-    struct sockaddr_storage peer;
-    int size = sizeof peer;
+    struct sockaddr *peer = (struct sockaddr *)&stream->peer;
+    int size = sizeof stream->peer;
     int fd;
 
-    if (uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&peer, &size) == 0) {
-        bw_address_format((const struct sockaddr *)&peer, stream->remote);
-        stream->origin = bw_origin_of((const struct sockaddr *)&peer);
+    if (uv_tcp_getpeername(&stream->tcp, peer, &size) == 0) {
+        bw_address_format(peer, stream->remote);
+        stream->origin = bw_origin_of(peer);
     }
     (void)uv_tcp_nodelay(&stream->tcp, 1); /* only slower without it */
     if (stream->user_timeout_ms > 0 && uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0) {
@@ -565,6 +565,13 @@ void bw_tls_stream_set_deadline(struct bw_tls_stream *stream, uint32_t ms)
 {
     if (stream->state == STATE_OPEN)
         start_timer(stream, ms);
+}
+
+void bw_tls_stream_prove(struct bw_tls_stream *stream)
+{
+    BW_ASSERT(stream->host[0] != '\0');
+    stream->is_proved = true;
+    bw_names_note(stream->names, stream->host, (const struct sockaddr *)&stream->peer, true);
 }
 
 const struct bw_identity *bw_tls_stream_peer(const struct bw_tls_stream *stream)

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include <breakwater/net/address.h>
+#include <breakwater/net/names.h>
 #include <breakwater/net/tls_stream.h>
 
 #include "tls_bio.h"
@@ -43,7 +44,11 @@ struct bw_tls_stream {
     bool peer_ended;
     bool has_certificate;
     bool has_identity;
+    bool is_proved; /* the caller has found whom it dialed */
     enum bw_err why;
+    struct bw_names *names; /* dialed: kept addresses */
+    char host[BW_ADDRESS_MAX + 1]; /* dialed: of the address; "": accepted */
+    struct sockaddr_storage peer;
     struct bw_identity identity;
     char remote[BW_ADDRESS_TEXT_BYTES];
     uint64_t origin;
@@ -62,9 +67,7 @@ void bw_tls_stream_begin(struct bw_tls_stream *stream);
 void bw_tls_stream_on_handle_closed(uv_handle_t *handle);
 
 /* tls_dial.c */
-/* The stream closes: the resolver is let go of. */
+/* The stream closes, or has its connection: the dial ends by itself. */
 void bw_tls_dial_abandon(struct bw_tls_stream *stream);
-/* Accepts NULL. */
-void bw_tls_dial_free(struct dial *dial);
 
 #endif

@@ -349,8 +349,13 @@ static enum bw_err open_all(struct bw_second_program *program, struct bw_diag *d
         err = bw_http_client_init(&program->witnesses, &program->loop, &program->log, diag);
     if (err == BW_OK)
         err = bw_http_client_set_credentials(&program->witnesses, program->credentials, diag);
+    if (err == BW_OK)
+        err = bw_names_open_kept(&program->names, &program->loop, program->store.path, program->store.names_file,
+                                 &program->log, diag);
     if (err != BW_OK)
         return err;
+    bw_http_client_use_names(&program->client, program->names);
+    bw_http_client_use_names(&program->witnesses, program->names);
     bw_http_client_expect_agent(&program->client, program->config->site);
     return bw_second_reload_open(program, diag);
 }
@@ -378,6 +383,9 @@ static enum bw_daemon_end run_loop(struct bw_second_program *program)
     bw_heartbeat_open(&program->heartbeat, &program->loop, NULL, NULL);
     bw_second_happen(program, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_WAKE});
     (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* 0: nothing is left */
+    bw_names_close(program->names);
+    bw_names_free(program->names);
+    (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* likewise */
     BW_ASSERT(uv_loop_close(&program->loop) == 0);
     bw_log_info(&program->log, "second.stopped", "end=%s",
                 program->end == BW_DAEMON_STOPPED ? "stopped" : "restart");

@@ -15,6 +15,7 @@
 #include <breakwater/machine/second.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
+#include <breakwater/net/names.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/reload/reload.h>
 #include <breakwater/second/second.h>
@@ -40,6 +41,7 @@ struct bw_second_store {
     int lock; /* -1: not locked */
     char path[512];
     char file[BW_NAME_MAX + 8];
+    char names_file[BW_NAME_MAX + sizeof BW_NAMES_FILE_SUFFIX];
     struct bw_second_state state; /* an entry for each group that it ever had, and for those of its file */
     int mirror_dir;               /* -1: a restart resumes nothing */
     int mirror_lock;
@@ -69,6 +71,7 @@ struct bw_second_program {
     struct bw_second_machine machine;
     struct bw_second_group_of *groups;
     struct bw_deadline wake;
+    struct bw_names *names; /* of the agent and of the witnesses, for both: */
     struct bw_http_client client;
     struct bw_http_client witnesses; /* to which it warns; their answers are for the log alone */
     struct bw_second_warned warned[BW_WITNESSES_MAX]; /* each witness of the configuration */

@@ -68,6 +68,8 @@ enum bw_err bw_second_store_open(struct bw_second_store *store, const struct bw_
 
     *store = (struct bw_second_store){.dir = -1, .lock = -1, .mirror_dir = -1, .mirror_lock = -1};
     (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
+    (void)snprintf(store->names_file, sizeof store->names_file, "%s%s", config->cluster,
+                   BW_NAMES_FILE_SUFFIX); /* likewise */
     err = bw_state_dir_open(config->state_dir, "second", store->path, sizeof store->path,
                             &store->dir, &store->lock, diag);
     if (err == BW_OK)

@@ -12,6 +12,7 @@
 #include <breakwater/os/random.h>
 #include <breakwater/witness/witness.h>
 
+#define LOOKUP_MS    30000 /* a first name server that is silent costs 5 s or more */
 #define DIAL_MS      2000
 #define HANDSHAKE_MS 2000
 #define ANSWER_MS    2000
@@ -103,13 +104,15 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
 static const struct bw_tls_stream_events events = {
     .on_ready = on_ready, .on_data = on_data, .on_closed = on_closed};
 
-static void ask(struct question *question, uv_loop_t *loop, struct ssl_ctx_st *context)
+static void ask(struct question *question, uv_loop_t *loop, struct bw_names *names, struct ssl_ctx_st *context)
 {
     const struct bw_tls_stream_config config = {.context = context,
                                                 .events = &events,
                                                 .user = question,
                                                 .handshake_ms = HANDSHAKE_MS,
                                                 .dial_ms = DIAL_MS,
+                                                .lookup_ms = LOOKUP_MS,
+                                                .names = names,
                                                 .user_timeout_ms = DIAL_MS};
     struct bw_diag diag = {0};
 
@@ -134,17 +137,26 @@ enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
     struct bw_credentials *credentials = NULL;
     struct bw_tls_contexts contexts = {0};
     enum bw_err err = bw_program_load_credentials(config, &credentials, &contexts, diag);
+    struct bw_names *names = bw_names_new();
     uv_loop_t loop;
     int result;
 
     BW_ASSERT(member_count <= BW_WITNESSES_ASKED_MAX);
     *out_count = 0;
-    if (err != BW_OK)
+    if (err == BW_OK && names == NULL)
+        err = bw_diag_set(diag, BW_ERR_NOMEM, "names: out of memory");
+    if (err != BW_OK) {
+        bw_tls_contexts_free(&contexts);
+        bw_credentials_free(credentials);
+        bw_names_free(names);
         return err;
+    }
     (void)signal(SIGPIPE, SIG_IGN); /* as tls_stream.h wants it */
     result = uv_loop_init(&loop);
     if (result != 0)
         err = bw_diag_set(diag, BW_ERR_LIMIT, "make an event loop: %s", uv_strerror(result));
+    else
+        err = bw_names_open(names, &loop, diag);
     for (uint32_t i = 0; i < member_count && err == BW_OK; i++) {
         const uint32_t at = *out_count;
 
@@ -155,14 +167,17 @@ enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
         questions[at] = (struct question){
             .config = config, .member = &members[i], .hello = hello, .out = &answers[at]};
         questions[at].hello.to = members[i].id;
-        ask(&questions[at], &loop, contexts.raft_client);
+        ask(&questions[at], &loop, names, contexts.raft_client);
         ++*out_count;
     }
-    if (err == BW_OK) {
+    if (result == 0) {
         while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
             continue;
-        BW_ASSERT(uv_loop_close(&loop) == 0); /* nothing is left on it */
+        bw_names_close(names);
+        (void)uv_run(&loop, UV_RUN_DEFAULT); /* 0: nothing is left */
+        BW_ASSERT(uv_loop_close(&loop) == 0);
     }
+    bw_names_free(names);
     bw_tls_contexts_free(&contexts);
     bw_credentials_free(credentials);
     return err;

@@ -45,6 +45,7 @@ static void put(struct bw_directory *directory, const struct bw_witness_member_c
             known->has_certificate = before->list[i].has_certificate;
             known->certificate_left_s = before->list[i].certificate_left_s;
             known->committed = before->list[i].committed;
+            known->unreached = before->list[i].unreached;
             known->certificate_received = before->list[i].certificate_received;
         }
     directory->count++;

@@ -19,6 +19,7 @@
 
 #define STATUS_CONFIG   78
 #define HOUSEKEEPING_MS 10000
+#define FORESEE_MS      2000
 
 /* ---- small questions ---- */
 
@@ -123,6 +124,22 @@ static void on_housekeeping(uv_timer_t *timer)
     tell_who_is_missing(program);
 }
 
+/* Followers connect to each other only once their leader is lost, which is no time to wait for a name server. */
+static void on_foresee(uv_timer_t *timer)
+{
+    struct bw_program *program = timer->data;
+
+    bw_directory_refresh(program);
+    for (uint32_t i = 0; i < program->directory.count; i++) {
+        const struct bw_witness_member_config *member = &program->directory.list[i].config;
+
+        if (bw_program_is_self(program, member))
+            continue;
+        bw_names_foresee(program->names, member->raft);
+        bw_names_foresee(program->names, member->address);
+    }
+}
+
 static bool does_disk_answer(void *user)
 {
     const struct bw_program *program = user;
@@ -191,6 +208,7 @@ void bw_program_close(struct bw_program *program)
     for (size_t i = 0; i < sizeof program->signals / sizeof program->signals[0]; i++)
         close_handle((uv_handle_t *)&program->signals[i]);
     close_handle((uv_handle_t *)&program->housekeeping);
+    close_handle((uv_handle_t *)&program->foreseeing);
     bw_heartbeat_close(&program->heartbeat);
 }
 
@@ -200,13 +218,16 @@ void bw_program_end(struct bw_program *program)
         bw_program_close(program);
         while (uv_run(&program->loop, UV_RUN_DEFAULT) != 0)
             continue;
-        BW_ASSERT(uv_loop_close(&program->loop) == 0); /* nothing is left on it */
+        bw_names_close(program->names);
+        (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* 0: nothing is left */
+        BW_ASSERT(uv_loop_close(&program->loop) == 0);
     }
     BW_ASSERT(program->machine.syncs == NULL);
     BW_ASSERT(program->machine.polls == NULL);
     bw_reads_deinit(&program->reads);
     bw_callers_deinit(&program->callers);
     bw_raft_links_free(program->links);
+    bw_names_free(program->names);
     bw_credentials_free(program->credentials);
     bw_witness_config_free(program->config);
     free(program->routes);
@@ -242,6 +263,8 @@ static enum bw_err open_handles(struct bw_program *program, struct bw_diag *diag
 
     BW_ASSERT(uv_timer_init(&program->loop, &program->housekeeping) == 0); /* cannot fail */
     program->housekeeping.data = program;
+    BW_ASSERT(uv_timer_init(&program->loop, &program->foreseeing) == 0); /* likewise */
+    program->foreseeing.data = program;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         result = uv_signal_init(&program->loop, &program->signals[i]);
         if (result == 0) {
@@ -355,8 +378,10 @@ static enum bw_err open_relay(struct bw_program *program, struct bw_diag *diag)
     enum bw_err err = bw_http_client_init(&program->relay, &program->loop, &program->log, diag);
 
     program->has_relay = err == BW_OK;
-    if (err == BW_OK)
+    if (err == BW_OK) {
+        bw_http_client_use_names(&program->relay, program->names);
         err = bw_http_client_set_credentials(&program->relay, program->credentials, diag);
+    }
     return err;
 }
 
@@ -378,6 +403,9 @@ static enum bw_err open_parts(struct bw_program *program, struct bw_diag *diag)
     if (err == BW_OK)
         err = open_node(program, diag);
     if (err == BW_OK)
+        err = bw_names_open_kept(&program->names, &program->loop, program->config->data_dir, BW_NAMES_FILE, &program->log,
+                                 diag);
+    if (err == BW_OK)
         err = bw_raft_links_open(program, contexts.raft_server, contexts.raft_client, diag);
     if (err == BW_OK)
         err = open_relay(program, diag);
@@ -393,6 +421,7 @@ static void start_timers(struct bw_program *program)
 {
     /* It has a callback, and so cannot fail. */
     (void)uv_timer_start(&program->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+    (void)uv_timer_start(&program->foreseeing, on_foresee, 0, FORESEE_MS); /* likewise */
     bw_heartbeat_open(&program->heartbeat, &program->loop, does_disk_answer, program);
 }
 

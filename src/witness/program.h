@@ -12,6 +12,7 @@
  *   metrics_text.c /metrics               reads.c      long documents, made rarely and shared
  *   people.c     which groups a caller may see and change   refused.c   who was refused, in the log
  *   alarms.c     since when something needs attention, and who has seen it
+ *   unreached.c  which witnesses this one cannot connect to, and why
  *   consent.c    whether the other witnesses would let a person change something
  *
  * Everything belongs to the loop's thread. The machine (machine/witness.h) decides; nothing here
@@ -29,6 +30,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
+#include <breakwater/net/names.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/obs/summary.h>
 #include <breakwater/reload/reload.h>
@@ -74,6 +76,15 @@ enum bw_refused {
 
 /* directory.c: the witnesses that this one knows. */
 #define BW_KNOWN_MAX 24
+/* unreached.c: whether this one's own connection to it can be made. */
+#define BW_UNREACHED_BYTES 160
+struct bw_unreached {
+    bool is_so; /* the newest dial has failed */
+    bool is_logged;
+    struct bw_instant since;
+    struct bw_instant logged;
+    char why[BW_UNREACHED_BYTES]; /* the newest dial */
+};
 struct bw_known {
     struct bw_witness_member_config config;
     bool is_member; /* by the roster, or by the file as long as there is none */
@@ -82,6 +93,7 @@ struct bw_known {
     bool has_certificate;                 /* it has said how long its own holds: */
     uint64_t certificate_left_s;          /* so long, when it said so */
     struct bw_instant certificate_received;
+    struct bw_unreached unreached;
     struct bw_commit_mark committed; /* what it knew to be decided as it was dialed last (L33); index 0: it has not said */
 };
 struct bw_directory {
@@ -180,6 +192,7 @@ struct bw_program {
     struct bw_http_route *routes; /* all tables as one */
     struct bw_http_client relay;  /* to the leader, when an agent reaches only us; consent.c, join.c */
     bool has_relay;               /* it was initialised */
+    struct bw_names *names;       /* of the other witnesses, for both; kept in the data directory */
     struct bw_consent *consents;  /* consent.c: orders about which the others are being asked */
 
     struct bw_directory directory;
@@ -206,6 +219,7 @@ struct bw_program {
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */
+    uv_timer_t foreseeing;   /* names of the other witnesses */
     struct bw_heartbeat heartbeat;
     struct bw_reload reload;
     bool is_closing;
@@ -249,6 +263,14 @@ void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint
 /* Of another witness, by what it said last and the time that has passed. False: it has not said. */
 bool bw_directory_certificate(const struct bw_program *program, uint64_t id, struct bw_instant now,
                               uint64_t *out_left_s);
+
+/* ---- unreached.c ---- */
+
+/* A connection to that witness has come to nothing, or was made: told once for each change. */
+void bw_unreached_note(struct bw_program *program, uint64_t id, const char *why);
+void bw_unreached_over(struct bw_program *program, uint64_t id);
+/* A member that cannot be reached, and why; NULL: it can be, or was not dialed. */
+const struct bw_unreached *bw_unreached_of(const struct bw_program *program, uint64_t id);
 
 /* ---- members.c ---- */
 

@@ -20,6 +20,7 @@
 #define DIAL_MS         2000 /* with HANDSHAKE_MS and HELLO_MS: within BW_TRANSPORT_DIAL_MS, which ends all of it */
 #define USER_TIMEOUT_MS 3000
 #define HELLO_MS        3000
+#define NO_ANSWER       "it did not answer in time" /* the transport has given up on it */
 #define LISTEN_BACKLOG  64
 #define STRANGERS_MAX   32 /* accepted, and not yet known to be a peer */
 #define UNKNOWN_MAX     (2 * STRANGERS_MAX) /* with those that were closed as strangers */
@@ -33,6 +34,7 @@ struct link {
     uint8_t hello[BW_HELLO_BYTES]; /* the other's first words; of one that was dialed, later ones too */
     size_t hello_bytes;
     bool is_greeted;
+    bool is_proved;                /* dialed: it is the peer, and takes messages */
     struct bw_raft_frames frames;  /* accepted: what came in */
     bool is_parted;                /* accepted: it was removed, and is told so */
     bool is_stranger;              /* accepted, and nobody knows yet who it is */
@@ -291,6 +293,9 @@ static void hear_answer(struct link *link)
         return;
     }
     note_level(link, link->peer);
+    bw_tls_stream_prove(link->stream);
+    link->is_proved = true;
+    bw_unreached_over(link->program, link->peer);
     if (link->sink.events != NULL)
         link->sink.events->on_ready(link->sink.user);
 }
@@ -428,6 +433,8 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
     struct bw_link_sink sink = link->sink;
 
     (void)stream;
+    if (link->peer != 0 && !link->is_proved && !link->program->is_closing)
+        bw_unreached_note(link->program, link->peer, why == BW_ERR_CANCELED ? NO_ANSWER : text);
     if (why == BW_ERR_AUTH || (link->is_stranger && why != BW_ERR_CANCELED))
         refuse(link, text);
     free_link(link);
@@ -453,6 +460,7 @@ static struct link *new_link(struct bw_program *program, struct ssl_ctx_st *cont
                                                 .user = link,
                                                 .handshake_ms = HANDSHAKE_MS,
                                                 .dial_ms = DIAL_MS,
+                                                .names = program->names,
                                                 .user_timeout_ms = USER_TIMEOUT_MS};
     return link;
 }

@@ -36,6 +36,7 @@ struct end {
 };
 
 struct fixture {
+    struct bw_names *names;
     struct test_pki pki;
     struct test_pki foreign;
     uv_loop_t loop;
@@ -105,6 +106,7 @@ static struct bw_tls_stream_config config_of(struct fixture *f, bool server)
         .user = server ? &f->server : &f->client,
         .handshake_ms = 5000,
         .dial_ms = 5000,
+        .names = f->names,
         .user_timeout_ms = 3000,
     };
 }
@@ -152,6 +154,9 @@ static int set_up(void **state)
     f->server_context = issue_context(&f->pki, &server, BW_TLS_SERVER_REQUIRED);
     f->client_context = issue_context(&f->pki, &client, BW_TLS_CLIENT);
     assert_int_equal(uv_loop_init(&f->loop), 0);
+    f->names = bw_names_new();
+    assert_non_null(f->names);
+    assert_int_equal(bw_names_open(f->names, &f->loop, NULL), BW_OK);
     assert_int_equal(uv_tcp_init(&f->loop, &f->listener), 0);
     f->listener.data = f;
     assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
@@ -197,6 +202,9 @@ static int tear_down(void **state)
     if (f->client.stream != NULL)
         bw_tls_stream_close(f->client.stream, BW_OK, "end of test");
     uv_close((uv_handle_t *)&f->listener, NULL);
+    (void)uv_run(&f->loop, UV_RUN_DEFAULT);
+    bw_names_close(f->names);
+    bw_names_free(f->names);
     (void)uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&f->loop), 0);
     assert_true(f->server.closed_count <= 1 && f->client.closed_count <= 1);

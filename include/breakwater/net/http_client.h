@@ -8,7 +8,8 @@
  * agent's) can never pose as a witness. A second enforcer speaks to an agent of its own site instead. Proxies, redirects, cookies, TLS sessions and the system's
  * CAs are never used.
  *
- * Name resolution runs in threads that may outlive their request; the loop never waits for one. */
+ * Names are dialed by the addresses that are kept of them (names.h), and looked up anew beside each dial; the loop never
+ * waits for that. */
 #ifndef BW_NET_HTTP_CLIENT_H
 #define BW_NET_HTTP_CLIENT_H
 
@@ -20,6 +21,7 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
 #include <breakwater/net/credentials.h>
+#include <breakwater/net/names.h>
 #include <breakwater/obs/log.h>
 
 #define BW_HTTP_EXCHANGES_MAX 72 /* in flight, per client */
@@ -40,6 +42,8 @@ struct bw_http_client {
     char agents_of[BW_NAME_MAX + 1];    /* whose agents are spoken to; "": witnesses are */
     uint64_t trust;                     /* number of what new connections are made with */
     uint64_t trust_ends_ms; /* the loop's time: the first server's certificate has ended */
+    struct bw_names *names; /* that it dials by */
+    bool has_own_names;     /* nobody has given it any */
     struct bw_http_exchange *exchanges; /* in flight, newest first */
     size_t exchange_count;
     void (*on_closed)(void *user);
@@ -58,6 +62,10 @@ struct bw_http_call {
     unsigned connect_timeout_ms;   /* name and TCP, > 0; no matter on a kept connection */
     unsigned handshake_timeout_ms; /* TLS; 0: as long as connect_timeout_ms */
     unsigned timeout_ms; /* request and whole answer, > 0; a long poll: its wait + 5 s */
+    /* How long a name of which no address is kept may be looked up, apart from the other limits, which count from then on.
+     * 0: within connect_timeout_ms. The lookup goes on when that has passed: a later request has its answer. */
+    unsigned lookup_timeout_ms;
+    struct bw_names *names; /* of bw_http_client_call alone: not open; keeps what is looked up. NULL: nothing does */
     size_t response_bytes_max;   /* a longer body is BW_ERR_LIMIT */
 };
 
@@ -99,6 +107,10 @@ BW_MUST_CHECK enum bw_err bw_http_client_set_credentials(struct bw_http_client *
  * Before the first request. */
 void bw_http_client_expect_agent(struct bw_http_client *client, const char *site);
 
+/* From now on names are dialed by what `names` keeps, which is open on the same loop until the client has closed.
+ * Before the first request; without it the client has a memory of its own. */
+void bw_http_client_use_names(struct bw_http_client *client, struct bw_names *names);
+
 /* Begin a request; its first byte leaves in the loop's next turn, never before this was called: an
  * instant read just before is "sent" for the lease (3.2.1). `on_done` is called exactly once, from
  * the loop, never before this returns.
@@ -110,6 +122,9 @@ BW_MUST_CHECK struct bw_http_exchange *bw_http_client_send(struct bw_http_client
                                                            const struct bw_http_call *call,
                                                            bw_http_on_done *on_done, void *user,
                                                            struct bw_diag *diag);
+
+/* How many exchanges wait for an address of their host. */
+size_t bw_http_client_looks_up(const struct bw_http_client *client);
 
 /* Give an exchange up: its on_done is called with BW_ERR_CANCELED before this returns. From inside
  * its own on_done nothing happens. */

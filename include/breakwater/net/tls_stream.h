@@ -16,6 +16,7 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/net/names.h>
 #include <breakwater/net/roles.h>
 #include <breakwater/net/tls_context.h>
 
@@ -44,7 +45,9 @@ struct bw_tls_stream_config {
     const struct bw_tls_stream_events *events; /* borrowed for the stream's life */
     void *user;
     uint32_t handshake_ms;    /* > 0; accept: whole handshake; connect: handshake after the dial */
-    uint32_t dial_ms;         /* connect: > 0, resolution and all addresses together */
+    uint32_t dial_ms;         /* connect: > 0, all addresses together, counted from when the first one is known */
+    uint32_t lookup_ms;       /* connect: until then; 0: within dial_ms */
+    struct bw_names *names;   /* connect: kept addresses, open on the same loop; outlives the stream's on_closed */
     uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT: unacknowledged data ends it; 0: kernel's */
     size_t queue_bytes_max;   /* ciphertext not yet taken by the kernel; 0: the default,
                                * BW_STREAM_QUEUE_BYTES_MAX */
@@ -57,14 +60,18 @@ BW_MUST_CHECK enum bw_err bw_tls_stream_accept(uv_stream_t *listener,
                                                struct bw_tls_stream **out_stream,
                                                struct bw_diag *diag);
 
-/* Dials `address` ("HOST:PORT"); a name is resolved off the loop, and up to 4 addresses are tried
- * one after another, each with its share of dial_ms. BW_ERR_INVALID: not HOST:PORT; every other
+/* Dials `address` ("HOST:PORT"): the addresses that are kept of a name at once, those of a lookup once it has answered,
+ * each 250 ms after the one before or when that has failed; the first that connects is taken (RFC 8305). The lookup goes
+ * on when its time has passed: the next dial has its answer. BW_ERR_INVALID: not HOST:PORT; every other
  * failure comes as on_closed. No host name is compared with the certificate: the caller judges
- * bw_tls_stream_peer in on_ready, and closes. */
+ * bw_tls_stream_peer in on_ready, and closes; or says with bw_tls_stream_prove that it is the one, whose address is then
+ * the first that is dialed next time. A connection that ends before that makes its address the last. */
 BW_MUST_CHECK enum bw_err bw_tls_stream_connect(uv_loop_t *loop, const char *address,
                                                 const struct bw_tls_stream_config *config,
                                                 struct bw_tls_stream **out_stream,
                                                 struct bw_diag *diag);
+
+void bw_tls_stream_prove(struct bw_tls_stream *stream);
 
 /* Encrypts and queues all of `data` (copied). BW_ERR_LIMIT: the queue would pass its bound;
  * nothing was taken, wait for on_drained. BW_ERR_CANCELED: not open any more (or not yet). A

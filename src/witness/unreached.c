@@ -1,0 +1,72 @@
+/* unreached.c - which witnesses this one cannot connect to, and why: in its log once for each change, and in what it
+ * answers. For people: nothing is decided by it. */
+#include "program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/sys/clock.h>
+
+#define SETTLED_MS 2000  /* what restarts is back by then, and is no news */
+#define AGAIN_MS   60000 /* another reason for the same is told so often at most */
+
+static struct bw_known *find(struct bw_program *program, uint64_t id)
+{
+    for (uint32_t i = 0; i < program->directory.count; i++)
+        if (program->directory.list[i].config.id == id)
+            return &program->directory.list[i];
+    return NULL;
+}
+
+static bool has_passed(struct bw_instant since, uint64_t ms)
+{
+    return bw_instant_elapsed_ns(bw_clock_now(), since) >= ms * BW_NS_PER_MS;
+}
+
+static void log_it(struct bw_program *program, struct bw_known *known)
+{
+    known->unreached.is_logged = true;
+    known->unreached.logged = bw_clock_now();
+    bw_log_warn(&program->log, "raft.peer_unreached", "name=%s raft_address=%s why=%s", known->config.name,
+                bw_log_quote(known->config.raft), bw_log_quote(known->unreached.why));
+}
+
+void bw_unreached_note(struct bw_program *program, uint64_t id, const char *why)
+{
+    struct bw_known *known = find(program, id);
+    struct bw_unreached *unreached = known != NULL ? &known->unreached : NULL;
+    bool is_other;
+
+    if (unreached == NULL)
+        return;
+    if (!unreached->is_so)
+        *unreached = (struct bw_unreached){.is_so = true, .since = bw_clock_now()};
+    is_other = strncmp(unreached->why, why, sizeof unreached->why - 1) != 0;
+    (void)snprintf(unreached->why, sizeof unreached->why, "%s", why); /* cut is fine */
+    if (unreached->is_logged ? is_other && has_passed(unreached->logged, AGAIN_MS)
+                             : has_passed(unreached->since, SETTLED_MS))
+        log_it(program, known);
+}
+
+void bw_unreached_over(struct bw_program *program, uint64_t id)
+{
+    struct bw_known *known = find(program, id);
+
+    if (known == NULL)
+        return;
+    if (known->unreached.is_logged)
+        bw_log_info(&program->log, "raft.peer_reached", "name=%s raft_address=%s", known->config.name,
+                    bw_log_quote(known->config.raft));
+    known->unreached = (struct bw_unreached){0};
+}
+
+const struct bw_unreached *bw_unreached_of(const struct bw_program *program, uint64_t id)
+{
+    for (uint32_t i = 0; i < program->directory.count; i++) {
+        const struct bw_known *known = &program->directory.list[i];
+
+        if (known->config.id == id && known->is_member && known->unreached.is_so)
+            return &known->unreached;
+    }
+    return NULL;
+}
