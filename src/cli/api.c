@@ -301,6 +301,8 @@ static void merge_own_words(struct bw_api *api)
                     continue;
                 if (json_is_array(json_object_get(own, "reaches")))
                     (void)json_object_set(member, "reaches", json_object_get(own, "reaches"));
+                if (json_is_array(json_object_get(own, "unreached")))
+                    (void)json_object_set(member, "unreached", json_object_get(own, "unreached"));
                 if (json_is_integer(json_object_get(own, "certificate_left_s")))
                     (void)json_object_set(member, "certificate_left_s",
                                           json_object_get(own, "certificate_left_s"));

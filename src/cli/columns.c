@@ -591,6 +591,13 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     }
 }
 
+void bw_print_unreached(const char *from, const char *to, const json_t *unreached, FILE *out)
+{
+    (void)fprintf(out, "%s cannot connect to %s at %s, for %" PRId64 " s: %s\n", from, to,
+                  bw_json_member(unreached, "raft_address"), bw_json_number(unreached, "since_ms_ago") / 1000,
+                  bw_json_member(unreached, "why"));
+}
+
 static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
 {
     struct table table = {0};
@@ -613,6 +620,13 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
                                            bw_json_member(member, "role"), hears});
     }
     print_table(&table, verdict->out);
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        json_t *unreached;
+        size_t j;
+
+        json_array_foreach(json_object_get(member, "unreached"), j, unreached)
+            bw_print_unreached(bw_json_member(member, "name"), bw_json_member(unreached, "name"), unreached, verdict->out);
+    }
     verdict->alarms = json_object_get(status, "alarms");
     verdict->group = NULL;
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {

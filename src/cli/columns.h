@@ -20,6 +20,8 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
 /* What a person can do about `next`, where time alone changes nothing; not twice: `end` of the same
  * group names its own. */
 void bw_show_way(const json_t *next, const json_t *end, FILE *out);
+/* A line: witness `from` cannot connect to `to`, as `unreached` of a status or members document says. */
+void bw_print_unreached(const char *from, const char *to, const json_t *unreached, FILE *out);
 /* A history document. */
 void bw_show_history(const json_t *history, FILE *out);
 /* A report document. */

@@ -5,6 +5,7 @@
 #include <breakwater/base/name.h>
 
 #include "api.h"
+#include "columns.h"
 #include "confirm.h"
 #include "verbs.h"
 
@@ -167,6 +168,10 @@ static void print_table(const json_t *document)
                  "DIRECTORY", "VERSION", "LEVEL", "BEHIND", "HEARD", "ADDRESS");
     json_array_foreach(json_object_get(document, "members"), i, member)
         print_member(member);
+    json_array_foreach(json_object_get(document, "members"), i, member)
+        if (json_is_object(json_object_get(member, "unreached")))
+            bw_print_unreached(bw_json_member(document, "witness"), bw_json_member(member, "name"),
+                               json_object_get(member, "unreached"), stdout);
     if (!bw_json_truth(document, "settled"))
         (void)printf("\na change is under way: %s\n", bw_json_member(document, "waits_for"));
     print_applicants(document);

@@ -12,6 +12,7 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
 #include <breakwater/net/address.h>
+#include <breakwater/sys/clock.h>
 
 /* ---- reading what it says ---- */
 
@@ -161,6 +162,16 @@ static const char *role_of(const struct bw_members_facts *facts, uint64_t id, bo
     return leads ? "leader" : words[bw_members_fact(facts, id)->role];
 }
 
+/* Why this witness cannot connect to it; null: it can. */
+static json_t *describe_unreached(const struct bw_unreached *unreached, const char *raft_address)
+{
+    if (unreached == NULL)
+        return json_null();
+    return json_pack("{s:s, s:I, s:o}", "raft_address", raft_address, "since_ms_ago",
+                     (json_int_t)(bw_instant_elapsed_ns(bw_clock_now(), unreached->since) / BW_NS_PER_MS), "why",
+                     bw_json_text(unreached->why));
+}
+
 static json_t *describe(const struct bw_program *program, const struct bw_roster_member *member,
                         const struct bw_members_facts *facts, const struct bw_node_status *status)
 {
@@ -172,7 +183,7 @@ static json_t *describe(const struct bw_program *program, const struct bw_roster
     const struct bw_node_peer *peer = bw_node_peer(status, member->id);
 
     return json_pack(
-        "{s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", member->name, "id",
+        "{s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name", member->name, "id",
         (json_int_t)member->id, "address", member->address, "failure_domain",
         member->failure_domain, "role", role_of(facts, member->id, is_self && leads), "standing",
         member->is_leaving ? "leaving" : "member", "is_self", is_self, "incarnation",
@@ -182,7 +193,8 @@ static json_t *describe(const struct bw_program *program, const struct bw_roster
         bw_json_number_or_null(leads && !is_self && peer != NULL, bw_node_peer_behind(status, peer)),
         "heard_ms_ago",
         bw_json_number_or_null(!is_self && peer != NULL && peer->is_in_contact,
-                       peer != NULL ? peer->last_contact_ms : 0));
+                       peer != NULL ? peer->last_contact_ms : 0),
+        "unreached", describe_unreached(is_self ? NULL : bw_unreached_of(program, member->id), member->raft));
 }
 
 static json_t *list_members(const struct bw_program *program, const struct bw_roster *roster,

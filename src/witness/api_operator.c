@@ -54,6 +54,18 @@ static void look_at_certificate(const struct bw_program *program, struct bw_inst
                                                             &member->certificate_left_s);
 }
 
+static void look_at_connection(const struct bw_program *program, struct bw_instant now,
+                               const struct bw_witness_member_config *config, struct bw_operator_member *member)
+{
+    const struct bw_unreached *unreached = bw_unreached_of(program, config->id);
+
+    member->raft_address = config->raft;
+    if (unreached == NULL || member->is_self)
+        return;
+    member->unreached_why = unreached->why;
+    member->unreached_ms = bw_instant_elapsed_ns(now, unreached->since) / BW_NS_PER_MS;
+}
+
 void bw_operator_look(const struct bw_program *program, const struct bw_scope *scope,
                       struct bw_operator_view *out_view)
 {
@@ -94,6 +106,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
         member->is_disk_low = member->is_self && (status.lacks_room || status.is_snapshot_stalled);
         if (leads && !member->is_self && bw_node_lacks(program->node, program->directory.list[i].committed))
             member->decided_index = program->directory.list[i].committed.index;
+        look_at_connection(program, out_view->now, from, member);
         look_at_certificate(program, out_view->now, member);
     }
     for (unsigned i = 0; i < status.peer_count && leads; i++)

@@ -666,6 +666,22 @@ static json_t *reaches_of(const struct bw_operator_view *view)
     return names;
 }
 
+/* To whom this witness cannot connect, and why. */
+static json_t *unreached_of(const struct bw_operator_view *view)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < view->member_count; i++) {
+        const struct bw_operator_member *member = &view->members[i];
+
+        if (member->unreached_why != NULL)
+            list = bw_json_append(list, json_pack("{s:s, s:s, s:I, s:o}", "name", member->name, "raft_address",
+                                                  member->raft_address, "since_ms_ago", (json_int_t)member->unreached_ms,
+                                                  "why", bw_json_text(member->unreached_why)));
+    }
+    return list;
+}
+
 static json_t *members_json(const struct bw_operator_view *view)
 {
     json_t *members = json_array();
@@ -676,7 +692,7 @@ static json_t *members_json(const struct bw_operator_view *view)
                               view->machine->leadership.leads;
         /* clang-format off */
         json_t *one = json_pack(
-            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
             "name", member->name,
             "id", (json_int_t)member->id,
             "failure_domain", member->failure_domain,
@@ -687,7 +703,8 @@ static json_t *members_json(const struct bw_operator_view *view)
             "certificate_left_s", bw_json_number_or_null(member->is_certificate_known, member->certificate_left_s),
             "disk_low", member->is_self ? json_boolean(member->is_disk_low) : json_null(),
             "decided_index", bw_json_number_or_null(member->decided_index != 0, member->decided_index),
-            "reaches", member->is_self ? reaches_of(view) : json_null());
+            "reaches", member->is_self ? reaches_of(view) : json_null(),
+            "unreached", member->is_self ? unreached_of(view) : json_null());
         /* clang-format on */
 
         members = bw_json_append(members, one);

@@ -1,5 +1,5 @@
 /* Files as a crash, a bad disk or a stranger may leave them: a state file with its head and checksum
- * (os/durable), the vote, the identity of a data directory, an open segment of the log. The first
+ * (os/durable), the vote, the identity of a data directory, an open segment of the log, kept names. The first
  * byte says which, and whether the checksum is put right here. */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <breakwater/base/name.h>
 #include <breakwater/consensus/data_dir.h>
 #include <breakwater/consensus/vote_store.h>
+#include <breakwater/net/names.h>
 #include <breakwater/os/durable.h>
 
 #include "../../src/consensus/segment.h"
@@ -145,6 +146,25 @@ static void run_segment(const uint8_t *data, size_t size)
     FUZZ_CHECK(bw_segment_check(path, &cut, &diag) == err && cut.files == 0);
 }
 
+/* What was read is written the same, line by line. */
+static void run_names(const uint8_t *data, size_t size)
+{
+    static struct bw_name_kept kept[BW_NAMES_MAX], again[BW_NAMES_MAX];
+    static char bytes[BW_NAMES_BYTES_MAX];
+    struct bw_diag diag = {0};
+    size_t count = 0;
+    size_t again_count = 0;
+    const enum bw_err err = bw_names_decode((const char *)data, size, kept, &count, &diag);
+
+    fuzz_check_outcome(err, &diag);
+    FUZZ_CHECK(err == BW_OK || count == 0);
+    if (err != BW_OK)
+        return;
+    size = bw_names_encode(kept, count, bytes);
+    FUZZ_CHECK(bw_names_decode(bytes, size, again, &again_count, &diag) == BW_OK && again_count == count);
+    FUZZ_CHECK(memcmp(kept, again, count * sizeof kept[0]) == 0);
+}
+
 /* CRC-32C of all before it, little endian: the end of a state file and of a vote. */
 static void put_checksum(uint8_t *data, size_t size)
 {
@@ -189,6 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         run_vote(file, size);
     else if (which == 2)
         run_identity(file, size);
+    else if (is_put_right) /* a segment has no checksum to put right */
+        run_names(file, size);
     else
         run_segment(file, size);
     return 0;

@@ -538,6 +538,21 @@ static void a_witness_whose_disk_is_full_is_named(void **state)
     compare_status(&view, BW_EXIT_WARNINGS, "status_disk_low.txt");
 }
 
+/* Whom, why, and since when: of each witness's own connections. */
+static void a_witness_that_cannot_be_connected_to_is_named_with_the_reason(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.members[2].raft_address = "w3.example.net:7401";
+    view.members[2].unreached_why = "its name was not resolved in time";
+    view.members[2].unreached_ms = 12300;
+
+    compare_status(&view, BW_EXIT_FINE, "status_unreached.txt");
+}
+
 /* L33: who has what the others have lost, and what to type. */
 static void a_witness_that_has_what_the_leader_lacks_is_named_with_the_ways_out(void **state)
 {
@@ -777,6 +792,7 @@ int main(void)
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(without_a_leader_no_failover_is_promised),
         cmocka_unit_test(a_witness_whose_disk_is_full_is_named),
+        cmocka_unit_test(a_witness_that_cannot_be_connected_to_is_named_with_the_reason),
         cmocka_unit_test(a_witness_that_has_what_the_leader_lacks_is_named_with_the_ways_out),
         cmocka_unit_test(a_site_that_names_what_the_log_lacks_is_named_with_the_ways_out),
         cmocka_unit_test(a_witness_without_a_vote_that_is_not_heard_is_not_replaced),

@@ -29,6 +29,9 @@ struct bw_operator_member {
     bool is_disk_low;            /* of this one alone */
     bool has_no_vote;            /* as a leader knows: it is to have one */
     uint64_t decided_index; /* an entry that it knows to be decided, and this leader lacks (L33); 0: none */
+    const char *unreached_why; /* this one cannot connect to it, and for so long; NULL: it can */
+    uint64_t unreached_ms;
+    const char *raft_address;
 };
 
 /* One moment of one witness. All pointers are borrowed. */
