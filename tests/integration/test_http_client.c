@@ -496,6 +496,48 @@ static void loop_never_waits_for_a_name_server(void **state)
         (void)sched_yield();
 }
 
+/* Whom it has reached there is another matter: a kept address is trusted for nothing (5.3). */
+static void kept_address_is_dialed_while_a_name_server_is_silent(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct bw_http_call call = call_of(fixture, 1, "/");
+    char url[64];
+    struct result result;
+
+    assert_int_equal(get(fixture, "/echo").err, BW_OK);
+    bw_names_note(fixture->client.names, "stalled.test", (const struct sockaddr *)&here, true);
+    (void)snprintf(url, sizeof url, "https://stalled.test:%u/", fixture->server.port);
+    call.url = url;
+    assert_int_equal(pthread_mutex_lock(&resolver_gate), 0);
+    result = perform(fixture, &call);
+    assert_int_equal(pthread_mutex_unlock(&resolver_gate), 0);
+
+    assert_ended(&result, BW_ERR_AUTH, "its certificate is for another host name");
+    while (__atomic_load_n(&resolver_calls, __ATOMIC_SEQ_CST) > 0)
+        (void)sched_yield();
+}
+
+/* A command waits for a name as long as its user says; the other limits begin then (5.2). */
+static void lookup_has_a_limit_of_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bw_http_call call = call_of(fixture, 1, "/");
+    struct result result;
+
+    call.url = "https://stalled.test:7400/";
+    call.connect_timeout_ms = call.timeout_ms = 1;
+    call.lookup_timeout_ms = 300;
+    assert_int_equal(pthread_mutex_lock(&resolver_gate), 0);
+    result = perform(fixture, &call);
+    assert_int_equal(pthread_mutex_unlock(&resolver_gate), 0);
+
+    assert_ended(&result, BW_ERR_TIMEOUT, "its name was not resolved");
+    assert_true(strtoul(strstr(result.text, "after ") + strlen("after "), NULL, 10) >= 300);
+    while (__atomic_load_n(&resolver_calls, __ATOMIC_SEQ_CST) > 0)
+        (void)sched_yield();
+}
+
 static void unknown_name_is_unreachable(void **state)
 {
     struct bw_http_call call = call_of(*state, 1, "/");
@@ -652,6 +694,8 @@ int main(void)
         test(close_may_be_called_from_within_on_done),
         test(sockets_are_not_inherited_by_scripts),
         test(loop_never_waits_for_a_name_server),
+        test(kept_address_is_dialed_while_a_name_server_is_silent),
+        test(lookup_has_a_limit_of_its_own),
         test(unknown_name_is_unreachable),
         test(a_socket_that_cannot_be_watched_fails_requests_not_the_client),
         test(one_call_blocks_and_copies_the_answer),

@@ -5,6 +5,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +271,43 @@ static void name_is_resolved_and_every_address_tried(void **state)
     strcpy(f->address, address);
     dial(f);
     wait_until(f, both_ready);
+}
+
+typedef int getaddrinfo_function(const char *name, const char *service, const struct addrinfo *hints,
+                                 struct addrinfo **out);
+
+/* The system's resolver, which does not answer for one name as long as `resolver_gate` is locked. */
+static pthread_mutex_t resolver_gate = PTHREAD_MUTEX_INITIALIZER;
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+    getaddrinfo_function *const real = (getaddrinfo_function *)dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (name == NULL || strcmp(name, "stalled.test") != 0)
+        return real(name, service, hints, out);
+    (void)pthread_mutex_lock(&resolver_gate);
+    (void)pthread_mutex_unlock(&resolver_gate);
+    return EAI_AGAIN;
+}
+
+/* 5.3: a witness is back with its peers before a name server has answered. */
+static void kept_address_is_dialed_while_the_name_is_looked_up(void **state)
+{
+    struct fixture *f = *state;
+    const struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in other = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    char address[32];
+
+    bw_names_note(f->names, "stalled.test", (const struct sockaddr *)&here, true);
+    bw_names_note(f->names, "stalled.test", (const struct sockaddr *)&other, true); /* nobody listens there */
+    (void)snprintf(address, sizeof address, "stalled.test:%s", strchr(f->address, ':') + 1);
+    strcpy(f->address, address);
+    assert_int_equal(pthread_mutex_lock(&resolver_gate), 0);
+    dial(f);
+    wait_until(f, both_ready);
+    bw_tls_stream_prove(f->client.stream);
+    assert_int_equal(pthread_mutex_unlock(&resolver_gate), 0);
+    assert_memory_equal(bw_tls_stream_remote(f->client.stream), "127.0.0.1:", 10);
 }
 
 static bool echo_came_back(const struct fixture *f)
@@ -662,6 +703,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(both_sides_learn_who_the_other_is),
         TEST(name_is_resolved_and_every_address_tried),
+        TEST(kept_address_is_dialed_while_the_name_is_looked_up),
         TEST(bytes_come_back_whole_through_a_bounded_queue),
         TEST(full_queue_refuses_whole_writes_and_drains_after_resume),
         TEST(peer_of_a_foreign_ca_is_refused_and_told_so),
