@@ -7,15 +7,24 @@
 #include <uv.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/utf8.h>
 #include <breakwater/net/http_client.h>
 
 #define STATUS_MS 3000
 #define BEAT_MS   100
 
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
 static void note_answer(void *user, const struct bw_http_answer *answer)
 {
     struct bw_api_witness *witness = user;
     const size_t skip = strlen(witness->address) + 2; /* "HOST:PORT: " is said beside it */
+    char error[200];
     json_t *body;
 
     witness->err = answer->err;
@@ -32,16 +41,14 @@ static void note_answer(void *user, const struct bw_http_answer *answer)
         return;
     }
     body = json_loadb(answer->body, answer->body_size, 0, NULL);
-    if (answer->status == 200 &&
-        strcmp(bw_json_member(body, "schema"), "breakwater.status/v1") == 0) {
+    if (answer->status == 200 && strcmp(text_of(body, "schema"), "breakwater.status/v1") == 0) {
         witness->status = body;
         return;
     }
     witness->err = BW_ERR_REFUSED;
     witness->is_forbidden = answer->status == 403;
-    (void)snprintf(witness->why, sizeof witness->why, "HTTP %d%s%.200s", answer->status,
-                   bw_json_member(body, "error")[0] != '\0' ? ": " : "",
-                   bw_json_member(body, "error"));
+    bw_utf8_plain(error, sizeof error, text_of(body, "error"), strlen(text_of(body, "error")));
+    (void)snprintf(witness->why, sizeof witness->why, "HTTP %d%s%s", answer->status, error[0] != '\0' ? ": " : "", error);
     json_decref(body);
 }
 
@@ -64,7 +71,7 @@ static void ask_status(const struct bw_api *api, struct bw_http_client *client, 
 static bool has_answer_of_leader(const struct bw_api *api)
 {
     for (size_t i = 0; i < api->count; i++)
-        if (bw_json_truth(api->witnesses[i].status, "leads"))
+        if (json_is_true(json_object_get(api->witnesses[i].status, "leads")))
             return true;
     return false;
 }
@@ -84,10 +91,10 @@ static void run_questions(const struct bw_api *api, struct bw_http_client *clien
 
     BW_ASSERT(uv_timer_init(loop, &beat) == 0 && uv_timer_start(&beat, on_beat, BEAT_MS, BEAT_MS) == 0);
     while (client->exchange_count > 0 &&
-           (client->exchange_count > bw_http_client_looks_up(client) || bw_api_now_ms() < end_ms)) {
+           (client->exchange_count > bw_http_client_looks_up(client) || uv_now(loop) < end_ms)) {
         (void)uv_run(loop, UV_RUN_ONCE);
         if (end_ms == UINT64_MAX && has_answer_of_leader(api))
-            end_ms = bw_api_now_ms() + STATUS_MS;
+            end_ms = uv_now(loop) + STATUS_MS;
     }
     uv_close((uv_handle_t *)&beat, NULL);
     bw_http_client_close(client, NULL, NULL);
