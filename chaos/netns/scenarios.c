@@ -142,16 +142,10 @@ const struct bw_scenario bw_scenario_table[] = {
         "the standby's agent and an operator hold 300 connections to each witness: nothing ends",
         STAYS, BW_STEP("greedy-agent", STANDBY, 0, 300),
         BW_STEP("greedy-operator", STANDBY, 20, 280)),
-    /* Site 0 serves the first group; once nobody does, nothing else would say where it was. */
-    SCENARIO(
-        "held-force_release_ends_it",
-        "a planned move whose stop, fence and status fail: held, until its machine is switched "
-        "off and an operator vouches for that; while it answers he is refused",
-        MOVES, BW_STEP_AT("all-fail", BW_LAB_WITNESSES, 0, 500),
-        BW_STEP("switchover", STANDBY, 20, 0),
-        BW_STEP_AT("force-release-early", BW_LAB_WITNESSES, 200, 0),
-        BW_STEP_AT("host-lost", BW_LAB_WITNESSES, 220, 280),
-        BW_STEP_AT("force-release", BW_LAB_WITNESSES, 350, 0)),
+    /* Site 0 serves the first group. */
+    SCENARIO("unseen_end-other_serves",
+             "a planned move whose stop, fence and status fail: a kill is proved to end the service, and time hands it over",
+             MOVES, BW_STEP_AT("all-fail", BW_LAB_WITNESSES, 0, 300), BW_STEP("switchover", STANDBY, 20, 0)),
     {.name = "leader_lost_midway-goes_on",
      .words = "failovers in which the leading witness dies, at five moments: each goes on",
      .rounds = bw_leader_rounds},
