@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -352,6 +353,49 @@ static void a_small_buffer_is_a_limit(void **state)
     }
 }
 
+/* I3: a log and a snapshot hold specs for years. No two values are the same, so that no key can stand for another. */
+static void a_spec_stands_in_the_log_as_it_always_has(void **state)
+{
+    static const char expected[] =
+        "42574c3180000000025f4cc20a06686172626f72120d6f70657261746f722f616e6e6120fbd095ffbc31aa01"
+        "5f0802225b0a06686172626f7212080a0464632d611064120a0a0464632d6210321801180320a19c01288a27"
+        "30eb0738ec0740ff0148ee07508f2758c8a90760e9d40368ead403700c788ddddb0180019e4e880102900101"
+        "980101f001eba71200000000";
+    struct bw_command command = {
+        .kind = BW_COMMAND_SET_SPEC,
+        .group = "harbor",
+        .by = "operator/anna",
+        .unix_ms = 1700000000123,
+        .spec = {.name = "harbor",
+                 .sites = {{"dc-a", 100, false}, {"dc-b", 50, true}},
+                 .site_count = 2,
+                 .mode = BW_MODE_OBSERVE,
+                 .lease_ttl_ms = 20001,
+                 .fence_timeout_ms = 5002,
+                 .renew_interval_ms = 1003,
+                 .request_timeout_ms = 1004,
+                 .margin_ms = 255,
+                 .max_clock_drift_ppm = 1006,
+                 .max_lag_ms = 5007,
+                 .switchover_timeout_ms = 120008,
+                 .failback_after_ms = 60009,
+                 .min_primary_time_ms = 60010,
+                 .unhealthy_after_ms = 300011,
+                 .failovers_max = 12,
+                 .failover_window_ms = 3600013,
+                 .retry_backoff_ms = 10014,
+                 .on_lag = BW_ON_LAG_ALLOW,
+                 .handover_by_time = BW_HANDOVER_ALWAYS},
+    };
+    const size_t size = encode(&command);
+    char text[2 * sizeof bytes + 1];
+
+    (void)state;
+    for (size_t i = 0; i < size; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    assert_string_equal(text, expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +409,7 @@ int main(void)
         cmocka_unit_test(an_oversized_entry_is_refused_by_its_limit),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
         cmocka_unit_test(a_small_buffer_is_a_limit),
+        cmocka_unit_test(a_spec_stands_in_the_log_as_it_always_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
