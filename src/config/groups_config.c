@@ -1,4 +1,5 @@
 #include <breakwater/config/groups_config.h>
+#include <breakwater/core/spec_keys.h>
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,17 +13,29 @@
 #define MODE_UNNAMED ((enum bw_mode)(BW_MODE_PAUSED + 1))
 
 static const struct bw_key_word candidate_words[] = {{"always", 0}, {"never", 1}, {0}};
-static const struct bw_key_word failback_words[] = {{"never", 0}, {0}};
-static const struct bw_key_word no_limit_words[] = {{"unlimited", 0}, {0}};
+
+/* Of the rows of BW_SPEC_KEYS: the words of 0, and those of the enums. */
+#define words_NONE NULL
+static const struct bw_key_word words_NEVER[] = {{"never", 0}, {0}};
+static const struct bw_key_word words_UNLIMITED[] = {{"unlimited", 0}, {0}};
 #define X(name, word) {word, BW_MODE_##name},
-static const struct bw_key_word mode_words[] = {BW_MODE_LIST(X){0}};
+static const struct bw_key_word words_MODE[] = {BW_MODE_LIST(X){0}};
 #undef X
 #define X(name, word) {word, BW_ON_LAG_##name},
-static const struct bw_key_word on_lag_words[] = {BW_ON_LAG_LIST(X){0}};
+static const struct bw_key_word words_ON_LAG[] = {BW_ON_LAG_LIST(X){0}};
 #undef X
 #define X(name, word) {word, BW_HANDOVER_##name},
-static const struct bw_key_word handover_words[] = {BW_HANDOVER_LIST(X){0}};
+static const struct bw_key_word words_HANDOVER[] = {BW_HANDOVER_LIST(X){0}};
 #undef X
+#define KIND_MS    DURATION
+#define KIND_PPM   NUMBER
+#define KIND_COUNT NUMBER
+/* BW_KEY once its kind is expanded. */
+#define KEY_OF(kind, ...) BW_KEY(kind, __VA_ARGS__)
+#define NUMBER_KEY(member, key, unit, number, min, max, absent, zero, text)                        \
+    KEY_OF(KIND_##unit, key, SPEC(member), .words = words_##zero, .help = text),
+#define WORD_KEY(member, key, LIST, number, absent, note, text, ...)                               \
+    BW_KEY(WORD, key, SPEC(member), .words = words_##LIST, .absent_note = (note), .help = text),
 
 static const struct bw_key site_keys[] = {
     BW_KEY(NAME, "name", SITE(name), .required = true, .example = "dc-a",
@@ -54,59 +67,7 @@ static const struct bw_key spec_keys[] = {
         .absent_note = "whatever version is there is replaced",
         .help = "the spec that this entry was made from, as `groups` prints it; refused if another "
                 "one is in force by now"),
-    BW_KEY(
-        WORD, "mode", SPEC(mode), .words = mode_words,
-        .absent_note = "as it is; of a new group auto",
-        .help = "auto: breakwater acts; manual: moves need approval; observe: it only watches and "
-                "explains; paused: no moves, leases and fences stay in force"),
-    BW_KEY(DURATION, "lease_ttl", SPEC(lease_ttl_ms),
-           .help = "how long a site may serve after its last confirmed renewal was sent"),
-    BW_KEY(DURATION, "fence_timeout", SPEC(fence_timeout_ms),
-           .help =
-               "the last part of the lease, kept for making sure that nothing serves when it ends; all groups of a "
-               "site may need it at once"),
-    BW_KEY(DURATION, "renew_interval", SPEC(renew_interval_ms),
-           .help = "how often a site renews and reports"),
-    BW_KEY(DURATION, "request_timeout", SPEC(request_timeout_ms),
-           .help = "how long a site waits for its guard; for a witness it waits three times as long, for the "
-                   "connection, the TLS handshake and the answer each"),
-    BW_KEY(DURATION, "margin", SPEC(margin_ms),
-           .help = "for timers and scheduling, added to every wait for the end of a lease"),
-    BW_KEY(
-        NUMBER, "max_clock_drift_ppm", SPEC(max_clock_drift_ppm),
-        .help =
-            "how far a clock's rate may be off, in parts per million; a slower site gets nothing"),
-    BW_KEY(DURATION, "max_lag", SPEC(max_lag_ms),
-           .help = "how far behind a site's data may be for an unplanned move to it"),
-    BW_KEY(WORD, "on_lag", SPEC(on_lag), .words = on_lag_words,
-           .help = "what happens when the lag is larger, or nobody knows it (no readiness_script, or it may have written unheard)"),
-    BW_KEY(DURATION, "switchover_timeout", SPEC(switchover_timeout_ms),
-           .help = "how long a planned move may take before it is given up"),
-    BW_KEY(
-        DURATION, "failback", SPEC(failback_after_ms), .words = failback_words,
-        .help = "how long a preferred site must have been connected before the group moves back to it; after "
-                "each such move in vain (its start failed there, or the group came back without one), twice as "
-                "long as before, up to a day"),
-    BW_KEY(DURATION, "min_primary_time", SPEC(min_primary_time_ms),
-           .help = "how long after a grant no other site takes over by itself, also where the primary is "
-                   "lost and nobody serves; failover passes it"),
-    BW_KEY(DURATION, "unhealthy_after", SPEC(unhealthy_after_ms), .words = failback_words,
-           .help = "how long the primary may be unable to show that it serves (status unknown or unhealthy) before "
-                   "the group moves to a site that could serve; after each such move, twice as long as before, up "
-                   "to a day, until it was healthy for an hour"),
-    BW_KEY(NUMBER, "max_failovers_per_window", SPEC(failovers_max), .words = no_limit_words,
-           .help = "after so many unplanned changes of site within failover_window no further one by "
-                   "itself, until the oldest is over, or a person orders failover; at most 32 count"),
-    BW_KEY(DURATION, "failover_window", SPEC(failover_window_ms),
-           .help = "the window of max_failovers_per_window"),
-    BW_KEY(DURATION, "retry_backoff", SPEC(retry_backoff_ms),
-           .help = "pause after a failed start, doubled each time"),
-    BW_KEY(
-        WORD, "handover_by_time", SPEC(handover_by_time), .words = handover_words,
-        .help = "when a lost primary's lease may expire without a confirmed stop: proved: if a kill by its "
-                "guard alone was once seen to stop the service; never; always (DANGEROUS: the service may "
-                "still run)"),
-};
+    BW_SPEC_KEYS(NUMBER_KEY, WORD_KEY, WORD_KEY)};
 
 static void init_spec(void *of)
 {

@@ -7,6 +7,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/core/group.h>
+#include <breakwater/core/spec_keys.h>
 
 void bw_record_look(const struct bw_group *group, const struct bw_command *command,
                     struct bw_record_before *out_before)
@@ -52,12 +53,19 @@ static void note_site(struct bw_record_event *event, const struct bw_site_spec *
     }
 }
 
+#define NUMBER_FITS(member, word, of, number, ...)                                                 \
+    _Static_assert((number) >= 1 && (number) <= BW_RECORD_KEYS_MAX, word " has a number of the record");
+BW_SPEC_KEYS(NUMBER_FITS, NUMBER_FITS, NUMBER_FITS)
+
 static void note_spec(struct bw_record_event *event, const struct bw_spec *before,
                       const struct bw_spec *after)
 {
-#define X(key, number) note_key(event, (number), (uint32_t)before->key, (uint32_t)after->key);
-    BW_RECORD_KEY_LIST(X)
-#undef X
+    for (uint32_t number = 1; number <= BW_RECORD_KEYS_MAX; number++) {
+        const struct bw_spec_key *key = bw_spec_key_recorded(number);
+
+        if (key != NULL)
+            note_key(event, number, bw_spec_key_get(before, key), bw_spec_key_get(after, key));
+    }
     for (uint32_t i = 0; i < before->site_count; i++) {
         const int at = bw_spec_find_site(after, before->sites[i].name);
 

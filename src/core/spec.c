@@ -1,6 +1,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/words.h>
-#include <breakwater/core/spec.h>
+#include <breakwater/core/spec_keys.h>
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -9,82 +9,88 @@
 
 #include <breakwater/base/name.h>
 
-#define SECOND        UINT32_C(1000)
-#define MINUTE        (60 * SECOND)
-#define HOUR          (60 * MINUTE)
-#define DAY           (24 * HOUR)
-#define MARGIN_MS_MIN ((uint32_t)(BW_MARGIN_NS_MIN / 1000000))
-#define PRIORITY_MAX  1000
+#define PRIORITY_MAX 1000
+
+/* ---- keys ---- */
+
+#define NO_LIST(...)
+#define LIST_OF(member, key, LIST, ...)                                                            \
+    static const char *const member##_words[] = {BW_##LIST##_LIST(BW_WORD_OF_ROW)};
+BW_SPEC_KEYS(NO_LIST, LIST_OF, LIST_OF)
+
+/* Where it is a uint32_t, or as large as one; else this does not compile. */
+#define PLACE(member)                                                                              \
+    (offsetof(struct bw_spec, member) +                                                            \
+     0 * sizeof(char[sizeof(((struct bw_spec *)0)->member) == sizeof(uint32_t) ? 1 : -1]))
+#define JSON_MS    "_ms"
+#define JSON_PPM   ""
+#define JSON_COUNT ""
+#define NUMBER_ROW(member, name, of, recorded, least, most, absent, ...)                           \
+    {.word = (name), .json = name JSON_##of, .offset = PLACE(member), .number = (recorded),        \
+     .unit = BW_SPEC_UNIT_##of, .min = (least), .max = (most), .initial = (absent)},
+#define WORD_ROW(member, name, LIST, recorded, absent, ...)                                        \
+    {.word = (name), .json = (name), .offset = PLACE(member), .number = (recorded),                \
+     .unit = BW_SPEC_UNIT_WORD, .max = sizeof member##_words / sizeof member##_words[0] - 1,       \
+     .initial = BW_##LIST##_##absent, .words = member##_words},
+const struct bw_spec_key bw_spec_keys[BW_SPEC_KEY_COUNT] = {
+    BW_SPEC_KEYS(NUMBER_ROW, WORD_ROW, WORD_ROW)};
+
+uint32_t bw_spec_key_get(const struct bw_spec *spec, const struct bw_spec_key *key)
+{
+    uint32_t value;
+
+    memcpy(&value, (const char *)spec + key->offset, sizeof value);
+    return value;
+}
+
+void bw_spec_key_set(struct bw_spec *spec, const struct bw_spec_key *key, uint32_t value)
+{
+    memcpy((char *)spec + key->offset, &value, sizeof value);
+}
+
+const char *bw_spec_key_words(const struct bw_spec_key *key, char out_words[BW_SPEC_WORDS_BYTES])
+{
+    size_t used = 0;
+
+    for (uint32_t value = 0; value <= key->max; value++) {
+        used += (size_t)snprintf(out_words + used, BW_SPEC_WORDS_BYTES - used, "%s%s",
+                                 value == 0 ? "" : ", ", key->words[value]);
+        BW_ASSERT(used < BW_SPEC_WORDS_BYTES); /* our own words */
+    }
+    return out_words;
+}
+
+const struct bw_spec_key *bw_spec_key_recorded(uint32_t number)
+{
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        if (bw_spec_keys[i].number == number)
+            return &bw_spec_keys[i];
+    return NULL;
+}
 
 void bw_spec_defaults(struct bw_spec *out_spec)
 {
-    *out_spec = (struct bw_spec){
-        .mode = BW_MODE_AUTO,
-        .lease_ttl_ms = 15 * SECOND,
-        .fence_timeout_ms = 5 * SECOND,
-        .renew_interval_ms = 1 * SECOND,
-        .request_timeout_ms = 1 * SECOND,
-        .margin_ms = 250,
-        .max_clock_drift_ppm = 1000,
-        .max_lag_ms = 5 * SECOND,
-        .switchover_timeout_ms = 120 * SECOND,
-        .failover_window_ms = 1 * HOUR,
-        .retry_backoff_ms = 10 * SECOND,
-        .unhealthy_after_ms = 5 * MINUTE,
-        .on_lag = BW_ON_LAG_REFUSE,
-        .handover_by_time = BW_HANDOVER_PROVED,
-    };
+    *out_spec = (struct bw_spec){0};
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        bw_spec_key_set(out_spec, &bw_spec_keys[i], bw_spec_keys[i].initial);
 }
-
-/* ---- numbers in ranges ---- */
-
-enum unit { UNIT_MS, UNIT_PPM, UNIT_COUNT };
-
-struct range {
-    const char *key;
-    size_t offset; /* of a uint32_t in struct bw_spec */
-    uint32_t min;
-    uint32_t max;
-    enum unit unit;
-};
-
-#define RANGE(key, field, min, max, unit)                                                          \
-    {                                                                                              \
-        key, offsetof(struct bw_spec, field), min, max, unit                                       \
-    }
-static const struct range ranges[] = {
-    RANGE("lease_ttl", lease_ttl_ms, 500, HOUR, UNIT_MS),
-    RANGE("fence_timeout", fence_timeout_ms, 50, 30 * MINUTE, UNIT_MS),
-    RANGE("renew_interval", renew_interval_ms, 20, BW_PACE_MS_MAX, UNIT_MS),
-    RANGE("request_timeout", request_timeout_ms, 20, BW_PACE_MS_MAX, UNIT_MS),
-    RANGE("margin", margin_ms, MARGIN_MS_MIN, 10 * SECOND, UNIT_MS),
-    RANGE("max_clock_drift_ppm", max_clock_drift_ppm, 1, BW_DRIFT_PPM_MAX, UNIT_PPM),
-    RANGE("max_lag", max_lag_ms, 0, DAY, UNIT_MS),
-    RANGE("switchover_timeout", switchover_timeout_ms, SECOND, DAY, UNIT_MS),
-    RANGE("failback", failback_after_ms, 0, 7 * DAY, UNIT_MS),
-    RANGE("min_primary_time", min_primary_time_ms, 0, 7 * DAY, UNIT_MS),
-    RANGE("max_failovers_per_window", failovers_max, 0, 1000, UNIT_COUNT),
-    RANGE("failover_window", failover_window_ms, 60 * SECOND, 7 * DAY, UNIT_MS),
-    RANGE("unhealthy_after", unhealthy_after_ms, 0, DAY, UNIT_MS),
-    RANGE("retry_backoff", retry_backoff_ms, 100, HOUR, UNIT_MS),
-};
 
 struct number_text {
     char text[16];
 };
 
-static struct number_text format_number(uint32_t value, enum unit unit)
+static struct number_text format_number(uint32_t value, enum bw_spec_unit unit)
 {
     struct number_text out;
     int size;
 
-    if (unit == UNIT_MS && value % SECOND == 0)
-        size = snprintf(out.text, sizeof out.text, "%" PRIu32 "s", value / SECOND);
-    else if (unit == UNIT_MS)
+    if (unit == BW_SPEC_UNIT_MS && value % BW_SPEC_SECOND == 0)
+        size = snprintf(out.text, sizeof out.text, "%" PRIu32 "s", value / BW_SPEC_SECOND);
+    else if (unit == BW_SPEC_UNIT_MS)
         size = snprintf(out.text, sizeof out.text, "%" PRIu32 "ms", value);
     else
         size = snprintf(out.text, sizeof out.text, "%" PRIu32 "%s", value,
-                        unit == UNIT_PPM ? "ppm" : "");
+                        unit == BW_SPEC_UNIT_PPM ? "ppm" : "");
     BW_ASSERT(size > 0 && (size_t)size < sizeof out.text); /* no number is shown cut off */
     return out;
 }
@@ -131,36 +137,28 @@ add_for_site(struct findings *findings, uint32_t site, const char *field, const 
 static const char *const name_rule =
     "not a name: 1 to 63 of a-z A-Z 0-9 . _ - and the first a letter or digit";
 
-static uint32_t number_of(const struct bw_spec *spec, const struct range *range)
-{
-    uint32_t value;
-
-    BW_ASSERT(range->offset <= sizeof *spec - sizeof value);
-    memcpy(&value, (const char *)spec + range->offset, sizeof value);
-    return value;
-}
-
 static void check_ranges(const struct bw_spec *spec, struct findings *findings)
 {
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        const struct range *range = &ranges[i];
-        const uint32_t value = number_of(spec, range);
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++) {
+        const struct bw_spec_key *key = &bw_spec_keys[i];
+        const uint32_t value = bw_spec_key_get(spec, key);
 
-        if (value < range->min || value > range->max)
-            add(findings, range->key, "%s %s is outside %s to %s", range->key,
-                format_number(value, range->unit).text, format_number(range->min, range->unit).text,
-                format_number(range->max, range->unit).text);
+        if (key->words == NULL && (value < key->min || value > key->max))
+            add(findings, key->word, "%s %s is outside %s to %s", key->word,
+                format_number(value, key->unit).text, format_number(key->min, key->unit).text,
+                format_number(key->max, key->unit).text);
     }
 }
 
 static void check_words(const struct bw_spec *spec, struct findings *findings)
 {
-    if ((unsigned)spec->mode > BW_MODE_PAUSED)
-        add(findings, "mode", "not one of auto, manual, observe, paused");
-    if ((unsigned)spec->on_lag > BW_ON_LAG_ALLOW)
-        add(findings, "on_lag", "not one of refuse, allow");
-    if ((unsigned)spec->handover_by_time > BW_HANDOVER_ALWAYS)
-        add(findings, "handover_by_time", "not one of proved, never, always");
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++) {
+        const struct bw_spec_key *key = &bw_spec_keys[i];
+        char words[BW_SPEC_WORDS_BYTES];
+
+        if (key->words != NULL && bw_spec_key_get(spec, key) > key->max)
+            add(findings, key->word, "not one of %s", bw_spec_key_words(key, words));
+    }
 }
 
 static void check_site(const struct bw_spec *spec, uint32_t site, struct findings *findings)
@@ -227,8 +225,8 @@ static void check_inequality(const struct bw_spec *spec, uint32_t election_timeo
     BW_ASSERT(min >= spec->fence_timeout_ms); /* so `needed` is no negative number */
     if (election_timeout_ms == 0 && (is_negative || left == 0))
         add(findings, "lease_ttl", "lease_ttl %s is not longer than fence_timeout %s",
-            format_number(spec->lease_ttl_ms, UNIT_MS).text,
-            format_number(spec->fence_timeout_ms, UNIT_MS).text);
+            format_number(spec->lease_ttl_ms, BW_SPEC_UNIT_MS).text,
+            format_number(spec->fence_timeout_ms, BW_SPEC_UNIT_MS).text);
     if (election_timeout_ms == 0 || spec->lease_ttl_ms >= min)
         return;
     if (min > UINT32_MAX) {
@@ -238,13 +236,13 @@ static void check_inequality(const struct bw_spec *spec, uint32_t election_timeo
     add(findings, "lease_ttl",
         "lease_ttl %s - fence_timeout %s = %s%s is less than 2*renew_interval %s + "
         "request_timeout %s + 4*election_timeout %s + 4*margin %s = %s; make lease_ttl at least %s",
-        format_number(spec->lease_ttl_ms, UNIT_MS).text,
-        format_number(spec->fence_timeout_ms, UNIT_MS).text, is_negative ? "-" : "",
-        format_number(left, UNIT_MS).text, format_number(spec->renew_interval_ms, UNIT_MS).text,
-        format_number(spec->request_timeout_ms, UNIT_MS).text,
-        format_number(election_timeout_ms, UNIT_MS).text,
-        format_number(spec->margin_ms, UNIT_MS).text, format_number((uint32_t)needed, UNIT_MS).text,
-        format_number((uint32_t)min, UNIT_MS).text);
+        format_number(spec->lease_ttl_ms, BW_SPEC_UNIT_MS).text,
+        format_number(spec->fence_timeout_ms, BW_SPEC_UNIT_MS).text, is_negative ? "-" : "",
+        format_number(left, BW_SPEC_UNIT_MS).text, format_number(spec->renew_interval_ms, BW_SPEC_UNIT_MS).text,
+        format_number(spec->request_timeout_ms, BW_SPEC_UNIT_MS).text,
+        format_number(election_timeout_ms, BW_SPEC_UNIT_MS).text,
+        format_number(spec->margin_ms, BW_SPEC_UNIT_MS).text, format_number((uint32_t)needed, BW_SPEC_UNIT_MS).text,
+        format_number((uint32_t)min, BW_SPEC_UNIT_MS).text);
 }
 
 size_t bw_spec_check(const struct bw_spec *spec, uint32_t election_timeout_ms,
@@ -306,12 +304,10 @@ static bool are_sites_equal(const struct bw_spec *spec, const struct bw_spec *ot
 
 bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other)
 {
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        if (number_of(spec, &ranges[i]) != number_of(other, &ranges[i]))
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        if (bw_spec_key_get(spec, &bw_spec_keys[i]) != bw_spec_key_get(other, &bw_spec_keys[i]))
             return false;
-    return strcmp(spec->name, other->name) == 0 && are_sites_equal(spec, other) &&
-           spec->mode == other->mode && spec->on_lag == other->on_lag &&
-           spec->handover_by_time == other->handover_by_time;
+    return strcmp(spec->name, other->name) == 0 && are_sites_equal(spec, other);
 }
 
 BW_WORDS(bw_mode_word, enum bw_mode, BW_MODE_LIST, "unlisted")
@@ -329,5 +325,3 @@ bool bw_mode_parse(const char *word, enum bw_mode *out_mode)
 
 BW_WORDS(bw_reach_word, enum bw_reach_kind, BW_REACH_LIST, "unlisted")
 BW_WORDS(bw_reach_seen_word, enum bw_reach_seen, BW_REACH_SEEN_LIST, "unlisted")
-BW_WORDS(bw_on_lag_word, enum bw_on_lag, BW_ON_LAG_LIST, "unlisted")
-BW_WORDS(bw_handover_word, enum bw_handover, BW_HANDOVER_LIST, "unlisted")

@@ -11,6 +11,7 @@
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/record.h>
 #include <breakwater/core/site.h>
+#include <breakwater/core/spec_keys.h>
 #include <breakwater/core/sync.h>
 #include <breakwater/wire/second.h>
 #include <breakwater/wire/state.h>
@@ -198,13 +199,10 @@ SHAPE(site_spec, site_spec, NAME1(name), NUMBER(priority), BOOL(never_candidate)
 
 #define CORE struct bw_spec
 #define WIRE Breakwater__V1__Spec
-SHAPE(spec, spec, NAME1(name), LIST(sites, site_count, site_spec), ENUM(mode, BW_MODE_LIST),
-      NUMBER(lease_ttl_ms), NUMBER(fence_timeout_ms), NUMBER(renew_interval_ms),
-      NUMBER(request_timeout_ms), NUMBER(margin_ms), NUMBER(max_clock_drift_ppm),
-      NUMBER(max_lag_ms), NUMBER(switchover_timeout_ms), NUMBER(failback_after_ms),
-      NUMBER(min_primary_time_ms), NUMBER(failovers_max), NUMBER(failover_window_ms),
-      NUMBER(retry_backoff_ms), ENUM(on_lag, BW_ON_LAG_LIST), FLAGGED(handover_by_time, BW_HANDOVER_LIST, handover_always),
-      NUMBER(unhealthy_after_ms))
+#define KEY_NUMBER(member, ...)             NUMBER(member),
+#define KEY_WORD(member, word, LIST, ...)   ENUM(member, BW_##LIST##_LIST),
+#define KEY_APART(member, word, LIST, number, absent, note, help, flag) FLAGGED(member, BW_##LIST##_LIST, flag),
+SHAPE(spec, spec, NAME1(name), LIST(sites, site_count, site_spec), BW_SPEC_KEYS(KEY_NUMBER, KEY_WORD, KEY_APART))
 #undef CORE
 #undef WIRE
 

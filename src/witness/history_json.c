@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/core/record_line.h>
+#include <breakwater/core/spec_keys.h>
 #include <breakwater/witness/spec_json.h>
 
 /* ---- one epoch ---- */
@@ -292,15 +293,11 @@ json_t *bw_json_report(const struct bw_operator_view *view, const char *group, u
 
 static json_t *key_json(const struct bw_record_key *key)
 {
-    static const size_t offsets[BW_RECORD_KEYS_MAX + 1] = {
-#define X(member, number) [number] = offsetof(struct bw_spec, member),
-        BW_RECORD_KEY_LIST(X)
-#undef X
-    };
+    const struct bw_spec_key *of = bw_spec_key_recorded(key->key);
 
     if (key->key == BW_RECORD_KEY_OF_BEFORE)
         return json_pack("{s:s, s:b, s:b}", "key", "expired_is_enough", "from", key->before != 0, "to", key->after != 0);
-    return bw_spec_json_change(offsets[key->key], key->before, key->after);
+    return of == NULL ? json_null() : bw_spec_json_change(of, key->before, key->after);
 }
 
 static json_t *site_json(bool is, uint32_t priority, bool is_never)

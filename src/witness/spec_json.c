@@ -7,81 +7,19 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/spec_keys.h>
 #include <breakwater/witness/json.h>
 
 #define PATH_BYTES        192
 #define SPEC_PROBLEMS_MAX 32
 
-enum kind { NUMBER, WORD };
-
-struct field {
-    const char *key;
-    enum kind kind;
-    size_t offset;
-    const char *(*word)(uint32_t value); /* of a WORD */
-    uint32_t word_count;
-};
-
-static const char *mode_word(uint32_t value)
-{
-    return bw_mode_word((enum bw_mode)value);
-}
-
-static const char *on_lag_word(uint32_t value)
-{
-    return bw_on_lag_word((enum bw_on_lag)value);
-}
-
-static const char *handover_word(uint32_t value)
-{
-    return bw_handover_word((enum bw_handover)value);
-}
-
-#define SPEC(member) offsetof(struct bw_spec, member)
-static const struct field fields[] = {
-    {"mode", WORD, SPEC(mode), mode_word, BW_MODE_PAUSED + 1},
-    {"lease_ttl_ms", NUMBER, SPEC(lease_ttl_ms), NULL, 0},
-    {"fence_timeout_ms", NUMBER, SPEC(fence_timeout_ms), NULL, 0},
-    {"renew_interval_ms", NUMBER, SPEC(renew_interval_ms), NULL, 0},
-    {"request_timeout_ms", NUMBER, SPEC(request_timeout_ms), NULL, 0},
-    {"margin_ms", NUMBER, SPEC(margin_ms), NULL, 0},
-    {"max_clock_drift_ppm", NUMBER, SPEC(max_clock_drift_ppm), NULL, 0},
-    {"max_lag_ms", NUMBER, SPEC(max_lag_ms), NULL, 0},
-    {"on_lag", WORD, SPEC(on_lag), on_lag_word, BW_ON_LAG_ALLOW + 1},
-    {"switchover_timeout_ms", NUMBER, SPEC(switchover_timeout_ms), NULL, 0},
-    {"failback_ms", NUMBER, SPEC(failback_after_ms), NULL, 0},
-    {"min_primary_time_ms", NUMBER, SPEC(min_primary_time_ms), NULL, 0},
-    {"unhealthy_after_ms", NUMBER, SPEC(unhealthy_after_ms), NULL, 0},
-    {"max_failovers_per_window", NUMBER, SPEC(failovers_max), NULL, 0},
-    {"failover_window_ms", NUMBER, SPEC(failover_window_ms), NULL, 0},
-    {"retry_backoff_ms", NUMBER, SPEC(retry_backoff_ms), NULL, 0},
-    {"handover_by_time", WORD, SPEC(handover_by_time), handover_word, BW_HANDOVER_ALWAYS + 1},
-};
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(sizeof(enum bw_mode) == sizeof(uint32_t) &&
-                   sizeof(enum bw_on_lag) == sizeof(uint32_t) &&
-                   sizeof(enum bw_handover) == sizeof(uint32_t),
-               "words are read and written as uint32_t");
-
-static uint32_t number_of(const struct bw_spec *spec, const struct field *field)
-{
-    uint32_t value;
-
-    memcpy(&value, (const char *)spec + field->offset, sizeof value);
-    return value;
-}
-
 /* ---- encoding ---- */
 
-static json_t *encode_field(const struct bw_spec *spec, const struct field *field)
+static json_t *encode_value(const struct bw_spec_key *key, uint32_t value)
 {
-    switch (field->kind) {
-    case NUMBER:
-        return json_integer(number_of(spec, field));
-    case WORD:
-        return json_string(field->word(number_of(spec, field)));
-    }
-    return NULL;
+    if (key->words == NULL)
+        return json_integer(value);
+    return json_string(value <= key->max ? key->words[value] : "unlisted");
 }
 
 static json_t *encode_sites(const struct bw_spec *spec)
@@ -102,9 +40,12 @@ json_t *bw_spec_json_encode(const struct bw_spec *spec)
 {
     json_t *object = json_pack("{s:s, s:o}", "name", spec->name, "sites", encode_sites(spec));
 
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        object = bw_json_merge(object,
-                               json_pack("{s:o}", fields[i].key, encode_field(spec, &fields[i])));
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++) {
+        const struct bw_spec_key *key = &bw_spec_keys[i];
+
+        object = bw_json_merge(object, json_pack("{s:o}", key->json,
+                                                 encode_value(key, bw_spec_key_get(spec, key))));
+    }
     return object;
 }
 
@@ -179,44 +120,30 @@ static bool decode_number(const json_t *value, const char *path, uint32_t *out,
     return true;
 }
 
-static bool decode_word(const struct field *field, const json_t *value, const char *path,
+static bool decode_word(const struct bw_spec_key *key, const json_t *value, const char *path,
                         uint32_t *out, struct bw_json_problems *problems)
 {
-    char words[128] = "";
-    size_t used = 0;
+    char words[BW_SPEC_WORDS_BYTES];
 
-    for (uint32_t i = 0; i < field->word_count; i++) {
-        if (json_is_string(value) && strcmp(json_string_value(value), field->word(i)) == 0) {
+    for (uint32_t i = 0; i <= key->max; i++) {
+        if (json_is_string(value) && strcmp(json_string_value(value), key->words[i]) == 0) {
             *out = i;
             return true;
         }
-        used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", i == 0 ? "" : ", ",
-                                 field->word(i));
-        BW_ASSERT(used < sizeof words); /* our own words */
     }
-    bw_json_problem(problems, path, "not one of %s", words);
+    bw_json_problem(problems, path, "not one of %s", bw_spec_key_words(key, words));
     return false;
 }
 
-static bool decode_field(const struct field *field, const json_t *value, const char *path,
-                         struct bw_spec *spec, struct bw_json_problems *problems)
+/* What is wrong with it is counted. */
+static void decode_key(const struct bw_spec_key *key, const json_t *value, const char *path,
+                       struct bw_spec *spec, struct bw_json_problems *problems)
 {
-    char *member = (char *)spec + field->offset;
-    uint32_t number = 0;
+    uint32_t number;
 
-    switch (field->kind) {
-    case NUMBER:
-        if (!decode_number(value, path, &number, problems))
-            return false;
-        memcpy(member, &number, sizeof number);
-        return true;
-    case WORD:
-        if (!decode_word(field, value, path, &number, problems))
-            return false;
-        memcpy(member, &number, sizeof number);
-        return true;
-    }
-    return false;
+    if (key->words != NULL ? decode_word(key, value, path, &number, problems)
+                           : decode_number(value, path, &number, problems))
+        bw_spec_key_set(spec, key, number);
 }
 
 static bool decode_name(const json_t *value, const char *path, char out_name[BW_NAME_MAX + 1],
@@ -291,11 +218,11 @@ static void decode_sites(const json_t *value, const char *path, struct bw_spec *
     }
 }
 
-static const struct field *find_field(const char *key)
+static const struct bw_spec_key *find_key(const char *json)
 {
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        if (strcmp(fields[i].key, key) == 0)
-            return &fields[i];
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        if (strcmp(bw_spec_keys[i].json, json) == 0)
+            return &bw_spec_keys[i];
     return NULL;
 }
 
@@ -315,7 +242,7 @@ static void check(const struct bw_spec *spec, const char *path, uint32_t electio
         }
         (void)snprintf(key, sizeof key, "%.63s_ms", found[i].key);
         (void)snprintf(at, sizeof at, "%.100s.%.71s", path,
-                       find_field(key) != NULL ? key : found[i].key);
+                       find_key(key) != NULL ? key : found[i].key);
         bw_json_problem(problems, at, "%s", found[i].text);
     }
 }
@@ -353,11 +280,11 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
     (void)decode_name(json_object_get(value, "name"), at, out_spec->name, problems); /* counted */
     decode_sites(json_object_get(value, "sites"), path, out_spec, problems);
     json_object_foreach((json_t *)value, key, member) { /* the macro takes no const; it only reads */
-        const struct field *field = find_field(key);
+        const struct bw_spec_key *known = find_key(key);
 
         (void)snprintf(at, sizeof at, "%.100s.%.63s", path, key);
-        if (field != NULL)
-            (void)decode_field(field, member, at, out_spec, problems); /* counted */
+        if (known != NULL)
+            decode_key(known, member, at, out_spec, problems);
         else if (is_former(key, member, &is_default)) {
             if (!is_default)
                 bw_json_problem(problems, at, "this key is now handover_by_time: " BW_HANDOVER_IN_PLACE);
@@ -371,24 +298,10 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
 
 /* ---- differences ---- */
 
-static json_t *encode_value(const struct field *field, uint32_t value)
+json_t *bw_spec_json_change(const struct bw_spec_key *key, uint32_t from, uint32_t to)
 {
-    switch (field->kind) {
-    case NUMBER:
-        return json_integer(value);
-    case WORD:
-        return json_string(field->word(value));
-    }
-    return NULL;
-}
-
-json_t *bw_spec_json_change(size_t offset, uint32_t from, uint32_t to)
-{
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        if (fields[i].offset == offset)
-            return json_pack("{s:s, s:o, s:o}", "key", fields[i].key, "from",
-                             encode_value(&fields[i], from), "to", encode_value(&fields[i], to));
-    return json_null();
+    return json_pack("{s:s, s:o, s:o}", "key", key->json, "from", encode_value(key, from), "to",
+                     encode_value(key, to));
 }
 
 json_t *bw_spec_json_changes(const struct bw_spec *old, const struct bw_spec *spec)

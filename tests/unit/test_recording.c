@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/core/spec_keys.h>
+
 #include "record_world.h"
 
 /* The newest event of that kind of the group "shop". */
@@ -120,6 +122,31 @@ static void when_a_start_was_let_past_its_point_of_no_return_is_kept(void **stat
 
     assert_int_equal(line_at(&fixture, "shop", 1).passed_unix_ms, fixture.unix_ms);
     assert_int_equal(line_at(&fixture, "shop", 1).kind, BW_RECORD_GRANTED);
+    end(&fixture);
+}
+
+/* The record of a year ago has the same numbers. */
+static void each_key_that_changes_is_recorded_in_the_order_of_its_number(void **state)
+{
+    static const uint32_t numbers[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18};
+    struct fixture fixture;
+    struct bw_command command;
+    struct bw_record_line line;
+
+    (void)state;
+    begin_with_serving_shop(&fixture);
+    command = change_of(&fixture, "shop");
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        bw_spec_key_set(&command.spec, &bw_spec_keys[i], bw_spec_key_get(&command.spec, &bw_spec_keys[i]) + 1);
+    apply(&fixture, command);
+
+    line = line_at(&fixture, "shop", 2);
+
+    assert_int_equal(line.event.key_count, sizeof numbers / sizeof numbers[0]);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        assert_int_equal(line.event.keys[i].key, numbers[i]);
+        assert_int_equal(line.event.keys[i].after, line.event.keys[i].before + 1);
+    }
     end(&fixture);
 }
 
@@ -526,6 +553,7 @@ int main(void)
         cmocka_unit_test(an_end_that_was_seen_from_another_site_names_who_has_seen_it),
         cmocka_unit_test(a_failed_fence_holds_from_then_to_its_end),
         cmocka_unit_test(when_a_start_was_let_past_its_point_of_no_return_is_kept),
+        cmocka_unit_test(each_key_that_changes_is_recorded_in_the_order_of_its_number),
         cmocka_unit_test(a_change_says_which_keys_and_sites),
         cmocka_unit_test(a_site_that_comes_first_is_new_all_the_same),
         cmocka_unit_test(a_site_that_is_no_candidate_any_more_has_changed),

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/core/spec_keys.h>
+
 #include "core_fixture.h"
 #include "wire_fill.h"
 
@@ -160,6 +162,7 @@ static void each_range_ends_where_it_says(void **state)
         RANGE("min_primary_time", min_primary_time_ms, 0, 604800000),
         RANGE("max_failovers_per_window", failovers_max, 0, 1000),
         RANGE("failover_window", failover_window_ms, 60000, 604800000),
+        RANGE("unhealthy_after", unhealthy_after_ms, 0, 86400000),
         RANGE("retry_backoff", retry_backoff_ms, 100, 3600000),
 #undef RANGE
     };
@@ -182,6 +185,39 @@ static void each_range_ends_where_it_says(void **state)
                                         strstr(problems[n - 1].text, " is outside ") != NULL);
             assert_int_equal(is_found, v >= 2);
         }
+    }
+}
+
+/* 3.1: the record of old events goes by these numbers. */
+static void each_key_has_words_and_a_number_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++) {
+        const struct bw_spec_key *key = &bw_spec_keys[i];
+
+        assert_ptr_equal(bw_spec_key_recorded(key->number), key);
+        for (size_t n = 0; n < i; n++) {
+            assert_string_not_equal(bw_spec_keys[n].word, key->word);
+            assert_string_not_equal(bw_spec_keys[n].json, key->json);
+            assert_int_not_equal(bw_spec_keys[n].offset, key->offset);
+        }
+    }
+    assert_null(bw_spec_key_recorded(17)); /* expired_is_enough */
+}
+
+/* Whatever key is another one: no apply takes it for nothing new. */
+static void another_value_of_any_key_makes_another_spec(void **state)
+{
+    const struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++) {
+        struct bw_spec other = spec;
+
+        bw_spec_key_set(&other, &bw_spec_keys[i], bw_spec_key_get(&spec, &bw_spec_keys[i]) + 1);
+        assert_false(bw_spec_is_equal(&spec, &other));
+        bw_spec_key_set(&other, &bw_spec_keys[i], bw_spec_key_get(&spec, &bw_spec_keys[i]));
+        assert_true(bw_spec_is_equal(&spec, &other));
     }
 }
 
@@ -370,6 +406,8 @@ int main(void)
         cmocka_unit_test(offline_only_what_needs_the_cluster_stays_unchecked),
         cmocka_unit_test(every_range_is_told_with_its_bounds),
         cmocka_unit_test(each_range_ends_where_it_says),
+        cmocka_unit_test(each_key_has_words_and_a_number_of_its_own),
+        cmocka_unit_test(another_value_of_any_key_makes_another_spec),
         cmocka_unit_test(a_site_is_found_by_a_name_of_one_letter),
         cmocka_unit_test(extreme_numbers_are_problems_not_overflows),
         cmocka_unit_test(names_and_sites_are_checked),

@@ -48,29 +48,11 @@ enum bw_record_kind {
 #undef X
 };
 
-/* X(key, number): a key of a spec that has changed; the number stands in snapshots. */
-#define BW_RECORD_KEY_LIST(X)                                                                      \
-    X(mode, 1)                                                                                     \
-    X(lease_ttl_ms, 2)                                                                             \
-    X(fence_timeout_ms, 3)                                                                         \
-    X(renew_interval_ms, 4)                                                                        \
-    X(request_timeout_ms, 5)                                                                       \
-    X(margin_ms, 6)                                                                                \
-    X(max_clock_drift_ppm, 7)                                                                      \
-    X(max_lag_ms, 8)                                                                               \
-    X(switchover_timeout_ms, 9)                                                                    \
-    X(failback_after_ms, 10)                                                                       \
-    X(min_primary_time_ms, 11)                                                                     \
-    X(failovers_max, 12)                                                                           \
-    X(failover_window_ms, 13)                                                                      \
-    X(retry_backoff_ms, 14)                                                                        \
-    X(on_lag, 15)                                                                                  \
-    X(handover_by_time, 16)                                                                        \
-    X(unhealthy_after_ms, 18)
+/* Of the numbers of keys in core/spec_keys.h the newest, and one whose key is gone: expired_is_enough. */
 #define BW_RECORD_KEYS_MAX      18
-#define BW_RECORD_KEY_OF_BEFORE 17 /* expired_is_enough: no longer written */
+#define BW_RECORD_KEY_OF_BEFORE 17
 struct bw_record_key {
-    uint32_t key; /* its number in the list */
+    uint32_t key; /* its number */
     uint32_t before;
     uint32_t after;
 };

@@ -72,28 +72,27 @@ struct bw_site_spec {
 /* The longest renew_interval, and the longest request_timeout: nobody speaks more seldom, or waits longer for an answer. */
 #define BW_PACE_MS_MAX 60000u
 
-/* Durations in milliseconds. Beside each field the range that bw_spec_check accepts. */
+/* What its keys are called, their ranges and their defaults: core/spec_keys.h. */
 struct bw_spec {
     char name[BW_NAME_MAX + 1];
     struct bw_site_spec sites[BW_SITES_MAX];
     uint32_t site_count; /* 2..BW_SITES_MAX */
     enum bw_mode mode;   /* the current one: SetMode changes it here */
-    uint32_t lease_ttl_ms;          /* 500 ms..1 h, and the inequality at bw_spec_check */
-    uint32_t fence_timeout_ms;      /* F: 50 ms..30 min, < lease_ttl */
-    uint32_t renew_interval_ms;     /* 20 ms..BW_PACE_MS_MAX (60 s) */
-    uint32_t request_timeout_ms;    /* 20 ms..BW_PACE_MS_MAX */
-    uint32_t margin_ms;             /* BW_MARGIN_NS_MIN (20 ms)..10 s */
-    uint32_t max_clock_drift_ppm;   /* ε: 1..BW_DRIFT_PPM_MAX */
-    uint32_t max_lag_ms;            /* 0..24 h; 0: nothing may be lost */
-    uint32_t switchover_timeout_ms; /* 1 s..24 h */
-    uint32_t failback_after_ms;     /* 0..7 d; 0: no automatic failback */
-    uint32_t min_primary_time_ms;   /* 0..7 d */
-    uint32_t unhealthy_after_ms;    /* 0..1 d; 0: a holder that cannot show that it serves is not moved. 0 below
+    uint32_t lease_ttl_ms;          /* and the inequality at bw_spec_check */
+    uint32_t fence_timeout_ms;      /* F, < lease_ttl */
+    uint32_t renew_interval_ms;
+    uint32_t request_timeout_ms;
+    uint32_t margin_ms;
+    uint32_t max_clock_drift_ppm;   /* ε */
+    uint32_t max_lag_ms;            /* 0: nothing may be lost */
+    uint32_t switchover_timeout_ms;
+    uint32_t failback_after_ms;     /* 0: no automatic failback */
+    uint32_t min_primary_time_ms;
+    uint32_t unhealthy_after_ms;    /* 0: a holder that cannot show that it serves is not moved. 0 below
                                        BW_UNHEALTHY_LEVEL */
-    uint32_t failovers_max;         /* 0..1000 per failover_window_ms; 0: no limit */
-    uint32_t failover_window_ms;    /* 60 s..7 d */
-    uint32_t retry_backoff_ms;      /* 100 ms..1 h: first pause after a failed start, doubled each
-                                       time */
+    uint32_t failovers_max;         /* per failover_window_ms; 0: no limit */
+    uint32_t failover_window_ms;
+    uint32_t retry_backoff_ms;      /* first pause after a failed start, doubled each time */
     enum bw_on_lag on_lag;
     enum bw_handover handover_by_time;
 };
@@ -142,7 +141,5 @@ const char *bw_mode_word(enum bw_mode mode);
 BW_MUST_CHECK bool bw_mode_parse(const char *word, enum bw_mode *out_mode);
 const char *bw_reach_word(enum bw_reach_kind reach);
 const char *bw_reach_seen_word(enum bw_reach_seen seen);
-const char *bw_on_lag_word(enum bw_on_lag on_lag);
-const char *bw_handover_word(enum bw_handover handover);
 
 #endif

@@ -31,7 +31,8 @@ bool bw_spec_json_decode(const json_t *value, const char *path, uint32_t electio
 
 /* What differs, as [{"key","from","to"}]; `old` NULL: an empty array. NULL: no memory. */
 json_t *bw_spec_json_changes(const struct bw_spec *old, const struct bw_spec *spec);
-/* One of those: of the member of struct bw_spec that stands at `offset`. */
-json_t *bw_spec_json_change(size_t offset, uint32_t from, uint32_t to);
+/* One of those. */
+struct bw_spec_key;
+json_t *bw_spec_json_change(const struct bw_spec_key *key, uint32_t from, uint32_t to);
 
 #endif
