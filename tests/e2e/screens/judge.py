@@ -72,7 +72,8 @@ class Numbers:
         if entry["outage_ms"] is None or not first_ns or not last_ns or "verified" not in moments:
             return
         truly_s = (min(first_ns) - max(last_ns)) / S
-        begun = min(moments[each] for each in ("told_to_stop", "last_renewal") if each in moments)
+        begun = min((moments[each] for each in ("told_to_stop", "last_renewal") if each in moments),
+                    default=moments["verified"])
         most_s = (moments["verified"] - begun) / 1000 + SLOW_NS / S
         most_s = max(most_s, truly_s + SLOW_NS / S)  # of a renewal before the quorum was lost nobody knows
         if self.is_unseen:  # it is counted from when it was seen to serve last, and nobody saw when it ended
