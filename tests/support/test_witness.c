@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #define THIN_TURN_MS   100 /* a thin line gives what it has so often */
 #define THIN_WITNESS   3
 #define NARROW_BYTES   4096 /* received beyond what the line gives */
+#define SEGMENT_BYTES  1024 /* a segment fits in NARROW_BYTES; loopback's 64 KiB would not, and TCP would back off */
 
 struct test_link {
     uv_tcp_t tcp;
@@ -537,6 +539,7 @@ static int listen_anywhere(uint16_t *out_port)
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     BW_ASSERT(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    BW_ASSERT(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &(int){SEGMENT_BYTES}, sizeof(int)) == 0);
     BW_ASSERT(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
     *out_port = ntohs(address.sin_port);
     return fd;
