@@ -111,7 +111,7 @@ struct bw_lab_event {
     char text[BW_LAB_TEXT_BYTES];
 };
 
-/* What leases are granted on. */
+/* The terms that leases are granted on. */
 enum bw_lab_terms {
     BW_LAB_TERMS_SCALED,  /* short ones: all follows lease_ttl_ms */
     BW_LAB_TERMS_DEFAULT, /* as where groups.yaml and witness.yaml say nothing */

@@ -68,7 +68,7 @@ const struct bw_measured_round bw_restart_rounds[] = {
     {.words = NULL},
 };
 
-/* What a failover and a planned move cost in this weather. */
+/* The cost of a failover and of a planned move in this weather. */
 const struct bw_measured_round bw_weather_rounds[] = {
     {.words = "a failover", .steps = {LOST}, .is_measure = true},
     {.words = "a planned move", .steps = {BW_STEP("switchover", STANDBY, 0, 0)}, .is_measure = true},

@@ -5,7 +5,7 @@
 
 #define PATH_BYTES (BW_NAME_MAX + 64)
 
-/* What is not plain from the key and its values. */
+/* The meanings that are not plain from the key and its values. */
 static const struct {
     const char *key;
     const char *to;

@@ -201,7 +201,7 @@ static void begin_action(const struct guard_step *step, const struct bw_guard_ru
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "V40");
 }
 
-/* What it waited for is over. */
+/* Its wait is over. */
 static void begin_waiting_stop(const struct guard_step *step)
 {
     begin_action(step, &step->guard->waiting_run, "V14");

@@ -1,4 +1,5 @@
 #include <breakwater/base/assert.h>
+#include <breakwater/base/minmax.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/spec_keys.h>
 
@@ -206,10 +207,7 @@ uint64_t bw_spec_lease_ttl_ms_min(const struct bw_spec *spec, uint32_t election_
 /* A sync and its proof are two round trips, and so are the two rounds of an election. */
 uint32_t bw_spec_trip_ms_max(const struct bw_spec *spec, uint32_t election_timeout_ms)
 {
-    const uint32_t least_ms = spec->request_timeout_ms < election_timeout_ms ? spec->request_timeout_ms
-                                                                             : election_timeout_ms;
-
-    return least_ms / 2;
+    return (uint32_t)bw_min(spec->request_timeout_ms, election_timeout_ms) / 2;
 }
 
 /* Design 4: any single witness may be lost, the leader included, and no script runs. */

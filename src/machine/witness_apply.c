@@ -233,10 +233,11 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     if (!is_made_from_this(item, path, findings))
         return;
     item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;
-    if (group != NULL && bw_witness_may_change(machine, at, &diag) != BW_OK)
-        add(findings, path, "%s", diag.text);
-    if (group != NULL)
+    if (group != NULL) {
+        if (bw_witness_may_change(machine, at, &diag) != BW_OK)
+            add(findings, path, "%s", diag.text);
         judge_moment(machine, at, item, path, findings);
+    }
     command = command_of(apply, group, item);
     err = bw_proposals_try(machine, &apply->trial, at, &command);
     if (err == BW_ERR_REFUSED && group != NULL)

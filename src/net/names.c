@@ -401,7 +401,7 @@ static size_t collect(const struct bw_names *names, struct bw_name_kept out[BW_N
     return count;
 }
 
-/* What is kept may have changed. */
+/* The kept addresses may have changed. */
 static void save(struct bw_names *names)
 {
     struct bw_name_kept kept[BW_NAMES_MAX];

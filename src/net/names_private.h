@@ -20,7 +20,7 @@ struct job {
 
 BW_MUST_CHECK enum bw_err bw_job_desk_open(struct job_desk **out_desk, struct bw_names *names, uv_loop_t *loop,
                                            struct bw_diag *diag);
-/* What is begun is freed by its thread. */
+/* A lookup that has begun is freed by its thread. */
 void bw_job_desk_close(struct job_desk *desk);
 /* False: there is no thread for it, and it is still the caller's. */
 BW_MUST_CHECK bool bw_job_begin(struct job_desk *desk, struct job *job);

@@ -230,8 +230,8 @@ static bool read_interpreter(const char *path, char out_path[BW_PATH_OWNER_BYTES
     return end > begin;
 }
 
-/* What keeps a script from being run, or 0. Asked by a child and by nobody else: a file system that hangs then holds up
- * that child, and neither the deadlines nor the fences of whoever made it (3.4). */
+/* The errno that keeps a script from being run, or 0. Asked by a child and by nobody else: a file system that hangs then
+ * holds up that child, and neither the deadlines nor the fences of whoever made it (3.4). */
 static uint8_t find_obstacle(const char *path, bool refuses_writable, struct bw_child_record *out_record)
 {
     struct stat st;

@@ -61,7 +61,7 @@ static void on_drain_ready(uv_poll_t *poll, int status, int events)
         bw_script_drain_close(drain); /* nobody writes to it any more */
 }
 
-/* Who has passed it waits for its end alone: a flood costs this loop nothing. */
+/* A drain that was passed waits for its end alone: a flood costs this loop nothing. */
 static void pass(struct bw_script_drain *drain)
 {
     drain->is_passed = bw_output_link_pass(drain->runner, drain->fd);

@@ -207,10 +207,9 @@ bool bw_directory_complete(const struct bw_program *program, struct bw_roster *o
 const struct bw_witness_member_config *bw_program_member(const struct bw_program *program,
                                                          uint64_t id)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            return &program->directory.list[i].config;
-    return NULL;
+    const int at = bw_directory_find(program, id);
+
+    return at >= 0 ? &program->directory.list[at].config : NULL;
 }
 
 const struct bw_witness_member_config *bw_program_member_named(const struct bw_program *program,
@@ -230,68 +229,65 @@ bool bw_program_is_self(const struct bw_program *program,
 
 void bw_directory_note_level(struct bw_program *program, uint64_t id, uint64_t level)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            program->directory.list[i].level = level < UINT32_MAX ? (uint32_t)level : UINT32_MAX;
+    const int at = bw_directory_find(program, id);
+
+    if (at >= 0)
+        program->directory.list[at].level = level < UINT32_MAX ? (uint32_t)level : UINT32_MAX;
 }
 
 uint32_t bw_directory_level(const struct bw_program *program, uint64_t id)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            return program->directory.list[i].level;
-    return 0;
+    const int at = bw_directory_find(program, id);
+
+    return at >= 0 ? program->directory.list[at].level : 0;
 }
 
 void bw_directory_note_release(struct bw_program *program, uint64_t id,
                                const char release[BW_HELLO_RELEASE_BYTES])
 {
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            memcpy(program->directory.list[i].release, release, BW_HELLO_RELEASE_BYTES);
+    const int at = bw_directory_find(program, id);
+
+    if (at >= 0)
+        memcpy(program->directory.list[at].release, release, BW_HELLO_RELEASE_BYTES);
 }
 
 const char *bw_directory_release(const struct bw_program *program, uint64_t id)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            return program->directory.list[i].release;
-    return "";
+    const int at = bw_directory_find(program, id);
+
+    return at >= 0 ? program->directory.list[at].release : "";
 }
 
 void bw_directory_note_certificate(struct bw_program *program, uint64_t id, uint64_t left_s)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++) {
-        struct bw_known *known = &program->directory.list[i];
+    const int at = bw_directory_find(program, id);
+    struct bw_known *known = at >= 0 ? &program->directory.list[at] : NULL;
 
-        if (known->config.id != id)
-            continue;
-        known->has_certificate = true;
-        known->certificate_left_s = left_s;
-        known->certificate_received = bw_clock_now();
-    }
+    if (known == NULL)
+        return;
+    known->has_certificate = true;
+    known->certificate_left_s = left_s;
+    known->certificate_received = bw_clock_now();
 }
 
 void bw_directory_note_committed(struct bw_program *program, uint64_t id, struct bw_commit_mark mark)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            program->directory.list[i].committed = mark;
+    const int at = bw_directory_find(program, id);
+
+    if (at >= 0)
+        program->directory.list[at].committed = mark;
 }
 
 bool bw_directory_certificate(const struct bw_program *program, uint64_t id, struct bw_instant now,
                               uint64_t *out_left_s)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++) {
-        const struct bw_known *known = &program->directory.list[i];
-        uint64_t passed_s;
+    const int at = bw_directory_find(program, id);
+    const struct bw_known *known = at >= 0 ? &program->directory.list[at] : NULL;
+    uint64_t passed_s;
 
-        if (known->config.id != id || !known->has_certificate)
-            continue;
-        passed_s = bw_instant_elapsed_ns(now, known->certificate_received) / BW_NS_PER_S;
-        *out_left_s = known->certificate_left_s > passed_s ? known->certificate_left_s - passed_s
-                                                           : 0;
-        return true;
-    }
-    return false;
+    if (known == NULL || !known->has_certificate)
+        return false;
+    passed_s = bw_instant_elapsed_ns(now, known->certificate_received) / BW_NS_PER_S;
+    *out_left_s = known->certificate_left_s > passed_s ? known->certificate_left_s - passed_s : 0;
+    return true;
 }

@@ -132,7 +132,7 @@ static size_t waiting_of(const struct bw_on_event *events, const char *group)
     return count;
 }
 
-/* Of the group that has most of them; the newest of those. NULL: none waits. */
+/* The newest event of the group that has most of them. NULL: none waits. */
 static struct bw_waiting_event *newest_of_most(struct bw_on_event *events)
 {
     struct bw_waiting_event *found = NULL;
@@ -176,6 +176,12 @@ static void lose(struct bw_program *program, const char *group, uint64_t count)
     events->is_dropping = true;
 }
 
+/* Another group has so many more that one less of them leaves it no fewer. */
+static bool is_outdone(struct bw_on_event *events, const char *group)
+{
+    return waiting_of(events, newest_of_most(events)->group) > waiting_of(events, group) + 1;
+}
+
 /* False: this group has most of what waits already. */
 static bool make_room(struct bw_program *program, const char *group)
 {
@@ -185,9 +191,9 @@ static bool make_room(struct bw_program *program, const char *group)
 
     if (events->count < BW_EVENTS_MAX)
         return true;
-    newest = newest_of_most(events);
-    if (waiting_of(events, newest->group) <= waiting_of(events, group) + 1)
+    if (!is_outdone(events, group))
         return false;
+    newest = newest_of_most(events);
     lost = *newest;
     take_out(events, newest);
     lose(program, lost.group, lost.lost + 1);
@@ -302,8 +308,7 @@ void bw_on_event_tell(struct bw_program *program, uint64_t index, const struct b
 /* Alarms wait in their book: they take half of the queue, and more only where one group fills it. */
 static bool has_room_for_alarm(struct bw_on_event *events, const char *group)
 {
-    return events->count < BW_EVENTS_MAX / 2 ||
-           waiting_of(events, newest_of_most(events)->group) > waiting_of(events, group) + 1;
+    return events->count < BW_EVENTS_MAX / 2 || is_outdone(events, group);
 }
 
 bool bw_on_event_tell_alarm(struct bw_program *program, const struct bw_group *group,

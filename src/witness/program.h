@@ -253,6 +253,14 @@ BW_MUST_CHECK bool bw_directory_complete(const struct bw_program *program,
                                          struct bw_roster *out_roster, struct bw_diag *diag);
 bool bw_program_is_self(const struct bw_program *program,
                         const struct bw_witness_member_config *member);
+/* Its place in the list of the directory; -1: not known. */
+static inline int bw_directory_find(const struct bw_program *program, uint64_t id)
+{
+    for (uint32_t i = 0; i < program->directory.count; i++)
+        if (program->directory.list[i].config.id == id)
+            return (int)i;
+    return -1;
+}
 void bw_directory_note_level(struct bw_program *program, uint64_t id, uint64_t level);
 uint32_t bw_directory_level(const struct bw_program *program, uint64_t id); /* 0: unknown */
 void bw_directory_note_release(struct bw_program *program, uint64_t id,

@@ -73,7 +73,7 @@ bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *requ
 /* The same of an order, or of the plan of one: before anything of its body is read. */
 bool bw_reads_may_order(struct bw_program *program, struct bw_http_request *request,
                         struct bw_read_clock *out_clock);
-/* Of an order that went through there, and goes on: its part of the time, whatever is left of that. */
+/* The clock of an order that went through there, and goes on: its part of the time, whatever is left of that. */
 struct bw_read_clock bw_reads_order_clock(struct bw_program *program, struct bw_http_request *request);
 void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock);
 /* Answers with it, and takes its text: its bytes count as those of the documents above. */

@@ -10,14 +10,6 @@
 #define SETTLED_MS 2000  /* what restarts is back by then, and is no news */
 #define AGAIN_MS   60000 /* another reason for the same is told so often at most */
 
-static struct bw_known *find(struct bw_program *program, uint64_t id)
-{
-    for (uint32_t i = 0; i < program->directory.count; i++)
-        if (program->directory.list[i].config.id == id)
-            return &program->directory.list[i];
-    return NULL;
-}
-
 static bool has_passed(struct bw_instant since, uint64_t ms)
 {
     return bw_instant_elapsed_ns(bw_clock_now(), since) >= ms * BW_NS_PER_MS;
@@ -33,7 +25,8 @@ static void log_it(struct bw_program *program, struct bw_known *known)
 
 void bw_unreached_note(struct bw_program *program, uint64_t id, const char *why)
 {
-    struct bw_known *known = find(program, id);
+    const int at = bw_directory_find(program, id);
+    struct bw_known *known = at >= 0 ? &program->directory.list[at] : NULL;
     struct bw_unreached *unreached = known != NULL ? &known->unreached : NULL;
     bool is_other;
 
@@ -50,7 +43,8 @@ void bw_unreached_note(struct bw_program *program, uint64_t id, const char *why)
 
 void bw_unreached_over(struct bw_program *program, uint64_t id)
 {
-    struct bw_known *known = find(program, id);
+    const int at = bw_directory_find(program, id);
+    struct bw_known *known = at >= 0 ? &program->directory.list[at] : NULL;
 
     if (known == NULL)
         return;
@@ -62,11 +56,8 @@ void bw_unreached_over(struct bw_program *program, uint64_t id)
 
 const struct bw_unreached *bw_unreached_of(const struct bw_program *program, uint64_t id)
 {
-    for (uint32_t i = 0; i < program->directory.count; i++) {
-        const struct bw_known *known = &program->directory.list[i];
+    const int at = bw_directory_find(program, id);
+    const struct bw_known *known = at >= 0 ? &program->directory.list[at] : NULL;
 
-        if (known->config.id == id && known->is_member && known->unreached.is_so)
-            return &known->unreached;
-    }
-    return NULL;
+    return known != NULL && known->is_member && known->unreached.is_so ? &known->unreached : NULL;
 }

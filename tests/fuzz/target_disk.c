@@ -146,7 +146,7 @@ static void run_segment(const uint8_t *data, size_t size)
     FUZZ_CHECK(bw_segment_check(path, &cut, &diag) == err && cut.files == 0);
 }
 
-/* What was read is written the same, line by line. */
+/* Names that were read are written the same, line by line. */
 static void run_names(const uint8_t *data, size_t size)
 {
     static struct bw_name_kept kept[BW_NAMES_MAX], again[BW_NAMES_MAX];

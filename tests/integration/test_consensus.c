@@ -303,16 +303,22 @@ static void what_is_unanswered_at_close_is_unknown(void **state)
     assert_int_equal(outcome.unknown, 2);
 }
 
+/* Soon there is a snapshot. */
+static void start_with_short_log(void)
+{
+    cluster.snapshot_threshold = 50;
+    cluster.snapshot_trailing = 10;
+    start_all();
+    (void)wait_for_leader();
+}
+
 static void state_survives_a_restart_of_all(void **state)
 {
     uint64_t hash;
     uint64_t term;
 
     (void)state;
-    cluster.snapshot_threshold = 50;
-    cluster.snapshot_trailing = 10;
-    start_all();
-    (void)wait_for_leader();
+    start_with_short_log();
     submit(0, 333);
     hash = leader()->state.hash;
     term = leader()->term;
@@ -453,10 +459,7 @@ static void a_peer_on_a_thin_line_catches_up_and_nobody_hands_over(void **state)
     uint64_t term;
 
     (void)state;
-    cluster.snapshot_threshold = 50;
-    cluster.snapshot_trailing = 10;
-    start_all();
-    (void)wait_for_leader();
+    start_with_short_log();
     if (leader() == slow)
         assert_int_equal(bw_node_transfer(slow->node, 1), BW_OK);
     test_run_until(&loop, is_led_by_one_of_the_others, NULL, WAIT_MS, "is led by one of the others");

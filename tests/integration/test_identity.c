@@ -145,7 +145,7 @@ static struct bw_id instance_of_holder(void)
     return id;
 }
 
-/* Of the kernel, in the run_dir of its site (3.7). */
+/* The boot of the kernel, in the run_dir of its site (3.7). */
 static struct bw_id boot_of_holder(void)
 {
     struct bw_id kernel_boot_id;

@@ -537,16 +537,22 @@ static void three_become_five_and_two_may_fail(void **state)
     assert_untouched();
 }
 
+/* It is ended, and has no directory any more. */
+static void end_and_forget(int id, char out_config[TRIO_PATH_BYTES], char out_data[TRIO_PATH_BYTES])
+{
+    numbered("w%d.yaml", id, out_config);
+    numbered("data%d", id, out_data);
+    end(&newcomers[id - FIRST_ID]);
+    janitor_remove_dir(out_data);
+}
+
 /* Made and started as its file is by now; what it logs then. */
 static void begin_anew(int id, const char *says)
 {
     char config[TRIO_PATH_BYTES];
     char data[TRIO_PATH_BYTES];
 
-    numbered("w%d.yaml", id, config);
-    numbered("data%d", id, data);
-    end(&newcomers[id - FIRST_ID]);
-    janitor_remove_dir(data);
+    end_and_forget(id, config, data);
     write_config(&newcomers[id - FIRST_ID], id, config);
     assert_int_equal(init_witness(config, true), 0);
     start_newcomer(id);
@@ -599,10 +605,7 @@ static void assert_init_refused(int id)
     char config[TRIO_PATH_BYTES];
     char data[TRIO_PATH_BYTES];
 
-    numbered("w%d.yaml", id, config);
-    numbered("data%d", id, data);
-    end(&newcomers[id - FIRST_ID]);
-    janitor_remove_dir(data);
+    end_and_forget(id, config, data);
     assert_int_equal(init_witness(config, true), UNSAFE);
     assert_int_equal(access(data, F_OK), -1);
 }

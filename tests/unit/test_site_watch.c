@@ -354,7 +354,7 @@ static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
     assert_int_equal(world.site.rogue_starts, 1);
 }
 
-/* What is unknown is fenced, and nobody has started it. */
+/* An unknown service is fenced, and nobody has started it. */
 static void an_unknown_status_is_fenced_and_no_rogue_start(void **state)
 {
     struct world world;

@@ -155,8 +155,8 @@ bool bw_group_config_has_same_reach(const struct bw_group_config *from,
  * `enforce` and the units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
  * never 0. */
 uint64_t bw_group_config_digest(const struct bw_group_config *group);
-/* Of every script but those of fences elsewhere: what a second enforcer has seen agree it has seen with these. A proof that
- * an earlier release kept by it counts as kept by the one above. */
+/* The digest of every script but those of fences elsewhere: a second enforcer agrees with these. A proof that an earlier
+ * release kept by it counts as kept by the one above. */
 uint64_t bw_group_config_digest_of_all(const struct bw_group_config *group);
 /* The first, and in `out_steps` the digest of the file of each step of a start, as they went into it. */
 uint64_t bw_group_config_digest_steps(const struct bw_group_config *group, uint64_t out_steps[BW_STEPS_MAX]);

@@ -48,7 +48,7 @@ enum bw_record_kind {
 #undef X
 };
 
-/* Of the numbers of keys in core/spec_keys.h the newest, and one whose key is gone: expired_is_enough. */
+/* The newest number of a key in core/spec_keys.h, and one whose key is gone: expired_is_enough. */
 #define BW_RECORD_KEYS_MAX      18
 #define BW_RECORD_KEY_OF_BEFORE 17
 struct bw_record_key {

@@ -24,7 +24,7 @@ void bw_failures_on_run(struct bw_site_failures *failures, const struct bw_guard
  * noted. */
 void bw_failures_on_look(struct bw_site_failures *failures, const struct bw_guard_run_ended *ended,
                          struct bw_instant now);
-/* Of what a site needs in order to become primary, that which cannot be run; NULL: nothing is known to. */
+/* The script that a site needs in order to become primary, and that cannot be run; NULL: none is known. */
 const struct bw_script_failure *bw_failures_find_unrunnable(const struct bw_script_failure *failures, uint32_t count);
 /* Its script ended well, and what it was to bring about was not seen in time. */
 void bw_failures_unseen(struct bw_site_failures *failures, enum bw_action_kind action,

@@ -72,7 +72,7 @@ struct bw_site_spec {
 /* The longest renew_interval, and the longest request_timeout: nobody speaks more seldom, or waits longer for an answer. */
 #define BW_PACE_MS_MAX 60000u
 
-/* What its keys are called, their ranges and their defaults: core/spec_keys.h. */
+/* The words, ranges and defaults of its keys are in core/spec_keys.h. */
 struct bw_spec {
     char name[BW_NAME_MAX + 1];
     struct bw_site_spec sites[BW_SITES_MAX];

@@ -1,6 +1,6 @@
 /* spec_keys.h - the one table of a group's keys: each with its words, range, default and number. Pure.
  *
- * Who reads, writes, compares, records or describes a key goes by its row. Beside it a key has a member in struct
+ * Code that reads, writes, compares, records or describes a key goes by its row. Beside it a key has a member in struct
  * bw_spec and a field in proto/log.proto, whose tags are given there alone. */
 #ifndef BW_CORE_SPEC_KEYS_H
 #define BW_CORE_SPEC_KEYS_H
@@ -69,7 +69,7 @@
           "when a lost primary's lease may expire without a confirmed stop: proved: if a kill by its guard alone was "  \
           "once seen to stop the service; never; always (DANGEROUS: the service may still run)", handover_always)
 
-/* What the rows say, beside what is for a page. */
+/* The rows' contents, without the help that is for a page. */
 enum bw_spec_unit { BW_SPEC_UNIT_MS, BW_SPEC_UNIT_PPM, BW_SPEC_UNIT_COUNT, BW_SPEC_UNIT_WORD };
 struct bw_spec_key {
     const char *word; /* in groups.yaml, and in problems */

@@ -50,7 +50,7 @@ BW_MUST_CHECK enum bw_err bw_names_open_kept(struct bw_names **out_names, uv_loo
 size_t bw_names_get(struct bw_names *names, const char *host,
                     struct sockaddr_storage out_addresses[BW_NAME_ADDRESSES_MAX]);
 
-/* Who waits for a lookup to end. In the caller's memory until on_end was called or it was given up. */
+/* One that waits for a lookup to end. In the caller's memory until on_end was called or it was given up. */
 struct bw_names_wait {
     void (*on_end)(struct bw_names_wait *wait, const char *failure); /* NULL: get has what was answered */
     struct bw_names_wait *next, **previous; /* names.c's; previous NULL: it does not wait */
