@@ -305,14 +305,14 @@ static void list_needed(const struct bw_group_config *config)
 static void fill_unrunnable(const struct bw_guard_work *work, const struct bw_script_result *result,
                             struct bw_guard_run_ended *out_ended)
 {
-    char text[BW_SCRIPT_WORDS_MAX * 2];
+    char text[512];
 
     list_needed(work->group->config);
     out_ended->has_looked = result->has_looked;
     if (!result->has_looked || result->unrunnable < 0 || (size_t)result->unrunnable >= needed.count)
         return;
     out_ended->unrunnable = needed.actions[result->unrunnable];
-    (void)snprintf(text, sizeof text, "%s: %s", needed.paths[result->unrunnable], result->unrunnable_why.text);
+    (void)snprintf(text, sizeof text, "%.200s: %.300s", needed.paths[result->unrunnable], result->unrunnable_why.text);
     bw_utf8_plain(out_ended->unrunnable_words, sizeof out_ended->unrunnable_words, text, strlen(text));
 }
 

@@ -466,7 +466,7 @@ static enum bw_err keep(struct bw_names *names, const char *path, const char *fi
 void bw_names_note(struct bw_names *names, const char *host, const struct sockaddr *address, bool is_good)
 {
     struct sockaddr_storage noted;
-    struct sockaddr_storage list[BW_NAME_ADDRESSES_MAX];
+    struct sockaddr_storage list[BW_NAME_ADDRESSES_MAX] = {0};
     struct sockaddr_storage numeric;
     struct name *name = is_numeric(host, &numeric) ? NULL : want(names, host);
     size_t count = 0;
