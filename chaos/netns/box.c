@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 
 #define NAME_PREFIX    "breakwater-chaos-"
 #define SWEEP_ROUNDS   500 /* of 20 ms: the kernel ends what is in a killed box meanwhile */

@@ -16,8 +16,8 @@
 #include <sys/types.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/lab/plan.h>
 #include <breakwater/lab/process.h>

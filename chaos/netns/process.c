@@ -23,7 +23,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 #include <breakwater/sys/process_tree.h>
 
 #define STATUS_CONFIG 78 /* sysexits: a bad configuration */

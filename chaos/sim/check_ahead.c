@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/core/cluster.h>
 #include <breakwater/core/sync.h>
 

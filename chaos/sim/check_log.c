@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 
 #include "check_ahead.h"
 #include "checks_own.h"

@@ -16,9 +16,9 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/feature_level.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/core/command.h>
 

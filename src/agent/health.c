@@ -8,7 +8,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
-#include <breakwater/core/primary.h>
+#include <breakwater/core/may_run.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
 

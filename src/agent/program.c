@@ -8,8 +8,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
+#include <breakwater/sys/own_process.h>
 
 static const int signal_numbers[BW_AGENT_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 

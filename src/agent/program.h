@@ -22,7 +22,7 @@
 #include <breakwater/agent/agent.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/config/site_config.h>
-#include <breakwater/core/admission.h>
+#include <breakwater/core/may_run.h>
 #include <breakwater/machine/agent.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
@@ -31,13 +31,12 @@
 #include <breakwater/net/plain_server.h>
 #include <breakwater/net/tls_context.h>
 #include <breakwater/obs/log.h>
-#include <breakwater/obs/summary.h>
 #include <breakwater/reload/reload.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
+#include <breakwater/sys/kept_listener.h>
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
-#include <breakwater/sys/kept_listener.h>
 #include <breakwater/sys/unix_socket.h>
 #include <breakwater/sys/worker.h>
 #include <breakwater/wire/state.h>

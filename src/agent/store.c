@@ -9,7 +9,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/random.h>
 #include <breakwater/os/state_dir.h>

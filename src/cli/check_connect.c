@@ -23,7 +23,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/tls_stream.h>
-#include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/guard_message.h>
 #include <breakwater/witness/witness.h>
 
 #include "at_site.h"

@@ -19,8 +19,8 @@
 #include <breakwater/net/address.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/revoked.h>
+#include <breakwater/os/durable.h>
 #include <breakwater/os/path_owner.h>
-#include <breakwater/os/room.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/units.h>

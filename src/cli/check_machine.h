@@ -2,7 +2,7 @@
 #ifndef BW_CLI_CHECK_MACHINE_H
 #define BW_CLI_CHECK_MACHINE_H
 
-#include <breakwater/config/tls_config.h>
+#include <breakwater/config/config_kind.h>
 #include <breakwater/net/roles.h>
 
 #include "check_lines.h"

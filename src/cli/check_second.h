@@ -3,7 +3,7 @@
 #ifndef BW_CLI_CHECK_SECOND_H
 #define BW_CLI_CHECK_SECOND_H
 
-#include <breakwater/config/config_scope.h>
+#include <breakwater/config/config_kind.h>
 #include <breakwater/config/site_config.h>
 
 #include "check_lines.h"

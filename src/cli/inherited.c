@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-#include <breakwater/sys/core_dump.h>
+#include <breakwater/sys/own_process.h>
 
 /* Nothing here is told by any of them, and each ends a process that does not expect it. */
 static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2};

@@ -4,7 +4,7 @@
 
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
-#include <breakwater/core/maintenance.h>
+#include <breakwater/core/command.h>
 #include <breakwater/witness/json.h>
 
 #include "change.h"

@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <breakwater/base/daemon_end.h>
+#include <breakwater/base/err.h>
 
 #include "exit.h"
 

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include <breakwater/base/duration.h>
+#include <breakwater/base/instant.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/proof.h>
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "log_level.h"
+#include "config_file.h"
 
 #define SITE(member)  offsetof(struct bw_site_config, member)
 #define GROUP(member) offsetof(struct bw_group_config, member)

@@ -8,7 +8,6 @@
 #include <breakwater/core/members.h>
 
 #include "config_file.h"
-#include "log_level.h"
 
 #define MEMBER(member) offsetof(struct bw_witness_member_config, member)
 #define FIELD(member)  offsetof(struct bw_witness_config, member)

@@ -13,10 +13,9 @@
 #include <breakwater/base/name.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/consensus/vote_store.h>
-#include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/path_owner.h>
-#include <breakwater/os/room.h>
+#include <breakwater/os/state_dir.h>
 
 #define LOCK_NAME          BW_DATA_DIR_LOCK
 #define IDENTITY_NAME      BW_DATA_DIR_IDENTITY

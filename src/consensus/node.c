@@ -14,12 +14,12 @@
 #include <breakwater/consensus/vote_store.h>
 #include <breakwater/consensus/voter.h>
 #include <breakwater/core/counters.h>
+#include <breakwater/os/durable.h>
 #include <breakwater/os/random.h>
-#include <breakwater/os/room.h>
 
-#include "trace_watch.h"
 #include "offline.h"
 #include "room_watch.h"
+#include "trace_watch.h"
 
 /* libraft keeps two open segments ready; three of them are the disk that an idle witness takes. */
 #define SEGMENT_BYTES (1024 * 1024)

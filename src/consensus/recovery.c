@@ -14,7 +14,6 @@
 #include <breakwater/consensus/vote_store.h>
 #include <breakwater/core/counters.h>
 #include <breakwater/os/durable.h>
-#include <breakwater/os/room.h>
 
 #include "offline.h"
 

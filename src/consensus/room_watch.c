@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/os/room.h>
+#include <breakwater/os/durable.h>
 
 /* A find that is older is news no more; who has not asked for so long begins anew. */
 #define FRESH_MS 5000

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/core/counters.h>
 #include <breakwater/core/witness.h>
 

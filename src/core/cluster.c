@@ -5,7 +5,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/feature_level.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/base/name.h>
 #include <breakwater/core/counters.h>
 #include <breakwater/core/expiry.h>

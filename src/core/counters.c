@@ -2,7 +2,7 @@
 #include <breakwater/core/counters.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 
 bool bw_counter_may_follow(uint64_t own, uint64_t claimed, uint64_t jump_max)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/core/arbiter.h>
 #include <breakwater/core/expiry.h>
 

@@ -6,7 +6,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/base/name.h>
 #include <breakwater/base/words.h>
 

@@ -5,7 +5,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 
 /* 3.8: one whose state was rolled back accepts anew what it has armed. That it may serve, and until when, its guard
  * says, or a mirror: it ends then, although it may not be on disk again. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/core/expiry.h>
 
 #define FIRST_EPOCH 1 /* where no epoch was seen */

@@ -2,7 +2,7 @@
 #include "site_internal.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 
 static void again_soon(const struct step *step)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 
 /* 3.4: an epoch that its guard does not arm for so long, whatever it refuses it by, would be held by a site
  * that can never start it; unrenewed, it ends, and goes to another one. A fence that runs has its time. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/core/expiry.h>
 
 #define FRESH_NS_MIN  BW_NS_PER_S /* whatever the terms say, or before they are known */

@@ -1,5 +1,5 @@
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/spec_keys.h>
 

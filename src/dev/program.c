@@ -15,7 +15,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 
 #define TICK_MS    10 /* conditions are looked at this often at least */
 #define ASK_TICKS  5

@@ -19,7 +19,7 @@
 
 #include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/oom.h>
+#include <breakwater/sys/own_process.h>
 
 #define SUCCESSORS_MAX  4
 #define WAIT_NS_MIN     (BW_NS_PER_MS / 20)

@@ -8,7 +8,7 @@
 #ifndef BW_ENFORCER_PROGRAM_H
 #define BW_ENFORCER_PROGRAM_H
 
-#include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/guard_message.h>
 
 /* The descriptors that end one group and let nobody wait: lists and processes. */
 struct bw_means {

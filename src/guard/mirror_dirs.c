@@ -11,7 +11,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
 
 #define AWAIT_LOOK_MS 200

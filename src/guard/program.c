@@ -10,9 +10,8 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
-#include <breakwater/sys/oom.h>
+#include <breakwater/sys/own_process.h>
 
 #define FILES_OWN 128 /* sockets, directories, the enforcer */
 

@@ -27,14 +27,14 @@
 #include <breakwater/steps/steps.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
+#include <breakwater/sys/kept_listener.h>
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
-#include <breakwater/sys/kept_listener.h>
 #include <breakwater/sys/unix_socket.h>
 #include <breakwater/sys/worker.h>
-#include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/guard_message.h>
 #include <breakwater/wire/state.h>
 
 struct bw_guard_program;

@@ -5,7 +5,7 @@
 #define BW_GUARD_PROOF_H
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
+#include <breakwater/base/name.h>
 #include <breakwater/config/site_config.h>
 
 /* Whose it is: of this machine, and of nothing that was copied. */

@@ -12,10 +12,10 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/os/path_owner.h>
 #include <breakwater/os/random.h>
+#include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/state.h>
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 
 const char *bw_lab_role_word(enum bw_lab_role role)
 {

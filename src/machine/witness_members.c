@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/duration.h>
+#include <breakwater/base/instant.h>
 
 #define APPLICANT_MS         30000 /* since its last word; then it is gone */
 #define TICK_MS              500   /* nothing is under way */

@@ -1,4 +1,4 @@
-#include "credentials_private.h"
+#include "peer_trust.h"
 
 #include <errno.h>
 #include <fcntl.h>

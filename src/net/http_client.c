@@ -15,7 +15,6 @@
 #include <breakwater/net/tls_context.h>
 
 #include "http_failure.h"
-#include "http_target.h"
 #include "http_transfer.h"
 
 /* To one peer at a time; what is beyond waits, within its own limit. A peer closes those of an

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/limits.h>
-#include <breakwater/net/origin.h>
+#include <breakwater/net/address.h>
 
 /* ---- the list ------------------------------------------------------------------------------ */
 

@@ -16,7 +16,7 @@ struct bw_http_seat {
     struct bw_http_seat *next;
     const struct bw_identity *identity; /* borrowed; NULL: a stranger, which has not said who it is
                                            (its handshake goes on), or has no identity here */
-    uint64_t origin; /* from where it comes (origin.h) */
+    uint64_t origin; /* from where it comes (address.h) */
     bool is_idle;   /* no request of it is read or answered */
     bool is_served; /* a request of it is being answered */
     bool is_leaving; /* it is closing: its place is free for another */

@@ -96,4 +96,15 @@ uint64_t bw_http_transfer_trip_us(const struct bw_http_exchange *exchange);
 /* Free what prepare made. The handle must not be in a multi any more. */
 void bw_http_transfer_release(struct bw_http_exchange *exchange);
 
+/* Where a request goes, by its URL. Private to net. */
+
+struct bw_http_target {
+    char where[BW_HTTP_WHERE_BYTES]; /* HOST:PORT; IPv6: in brackets */
+    char name[BW_ADDRESS_MAX + 1];   /* HOST; "": it is numeric */
+    char port[6];
+};
+
+/* https://HOST[:PORT]/..., without a user. False: it is none. */
+bool bw_http_target_of(const char *url, struct bw_http_target *out);
+
 #endif

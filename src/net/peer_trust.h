@@ -1,5 +1,5 @@
-/* peer_trust.h - when a peer's certificate is accepted, and how long it stays so. The same for both directions
- * and for libcurl's connections. Private to net. Design 5.3. */
+/* peer_trust.h - what credentials are made of, when a peer's certificate is accepted, and how long it stays
+ * so: the same for both directions and for libcurl's connections. Private to net. Design 5.3. */
 #ifndef BW_NET_PEER_TRUST_H
 #define BW_NET_PEER_TRUST_H
 
@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
+#include <breakwater/net/credentials.h>
 #include <breakwater/net/revoked.h>
 
 /* As SSL_CTX_set_cert_verify_callback wants it; `revoked` is a struct bw_revoked, or NULL. */
@@ -27,5 +29,21 @@ bool bw_peer_still_qualifies(SSL *ssl, SSL_CTX *context, const char **out_why);
 /* Milliseconds until the first certificate of a verified chain has ended, by the wall clock now; 0: one has.
  * UINT64_MAX: there is none, or a date in it cannot be read. */
 uint64_t bw_peer_left_ms(const STACK_OF(X509) *chain);
+
+/* The parsed parts, for the TLS contexts that are made of them. */
+
+struct bw_credentials {
+    STACK_OF(X509) *cas;   /* at least one */
+    STACK_OF(X509) *chain; /* our certificate first */
+    EVP_PKEY *key;
+    char *ca_pem;
+    char *chain_pem;
+    char *key_pem;
+    struct bw_revoked *revoked; /* NULL: nothing is */
+    struct bw_identity identity;
+    int64_t not_before_s; /* Unix time */
+    int64_t not_after_s;
+    char path[256]; /* of the identity, for messages; cut if longer */
+};
 
 #endif

@@ -11,7 +11,6 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/http_server.h>
-#include <breakwater/net/origin.h>
 
 #define BACKLOG          128
 #define TICK_MS          50

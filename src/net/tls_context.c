@@ -3,7 +3,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "credentials_private.h"
 #include "peer_trust.h"
 
 /* Our certificate, the rest of its chain, and the key. */

@@ -12,7 +12,7 @@
 #include <openssl/err.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/net/origin.h>
+#include <breakwater/net/address.h>
 
 #include "peer_trust.h"
 #include "tls_failure.h"

@@ -9,8 +9,8 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
+#include <breakwater/sys/own_process.h>
 
 static const int signal_numbers[BW_SECOND_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 

@@ -21,7 +21,7 @@
 #include <breakwater/obs/log.h>
 #include <breakwater/os/path_owner.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 #include <breakwater/sys/script.h>
 
 #define KILL_GRACE_NS (5 * BW_NS_PER_S) /* from TERM to KILL: no key of the seven says it */

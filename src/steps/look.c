@@ -10,7 +10,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/scan.h>
-#include <breakwater/sys/thread.h>
+#include <breakwater/sys/worker.h>
 
 /* All that the thread reads and writes: one that hangs goes on whenever it likes. */
 struct look {

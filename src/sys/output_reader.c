@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <breakwater/sys/files.h>
+#include <breakwater/sys/own_process.h>
 #include <breakwater/sys/script.h>
 
 #define OUTPUTS_MAX    (2 * BW_SCRIPT_DRAINS_MAX) /* some of them may have ended, and are seen to a moment later */

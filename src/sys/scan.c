@@ -9,7 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
-#include <breakwater/sys/thread.h>
+#include <breakwater/sys/worker.h>
 
 struct bw_scan {
     struct bw_scan *next;

@@ -15,9 +15,7 @@
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/process_tree.h>
 
-#include "output_link.h"
 #include "script_child.h"
-#include "script_drain.h"
 #include "script_left.h"
 #include "script_output.h"
 

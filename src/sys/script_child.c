@@ -14,10 +14,7 @@
 #include <unistd.h>
 
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/core_dump.h>
-#include <breakwater/sys/files.h>
-#include <breakwater/sys/hangup.h>
-#include <breakwater/sys/oom.h>
+#include <breakwater/sys/own_process.h>
 #include <breakwater/sys/process_tree.h>
 
 #define ARGS_MAX   32

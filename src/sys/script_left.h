@@ -1,5 +1,6 @@
-/* script_left.h - private to script.c: what no SIGKILL has ended, of which script it was, and whether it is there
- * still. A file system that hangs keeps each process that asks it (state D). */
+/* script_left.h - private to script.c: what a script leaves behind. Processes that no SIGKILL has ended, of which
+ * script they were, and whether they are there still: a file system that hangs keeps each process that asks it (state D).
+ * And its output, which a service has inherited. */
 #ifndef BW_SYS_SCRIPT_LEFT_H
 #define BW_SYS_SCRIPT_LEFT_H
 
@@ -16,5 +17,37 @@ void bw_script_left_note(struct bw_script_runner *runner, const struct bw_script
 BW_MUST_CHECK enum bw_err bw_script_left_judge(struct bw_script_runner *runner, const struct bw_script_spec *spec,
                                                struct bw_diag *diag);
 void bw_script_left_free(struct bw_script_runner *runner);
+
+/* Private to script.c: the output of what a script left behind. */
+
+/* Has what a service inherited from its script read, and dropped, so that the service neither blocks nor gets a
+ * SIGPIPE: by the runner's reader if there is one, else by this process. */
+struct bw_script_drain {
+    uv_poll_t poll;
+    int fd;
+    struct bw_script_runner *runner;
+    struct bw_script_drain *next;
+    bool is_passed; /* the reader has a copy; this one is kept for another reader */
+    bool is_closing;
+};
+
+/* Takes `fd`. If no memory is left and no reader takes it, the output breaks. Does not keep the loop alive. */
+void bw_script_drain_start(struct bw_script_runner *runner, int fd);
+void bw_script_drain_close(struct bw_script_drain *drain);
+/* Passes to the reader what it does not have; this process reads what is not taken. */
+void bw_script_drains_pass(struct bw_script_runner *runner);
+/* The reader is gone, and its copies with it. */
+void bw_script_drains_take_back(struct bw_script_runner *runner);
+
+/* script.c's: ends the runner's close when nothing is left to wait for. */
+void bw_script_runner_finish_close(struct bw_script_runner *runner);
+
+/* Private to script.c and script_left.c: the process that reads what services print. */
+
+/* True: the runner's reader has a copy of `fd`. One is made if there is none. */
+bool bw_output_link_pass(struct bw_script_runner *runner, int fd);
+/* The reader goes on until the last output has ended. */
+void bw_output_link_close(struct bw_script_runner *runner);
+bool bw_output_link_is_closed(const struct bw_script_runner *runner);
 
 #endif

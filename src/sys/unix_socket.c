@@ -11,7 +11,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/state_dir.h>
 
 #define BACKLOG         8
 #define ACCEPT_AGAIN_MS 100 /* where memory or a descriptor was short */

@@ -1,12 +1,25 @@
 #include <breakwater/sys/worker.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/sys/thread.h>
+
+int bw_thread_begin(void *(*run)(void *of), void *of)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    int rc;
+
+    (void)sigfillset(&all); /* these cannot fail with these arguments */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&thread, NULL, run, of);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0 ? pthread_detach(thread) : rc;
+}
 
 struct bw_worker {
     uv_async_t done;

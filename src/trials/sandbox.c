@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 
 /* What systemd gives a unit that asks for nothing. */
 #define UNIT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -20,10 +20,9 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/document.h>
-#include <breakwater/os/dir_lock.h>
 #include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/hangup.h>
+#include <breakwater/sys/own_process.h>
 
 #include "api.h"
 #include "confirm.h"

@@ -20,7 +20,6 @@
 #ifndef BW_WITNESS_PROGRAM_H
 #define BW_WITNESS_PROGRAM_H
 
-
 #include <uv.h>
 
 #include <breakwater/config/witness_config.h>
@@ -32,12 +31,11 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/net/names.h>
 #include <breakwater/obs/log.h>
-#include <breakwater/obs/summary.h>
 #include <breakwater/reload/reload.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
-#include <breakwater/sys/worker.h>
 #include <breakwater/sys/script.h>
+#include <breakwater/sys/worker.h>
 
 #include "people.h"
 #include "reads.h"

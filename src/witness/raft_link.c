@@ -10,7 +10,6 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/consensus/raft_frames.h>
 #include <breakwater/net/address.h>
-#include <breakwater/net/origin.h>
 #include <breakwater/net/tls_stream.h>
 #include <breakwater/sys/clock.h>
 

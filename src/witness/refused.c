@@ -1,4 +1,4 @@
-/* refused.c - who was refused, and why, in the log. Design 5.3. At a bounded rate (obs/summary.h): of each
+/* refused.c - who was refused, and why, in the log. Design 5.3. At a bounded rate (obs/log.h): of each
  * kind ten lines at once, then one every ten seconds, which says for how many it stands; so whoever is refused
  * as often as he likes fills no disk, and hides none of another kind. A name comes from a certificate only as
  * an identity, which has no byte that could forge a line; what else a peer wrote is quoted. */

@@ -6,19 +6,18 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/name.h>
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/chrony.h>
-#include <breakwater/config/script_hint.h>
 #include <breakwater/config/document.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/config/script_hint.h>
 #include <breakwater/core/spec.h>
 #include <breakwater/core/trouble.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/roles.h>
 
-#include "../../src/config/text_check.h"
+#include "../../src/config/config_file.h"
 #include "fuzz.h"
 
 static void run_duration(const char *text)

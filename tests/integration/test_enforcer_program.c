@@ -21,7 +21,7 @@
 
 #include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/guard_message.h>
 
 #include "patience.h"
 

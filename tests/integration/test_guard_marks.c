@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/guard_message.h>
 
 #include "guard_rig.h"
 #include "lacking.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/obs/summary.h>
+#include <breakwater/obs/log.h>
 
 #include "operator.h"
 #include "patience.h"

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <breakwater/sys/core_dump.h>
+#include <breakwater/sys/own_process.h>
 #include <breakwater/sys/script.h>
 
 #include "lacking.h"

@@ -19,7 +19,6 @@
 
 #include <breakwater/config/site_config.h>
 #include <breakwater/lab/process.h>
-#include <breakwater/os/dir_lock.h>
 #include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/core/admission.h>
+#include <breakwater/core/may_run.h>
 
 #include "../../src/agent/admission_review.h"
 

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/os/state_dir.h>
 
 static const struct bw_durable_kind kind = {.magic = "TEST", .version = 2};
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include <breakwater/core/enforcer.h>
-#include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/guard_message.h>
 
 #define MS       BW_NS_PER_MS
 #define FENCE_MS 3000

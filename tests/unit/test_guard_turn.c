@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <breakwater/core/guard_turn.h>
+#include <breakwater/core/guard.h>
 
 #include "guard_world.h"
 

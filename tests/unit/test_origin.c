@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 
 #include <breakwater/net/address.h>
-#include <breakwater/net/origin.h>
 
 static uint64_t origin(const char *text)
 {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include <breakwater/core/primary.h>
+#include <breakwater/core/may_run.h>
 
 #define MS             BW_NS_PER_MS
 #define BEGIN_MS       1000000

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <breakwater/obs/summary.h>
+#include <breakwater/obs/log.h>
 
 #define T0 UINT64_C(123456789)
 

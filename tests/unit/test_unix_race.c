@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/state_dir.h>
 #include <breakwater/sys/unix_socket.h>
 
 #define ROUNDS 200

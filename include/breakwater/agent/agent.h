@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include <breakwater/base/daemon_end.h>
+#include <breakwater/base/err.h>
 #include <breakwater/config/site_config.h>
 
 /* Where a person at its machine speaks to it: RUN_DIR/SITE-agent.socket. False: that is too long.

@@ -1,4 +1,4 @@
-/* err.h - the one list of outcomes. Pure. */
+/* err.h - the one list of outcomes: of a call, and of the run of a daemon. Pure. */
 #ifndef BW_BASE_ERR_H
 #define BW_BASE_ERR_H
 
@@ -41,5 +41,14 @@ const char *bw_err_text(enum bw_err err);
 /* What may be well again by itself, or by the end of another process: a daemon that it keeps from
  * beginning is worth a fresh start. All else a person has to change. */
 bool bw_err_may_pass(enum bw_err err);
+
+/* How the run of a daemon ended. */
+
+enum bw_daemon_end {
+    BW_DAEMON_STOPPED, /* it was told to end: SIGTERM or SIGINT */
+    BW_DAEMON_CONFIG,  /* the configuration, the certificate or the kept state is not usable: a person must
+                          act, and what to do was said on stderr */
+    BW_DAEMON_RESTART, /* it cannot start or go on, and may be started again: a failed fsync, say */
+};
 
 #endif

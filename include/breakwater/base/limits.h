@@ -3,6 +3,8 @@
 #ifndef BW_BASE_LIMITS_H
 #define BW_BASE_LIMITS_H
 
+#include <stdint.h>
+
 #define BW_NAME_MAX 63           /* bytes of a cluster, group, site, witness or agent name */
 #define BW_ADDRESS_MAX 255       /* bytes of HOST:PORT */
 #define BW_REASON_MAX 159        /* bytes of a reason or operator name given by a person */
@@ -53,5 +55,17 @@
 #define BW_ELECTION_TIMEOUT_MS_MAX 30000
 #define BW_MARGIN_NS_MIN UINT64_C(20000000)     /* 20 ms: timer granularity + scheduling, 3.3 */
 #define BW_DRIFT_PPM_MAX 100000                 /* 10 %: beyond that a clock is broken */
+
+/* The smaller and the greater of two numbers. */
+
+static inline uint64_t bw_min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t bw_max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 #endif

@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-#include <breakwater/config/config_scope.h>
-#include <breakwater/config/tls_config.h>
+#include <breakwater/config/config_kind.h>
 
 #define BW_ENDPOINTS_MAX 16
 

@@ -1,5 +1,5 @@
 /* scalar.h - how a configuration writes numbers, truth and addresses; durations are in
- * base/duration.h. YAML's own ideas (no = false, 010 = 8, 1_000) are not followed: a value means
+ * base/instant.h. YAML's own ideas (no = false, 010 = 8, 1_000) are not followed: a value means
  * what a person reads. Pure. */
 #ifndef BW_CONFIG_SCALAR_H
 #define BW_CONFIG_SCALAR_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <breakwater/base/duration.h>
+#include <breakwater/base/instant.h>
 #include <breakwater/base/limits.h>
 
 /* Decimal digits only, no sign, no leading zero, at most UINT32_MAX. */

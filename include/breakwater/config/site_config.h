@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include <breakwater/base/limits.h>
-#include <breakwater/config/config_scope.h>
-#include <breakwater/config/tls_config.h>
+#include <breakwater/config/config_kind.h>
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/spec.h>
 #include <breakwater/core/steps.h>

@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 #include <breakwater/base/limits.h>
-#include <breakwater/config/config_scope.h>
-#include <breakwater/config/tls_config.h>
+#include <breakwater/config/config_kind.h>
 #include <breakwater/core/people.h>
 #include <breakwater/obs/log.h>
 

@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/consensus/roll.h>
 
 #define BW_DATA_DIR_PATH_MAX 512
@@ -49,7 +49,7 @@ struct bw_data_dir {
 /* Makes `path` (its parent must exist), or takes one that is empty or in which the making of a witness
  * was cut short, locks it and makes raft/ in it. BW_ERR_EXISTS when it holds anything else but
  * lost+found, also where only an identity is lost: a witness is made once. BW_ERR_REFUSED: a recovery
- * has not been finished. BW_ERR_INVALID: on this file system no snapshot can be written (os/room.h).
+ * has not been finished. BW_ERR_INVALID: on this file system no snapshot can be written (os/durable.h).
  * Until bw_data_dir_finish there is no identity, and bw_data_dir_open refuses the directory; from then
  * on, whatever is lost of it, it is never taken for one that was cut short. */
 BW_MUST_CHECK enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path,

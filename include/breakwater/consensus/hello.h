@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
+#include <breakwater/base/name.h>
 #include <breakwater/consensus/roll.h>
 #include <breakwater/consensus/vote_store.h>
 

@@ -14,8 +14,8 @@
 #include <uv.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/consensus/data_dir.h>
 #include <breakwater/consensus/fsm.h>
 #include <breakwater/consensus/hello.h>

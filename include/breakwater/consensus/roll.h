@@ -28,8 +28,8 @@
 #include <stdint.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/core/members.h>
 
 #define BW_ROLL_BARE_INDEX   1 /* of the founding configuration: the last entry of a bare log */

@@ -2,8 +2,8 @@
 #ifndef BW_CORE_COMMAND_H
 #define BW_CORE_COMMAND_H
 
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
+#include <breakwater/base/name.h>
 #include <breakwater/core/spec.h>
 #include <breakwater/core/steps_progress.h>
 
@@ -258,5 +258,10 @@ const char *bw_claim_end_word(enum bw_claim_end end);
 /* NEVER_STARTED and START_FAILED: count for the back-off, and without past_no_return they leave the
  * data site where it was (design 4). */
 bool bw_reason_is_failed_start(enum bw_reason reason);
+
+/* How long a group or a site may be left alone. Design 3.9. */
+
+#define BW_MAINTENANCE_MS_MAX   (30ull * 24 * 3600 * 1000) /* it always has an end */
+#define BW_MAINTENANCE_MAX_TEXT "720h (30 days)"
 
 #endif

@@ -4,12 +4,12 @@
 #ifndef BW_CORE_GUARD_LINK_H
 #define BW_CORE_GUARD_LINK_H
 
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
+#include <breakwater/base/name.h>
 #include <breakwater/core/command.h>
+#include <breakwater/core/report.h>
 #include <breakwater/core/script_outcome.h>
 #include <breakwater/core/steps_progress.h>
-#include <breakwater/core/report.h>
 
 /* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
 #define BW_ACTION_LIST(X)                                                                          \

@@ -3,8 +3,8 @@
 #define BW_CORE_LEASE_H
 
 #include <breakwater/base/err.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
+#include <breakwater/base/name.h>
 #include <breakwater/core/command.h>
 
 struct bw_lease {

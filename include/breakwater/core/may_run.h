@@ -8,6 +8,7 @@
 #define BW_CORE_MAY_RUN_H
 
 #include <breakwater/core/guard.h>
+#include <breakwater/core/site.h>
 
 /* X(NAME, word, sentence for people). All but LEASE and OVERRIDE are no. */
 #define BW_MAY_RUN_LIST(X)                                                                         \
@@ -47,5 +48,59 @@ bool bw_may_run_is_yes(enum bw_may_run may_run);
 bool bw_may_run_by_loop(enum bw_may_run may_run, const struct bw_guard_shown *shown);
 const char *bw_may_run_word(enum bw_may_run may_run);
 const char *bw_may_run_sentence(enum bw_may_run may_run);
+
+/* May clients be sent to this site? For load balancers, which ask the agent
+ * (`health_listen`). Design 5.3. Pure. It says yes only to what may_run.h lets run and what the
+ * newest look of the guard has seen serve: unknown is never yes. */
+
+/* X(NAME, word, sentence for people). All but YES are no; of MAY_NOT_RUN, may_run.h has the
+ * sentence. */
+#define BW_PRIMARY_LIST(X)                                                                         \
+    X(MAY_NOT_RUN, "may_not_run", "it may not run here")                                           \
+    X(STARTING, "starting", "it is being started here")                                            \
+    X(UNVERIFIED, "unverified", "its verify_script has not passed since its start")                \
+    X(NOT_SERVING, "not_serving", "the newest look at it did not see it serve")                    \
+    X(OLD_LOOK, "old_look", "nobody has looked at it for too long")                                \
+    X(YES, "primary", "it may run here, and is seen to serve")
+enum bw_primary {
+#define X(name, word, sentence) BW_PRIMARY_##name,
+    BW_PRIMARY_LIST(X)
+#undef X
+        BW_PRIMARY_COUNT
+};
+
+/* What the site file says of the group. */
+struct bw_primary_limits {
+    bool has_verify;  /* there is a verify_script */
+    bool is_verified; /* its agent has seen it pass in this epoch: a guard that has begun since has not */
+    uint64_t look_ns; /* by then the next look has ended: this one is believed no longer */
+};
+
+/* `may_run` is of `shown` and `now`, which was read after `shown` had come. */
+enum bw_primary bw_primary(enum bw_may_run may_run, const struct bw_guard_shown *shown,
+                           const struct bw_primary_limits *limits, struct bw_instant now);
+const char *bw_primary_word(enum bw_primary primary);
+const char *bw_primary_sentence(enum bw_primary primary);
+
+/* May a part of the service be made at this site? For who makes them and asks first:
+ * the API server of a Kubernetes cluster (`admission_listen`). Design 3.4. Pure. A report, like
+ * may_run.h, and never more lenient where breakwater decides: unknown is never yes. */
+
+/* X(NAME, word). All but REFUSED are yes. */
+#define BW_ADMISSION_LIST(X)                                                                       \
+    X(REFUSED, "refused")                                                                          \
+    X(MAY_RUN, "may_run")                                                                          \
+    X(UNDECIDED, "undecided") /* not enforced here: breakwater decides nothing */
+enum bw_admission {
+#define X(name, word) BW_ADMISSION_##name,
+    BW_ADMISSION_LIST(X)
+#undef X
+        BW_ADMISSION_COUNT
+};
+
+/* `may_run` is of an answer of the guard that was asked after the request had come, `site` what the
+ * agent knows of the group. */
+enum bw_admission bw_admission(enum bw_may_run may_run, const struct bw_site *site);
+const char *bw_admission_word(enum bw_admission admission);
 
 #endif

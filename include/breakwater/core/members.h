@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 
 #define BW_MEMBERS_LEVEL 2 /* the feature level from which on members change (5.3) */
 

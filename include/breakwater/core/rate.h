@@ -11,9 +11,9 @@
 #ifndef BW_CORE_RATE_H
 #define BW_CORE_RATE_H
 
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 
 #define BW_RATE_SLOTS         8
 #define BW_RATE_SLOT_NS       (15 * BW_NS_PER_S) /* of each the exchange with the shortest delay */

@@ -9,9 +9,9 @@
 #ifndef BW_CORE_SECOND_H
 #define BW_CORE_SECOND_H
 
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/core/report.h>
 
 /* ---- what is said, of one group ---- */

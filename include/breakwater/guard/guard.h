@@ -3,7 +3,7 @@
 #ifndef BW_GUARD_GUARD_H
 #define BW_GUARD_GUARD_H
 
-#include <breakwater/base/daemon_end.h>
+#include <breakwater/base/err.h>
 
 /* Runs the guard of the site file `config_file` on a loop of its own until it is told to end. Logs
  * to stderr. SIGHUP reads the file again: scripts and limits change, nothing else does, and a bad

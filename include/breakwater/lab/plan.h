@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/base/name.h>
 #include <breakwater/lab/files.h>
 
 #define BW_LAB_WITNESSES  3

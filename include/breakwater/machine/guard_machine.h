@@ -9,7 +9,7 @@
 #ifndef BW_MACHINE_GUARD_MACHINE_H
 #define BW_MACHINE_GUARD_MACHINE_H
 
-#include <breakwater/core/guard_turn.h>
+#include <breakwater/core/guard.h>
 #include <breakwater/core/looks.h>
 #include <breakwater/machine/enforcing.h>
 #include <breakwater/machine/guard_session.h>

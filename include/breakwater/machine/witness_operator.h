@@ -6,8 +6,8 @@
 #ifndef BW_MACHINE_WITNESS_OPERATOR_H
 #define BW_MACHINE_WITNESS_OPERATOR_H
 
+#include <breakwater/core/command.h>
 #include <breakwater/core/feature_level.h>
-#include <breakwater/core/maintenance.h>
 #include <breakwater/machine/witness.h>
 
 /* May an operator change something through this witness? */

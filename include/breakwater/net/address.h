@@ -3,8 +3,10 @@
 #define BW_NET_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
 #include <uv.h>
 
 #include <breakwater/base/diag.h>
@@ -35,5 +37,19 @@ void bw_address_format(const struct sockaddr *socket_address, char out_text[BW_A
 BW_MUST_CHECK enum bw_err bw_listen(uv_tcp_t *listener, const char *what, const char *listen,
                                     const char *example, int backlog,
                                     uv_connection_cb on_connection, struct bw_diag *diag);
+
+/* From where a connection comes, as far as it costs something to come from elsewhere, and who of those that
+ * nobody knows yet makes room for another. Design 5.3. Pure.
+ *
+ * A connection is accepted once its three packets went to and fro, so an address was not invented. */
+
+/* A whole IPv4 address, written as one or as ::ffff:A.B.C.D; of IPv6 the /64, since one host may have all of it. 0: of
+ * another family. Ports are no part of it. */
+uint64_t bw_origin_of(const struct sockaddr *socket_address);
+
+/* `origins`, oldest first, at least one: the index of who goes. The oldest of the origin that has most; where several
+ * have as many, the oldest of them all. So whoever comes again and again from few places takes none from others, be
+ * they as slow as they may. */
+size_t bw_origin_victim(const uint64_t *origins, size_t count);
 
 #endif

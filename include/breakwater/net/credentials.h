@@ -12,7 +12,7 @@
 #include <breakwater/base/instant.h>
 #include <breakwater/net/revoked.h>
 #include <breakwater/net/roles.h>
-#include <breakwater/os/file_look.h>
+#include <breakwater/os/path_owner.h>
 
 #define BW_CREDENTIALS_FILE_BYTES_MAX (256 * 1024)
 

@@ -4,7 +4,7 @@
  * It has no identities, so it tells nobody anything that is not everybody's, and changes nothing.
  * HTTP/1.0 and 1.1 are taken, without a Host field too: load balancers ask like that. Who is slow
  * or rude costs the loop little: at most 64 connections, of which the oldest that has not said what
- * it wants makes room for a new one, and that of the origin (net/origin.h) that has most of these; at most 640 that are accepted a second; 8 KiB of a head, and 2
+ * it wants makes room for a new one, and that of the origin (net/address.h) that has most of these; at most 640 that are accepted a second; 8 KiB of a head, and 2
  * s for it. What else comes waits in the kernel.
  *
  * Answers by itself: 400 what is no such request, 405 another method, 408, 414, 431; 503 a request

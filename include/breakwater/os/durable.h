@@ -1,7 +1,7 @@
 /* durable.h - small files that survive a crash: each is the old one or the new one, whole.
  *
  * Written to NAME.tmp, fsynced, renamed, and the directory fsynced. `dir` is an open descriptor of
- * a directory that only this process uses (dir_lock.h); `name` a plain file name. Blocking: a few
+ * a directory that only this process uses (state_dir.h); `name` a plain file name. Blocking: a few
  * milliseconds on a healthy disk. Diags name the file, the caller adds the directory. */
 #ifndef BW_OS_DURABLE_H
 #define BW_OS_DURABLE_H
@@ -93,5 +93,13 @@ struct bw_durable_calls {
 };
 extern const struct bw_durable_calls bw_durable_system_calls;
 void bw_durable_set_calls(const struct bw_durable_calls *calls);
+
+/* Can a file system take what is written into it as libraft writes a snapshot: into a file that has no name
+ * before it is whole? Blocking: as long as the disk takes. */
+
+/* So many bytes (at least 1) in such a file of the directory `path`, of which one is written and synced; given back at
+ * once. BW_ERR_INVALID: its file system knows no such files, and never will; any other error: there is no room, or the disk
+ * fails. */
+BW_MUST_CHECK enum bw_err bw_room_try_nameless(const char *path, size_t bytes, struct bw_diag *diag);
 
 #endif

@@ -13,6 +13,7 @@
 #define BW_OS_PATH_OWNER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include <breakwater/base/diag.h>
@@ -40,5 +41,18 @@ BW_MUST_CHECK enum bw_err bw_path_check_dir(const char *path, struct bw_diag *di
 /* The same for the directory alone, from a look at what was opened. */
 BW_MUST_CHECK enum bw_err bw_path_check_opened_dir(const char *path, const struct stat *st,
                                                    struct bw_diag *diag);
+
+/* What a file looked like: another look means that it was replaced, written again, or
+ * given to somebody else: what others can change is not believed, and a chmod may be what mends it. */
+
+struct bw_file_look {
+    uint64_t device, inode, size;
+    uint32_t mode, user, group;
+    int64_t modified_ns;
+};
+
+/* One that cannot be seen looks like nothing: all zero. Asks the file system, which may hang. */
+struct bw_file_look bw_file_look_at(const char *path);
+bool bw_file_looks_equal(struct bw_file_look a, struct bw_file_look b);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include <breakwater/base/id.h>
+#include <breakwater/base/name.h>
 
 /* 128 random bits, never the id "none". Blocks until the kernel's generator is seeded; ends the
  * process where the kernel has no generator. */

@@ -3,7 +3,7 @@
 #ifndef BW_SECOND_SECOND_H
 #define BW_SECOND_SECOND_H
 
-#include <breakwater/base/daemon_end.h>
+#include <breakwater/base/err.h>
 #include <breakwater/config/site_config.h>
 
 /* Runs the second enforcer of the site file `config_file` on a loop of its own until it is told to end, after

@@ -3,7 +3,7 @@
 #ifndef BW_STANDALONE_STANDALONE_H
 #define BW_STANDALONE_STANDALONE_H
 
-#include <breakwater/base/daemon_end.h>
+#include <breakwater/base/err.h>
 
 /* Runs the check loop with the seven keys of `config_file` until a signal ends it, SIGHUP too.
  * BW_DAEMON_RESTART: another one runs with this file, or nothing can be run here. */

@@ -10,8 +10,8 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
+#include <breakwater/base/name.h>
 
 /* CLOCK_BOOTTIME and CLOCK_MONOTONIC_RAW, read together. Both are read between call and return, so
  * either is right for "after the bytes were read" and "before they leave". A preemption between the

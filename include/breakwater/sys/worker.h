@@ -37,4 +37,10 @@ bool bw_worker_answers_again(struct bw_worker *worker);
  * is accepted: it was not opened. */
 bool bw_worker_close(struct bw_worker *worker);
 
+/* A thread beside the loop, for what may wait for as long as it likes. */
+
+/* Runs `run` with `of` on a thread that nobody joins, and that hears no signal: they are the loop's. 0, or an errno:
+ * none was made. */
+int bw_thread_begin(void *(*run)(void *of), void *of);
+
 #endif

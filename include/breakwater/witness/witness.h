@@ -3,7 +3,7 @@
 #define BW_WITNESS_WITNESS_H
 
 #include <breakwater/base/diag.h>
-#include <breakwater/base/id.h>
+#include <breakwater/base/name.h>
 #include <breakwater/config/witness_config.h>
 
 /* Makes the data directory of this founding member, once. `cluster_id` is the same on each founding
