@@ -1,5 +1,5 @@
 /* ahead.c - decisions that were lost with a witness's directory, and that a site still knows of. Design 3.9. */
-#include "ahead.h"
+#include "claims.h"
 
 #include <string.h>
 

@@ -6,8 +6,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
-#include "ahead.h"
-
 /* ---- what a witness receives ---- */
 
 /* The end of an override is durable at its site only once a fence has seen it (3.8); one that has not begun leaves

@@ -7,6 +7,10 @@
 #define BW_CORE_CLAIMS_H
 
 #include <breakwater/core/arbiter.h>
+#include <breakwater/core/expiry.h>
+#include <breakwater/core/sync.h>
+
+#include "gates.h"
 
 /* ---- what a witness receives ---- */
 
@@ -69,5 +73,39 @@ void bw_claims_forget(struct bw_watch *watch, const char *site);
 /* As bw_policy_answer, of the site of a claim. */
 enum bw_holder_answer bw_claims_answer(const struct bw_group *group, const struct bw_watch *watch, const char *site,
                                        struct bw_instant now, uint64_t *out_fresh_left_ns);
+
+/* The sites that a recovered state's spec lacks: the lost witnesses may have granted one of them. Private
+ * to core. Design 3.9. Pure. */
+
+/* A site that is not in the spec of the group has reported this of it: a claim by whatever is less than "all is stopped
+ * here" (3.8), until the first grant after a recovery. */
+void bw_outside_hear(struct bw_watch *watch, const struct bw_group *group, const char *site,
+                     const struct bw_contact *contact, uint64_t number, struct bw_instant received);
+/* A site that does not follow this generation yet (3.9) counts for nothing but for what it claims: in the spec an override,
+ * outside of it whatever it reports. Nobody is granted beside it before it has had the time to report anew. */
+void bw_outside_hear_behind(struct bw_watch *watch, const struct bw_group *group, const struct bw_sync *sync,
+                            const struct bw_report *report, struct bw_instant received);
+/* A gate that holds a first grant beside the claim of such a site, and, after a recovery, until one has had the time to
+ * report to this leader, too. */
+void bw_outside_judge(const struct bw_group *group, const struct bw_watch *watch,
+                      const struct bw_leadership *leadership, struct bw_instant now, struct bw_gate_list *list);
+
+/* What a site names, and the log lacks: a decision was lost. Private to core. Design 3.9. Pure.
+ *
+ * The reports themselves are the memory, however old they are, until a leader has committed a claim of the kind AHEAD. */
+
+/* Notes what the newest report of a session names; `before` is its report before (NULL: none). `proof`: of this leader;
+ * NULL: it does not lead. */
+void bw_ahead_note(struct bw_contact *contact, const struct bw_contact *before, const struct bw_group *group,
+                   uint64_t generation, struct bw_proof *proof);
+/* True if it names what the state lacks. */
+bool bw_ahead_is(const struct bw_group *group, const struct bw_contact *contact);
+/* Returns report number `*number` that names such, of an agent without a claim for it; NULL: `*number` is less by those
+ * that there are. */
+const struct bw_contact *bw_ahead_at(const struct bw_group *group, const struct bw_watch *watch, uint32_t *number,
+                                     int *out_site);
+/* The Claim that a leader has to commit next. False: none, or its proof is on its way. */
+bool bw_ahead_command(const struct bw_group *group, const struct bw_watch *watch,
+                      const struct bw_leadership *leadership, struct bw_command *out_command);
 
 #endif

@@ -4,6 +4,8 @@
 #ifndef BW_CORE_EVALUATION_H
 #define BW_CORE_EVALUATION_H
 
+#include <breakwater/core/witness.h>
+
 #include "policy.h"
 
 struct bw_evaluation {
@@ -86,8 +88,6 @@ bool bw_eval_has_no_last_word(const struct bw_evaluation *eval);
 
 /* Whether a second enforcer of the holder's site is seen (second_seen.c). */
 bool bw_decide_second(struct bw_evaluation *eval, struct bw_command *command);
-/* Whether it may begin what lies behind its point of no return (no_return.c). */
-bool bw_decide_passed(struct bw_evaluation *eval, struct bw_command *command);
 
 /* Another site than the holder's, which is a candidate, has a script that can see the end of the open epoch there (3.3),
  * as far as was ever heard. */
@@ -117,5 +117,13 @@ bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command);
 const char *bw_eval_outside_word(const struct bw_reach_sight *sight);
 /* What a hand-over on time alone rests on. */
 const char *bw_eval_inside_word(const struct bw_group *group);
+
+/* May a person end the open epoch now, and if not, why, in words. Private to witness.c.
+ * Design 3.1, 4. */
+
+/* BW_OK: the wish may be noted. BW_ERR_EXISTS: what it asks for is so already. */
+BW_MUST_CHECK enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
+                                          const struct bw_wish *wish, struct bw_instant now,
+                                          struct bw_diag *diag);
 
 #endif

@@ -1,7 +1,7 @@
 /* forced.c - the end of an epoch on a person's word: Close, the wait of 3.3, then Forced. Design 3.1,
  * 4. The word is needed where time alone ends nothing, and it is taken for no more than that: what
  * a fresh report says against it counts first, and no lease may be left that could still live. */
-#include "forced.h"
+#include "evaluation.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include <breakwater/base/assert.h>
 
 #include "claims.h"
-#include "evaluation.h"
 
 /* ---- the steps ---- */
 

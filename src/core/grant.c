@@ -6,7 +6,6 @@
 
 #include "claims.h"
 #include "evaluation.h"
-#include "outside.h"
 
 static const char *site_name(const struct bw_evaluation *eval, int site)
 {

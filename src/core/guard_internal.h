@@ -1,9 +1,8 @@
 /* guard_internal.h - what the files of the guard's machine share, each resting on those before it
- * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
- * guard_loop.c: whether the service's own loop may start it;
- * guard_units.c: whether its units may come up yet; guard_sight.c: where the service is;
- * guard_script.c: a script in its slot; guard_prove.c: a stop whose script is a KILL; guard_fence.c: the fence window; guard_end.c: how an epoch ends;
- * guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step. guard_sound.c: what must hold between steps. */
+ * only. guard_ask.c: what a step asks for, and the tables of runs and stops; guard_loop.c: whether the service's own loop may
+ * start it, and whether its units may come up yet; guard_sight.c: where the service is; guard_script.c: a script in its slot,
+ * and a stop whose script is a KILL; guard_fence.c: the fence window; guard_run.c: how an epoch ends, orders to run, and what
+ * they came to; guard.c: arms, let-go, the step and its turn. guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
 
@@ -71,7 +70,7 @@ void bw_guard_loop_on_serving(const struct guard_step *step);
 void bw_guard_loop_init(struct bw_guard *guard, bool has_mirror, bool is_over,
                         struct bw_instant now);
 
-/* guard_end.c */
+/* guard_run.c */
 void bw_guard_on_end(const struct guard_step *step, uint64_t epoch);
 void bw_guard_end_saved(const struct guard_step *step);
 bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
@@ -81,7 +80,7 @@ bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
  * has killed. */
 enum bw_action_kind bw_guard_running(const struct bw_guard *guard);
 
-/* guard_slot.c */
+/* guard_ask.c */
 /* What happens to the run of a slot: the only way in which its state changes. */
 enum bw_slot_event {
     BW_SLOT_EVENT_SPAWN,  /* its script is forked */
@@ -108,9 +107,6 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
 /* 4: Passed of that epoch is committed. */
 void bw_guard_on_pass(const struct guard_step *step, uint64_t epoch);
 void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run *run);
-/* A lease that nobody has ended: over only when its end has come and its fence was seen to succeed.
- * Then an instance that cannot end it, because it was another's, may act again (3.7). */
-bool bw_guard_has_live_lease(const struct guard_step *step);
 /* The instant before which it had to begin is past. */
 bool bw_guard_is_late(const struct guard_step *step, const struct bw_guard_run *run);
 extern const struct bw_guard_run_ended bw_guard_too_late; /* the answer to one that is */
@@ -150,11 +146,8 @@ enum bw_guard_left {
     BW_GUARD_LEFT_UNSEEN, /* its units may be up, or ordered up: no look at them has told yet */
     BW_GUARD_LEFT_THERE,
 };
-/* A look has ended by itself that began when the end of `ending_epoch` was durable (3.4, ended). */
-void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch,
-                         enum bw_guard_left left);
 
-/* guard_units.c */
+/* guard_loop.c */
 /* What a start has left of its units, as a status that ends now has to take it: never GONE. */
 enum bw_guard_left bw_guard_units_left(const struct bw_guard *guard, const struct bw_units_sight *units);
 /* An action is ordered, which may order its units up. */
@@ -191,7 +184,7 @@ void bw_guard_take_digest(struct bw_guard *guard, uint64_t digest);
 void bw_guard_sight_on_start(const struct guard_step *step);
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
 
-/* guard_prove.c */
+/* guard_script.c */
 /* A stop `by_kill` is ordered, and no action is in its way. */
 void bw_guard_prove_on_run(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_prove_on_reach_killed(const struct guard_step *step, bool ok);

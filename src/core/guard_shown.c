@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
+#include <breakwater/core/guard_link.h>
 #include <breakwater/core/may_run.h>
 
 /* An arm whose mirror is not written yet is no lease (3.4): what was acknowledged before it still
@@ -63,3 +65,21 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
     out_shown->reach_works = guard->limits.reach_works;
     out_shown->sight = bw_guard_sight(guard);
 }
+
+/* ---- words ---- */
+
+BW_WORDS(bw_action_word, enum bw_action_kind, BW_ACTION_LIST, "?")
+
+bool bw_action_is_action(enum bw_action_kind action)
+{
+    static const bool takes_the_slot[BW_ACTION_COUNT] = {
+#define X(name, word, is_action) [BW_ACTION_##name] = is_action,
+        BW_ACTION_LIST(X)
+#undef X
+    };
+
+    return action < BW_ACTION_COUNT && takes_the_slot[action];
+}
+
+BW_WORDS(bw_run_result_word, enum bw_run_result, BW_RUN_LIST, "?")
+BW_WORDS(bw_refusal_word, enum bw_refusal, BW_REFUSAL_LIST, "?")

@@ -1,5 +1,5 @@
 /* outside.c - the sites that a recovered state's spec lacks, and that report of its group all the same. Design 3.9. */
-#include "outside.h"
+#include "claims.h"
 
 #include <breakwater/core/expiry.h>
 

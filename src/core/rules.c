@@ -83,7 +83,7 @@ static const struct bw_rule rules[] = {
     RULE(G58, "4", "the holder may begin what lies behind its point of no return: Passed")
     RULE(G55, "3.1", "the epoch is renewed from one more boot: Boot")
 
-    /* The site's machine at the agent: orders and what they lead to (site.c, site_guard.c, site_own_fence.c,
+    /* The site's machine at the agent: orders and what they lead to (site.c, site_guard.c, site_guard.c,
      * site_watch.c). */
     RULE(S1, "3.4",
          "a grant to this site is accepted: its epoch is saved before anything rests on it")
@@ -250,7 +250,7 @@ static const struct bw_rule rules[] = {
     RULE(S51, "3.3", "a fence of another site's epoch has begun: the witnesses are told at once")
     RULE(S52, "3.3", "a fence of another site's epoch has ended: the witnesses are told at once")
 
-    /* The guard: deadlines, ends of epochs, letting go, hello (guard.c, guard_end.c, guard_run.c,
+    /* The guard: deadlines, ends of epochs, letting go, hello (guard.c, guard_run.c, guard_run.c,
      * guard_sight.c). */
     RULE(U1, "3.4",
          "the deadline moves: the mirror is written before the agent hears that it is armed")

@@ -1,13 +1,10 @@
 /* site_internal.h - what the files of the site machine share, each resting on those before it only.
- * site_states.c: the tables of its states; site_ask.c: what a step asks for; site_tenure.c: what
- * rests on the tenure; site_give_back.c: how an epoch is given back; site_override.c: a manual
- * lease, from its command to its end; site_watch.c: observations; site_report.c: what is said to the
- * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
- * site_overriding.c: what is asked for under a manual lease; site_remote_fence.c: ending another site's service;
- * site_prove.c: a KILL of the reach that an operator asks for;
- * site_second.c: who else enforces the deadline; site_no_return.c: what a start waits for in its
- * middle; site_orders.c: what the witnesses order; site_advance.c: what the tenure asks for next;
- * site.c: the step. site_sound.c: what must hold between steps. */
+ * site_ask.c: the tables of its states, and what a step asks for; site_tenure.c: what rests on the tenure, how an epoch is
+ * given back, what a start waits for in its middle; site_override.c: a manual lease, from its command to its end;
+ * site_watch.c: observations, and what is reported to the witnesses; site_guard.c: the guard's side of things, and the
+ * agent's own fence; site_remote_fence.c: ending another site's service; site_prove.c: a KILL of the reach that an operator
+ * asks for; site_second.c: who else enforces the deadline; site_overriding.c: what is asked for under a manual lease;
+ * site_orders.c: what the witnesses order, and what the tenure asks for next; site.c: the step. site_sound.c: what must hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -93,7 +90,7 @@ bool bw_site_overrides(const struct bw_site *site);
 bool bw_site_override_may_start(const struct bw_site *site);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 
-/* site_states.c: the only way in which a state changes. What happens to the epoch that was accepted, */
+/* site_ask.c: the only way in which a state changes. What happens to the epoch that was accepted, */
 enum bw_tenure_event {
     BW_TENURE_EVENT_FOUND,    /* in the memory that was kept, accepted in this boot */
     BW_TENURE_EVENT_REBOOTED, /* likewise, in another */
@@ -198,8 +195,6 @@ void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state
 void bw_site_tenure_reset(struct bw_site *site);
 bool bw_site_tenure_renews(const struct bw_site *site);
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
-
-/* site_give_back.c */
 void bw_site_give_back(const struct step *step, const char *rule);
 /* A start of our epoch was begun, as far as this site or its guard knows. */
 bool bw_site_is_begun(const struct bw_site *site);
@@ -257,7 +252,7 @@ void bw_site_advance_override(const struct step *step);
  * never armed: what a person has said holds on. */
 bool bw_site_override_outlives_epoch(const struct step *step);
 
-/* site_report.c */
+/* site_watch.c */
 /* How long a fence of `epoch` took, well or not. */
 void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t took_ms);
 
@@ -266,9 +261,6 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state);
 void bw_site_on_guard_lost(const struct step *step);
 void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message);
-void bw_site_note_answered(const struct step *step, uint64_t held_index);
-
-/* site_own_fence.c */
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_fence_held(const struct step *step);
@@ -303,7 +295,7 @@ void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ende
 /* The connection to its guard is another one, or gone. */
 void bw_site_proof_lost(struct bw_site *site);
 
-/* site_no_return.c: its start's point of no return (4) */
+/* site_tenure.c: its start's point of no return (4) */
 /* ... and its guard has no such point: nothing of a start may. */
 bool bw_site_point_awaited(const struct bw_site *site);
 /* The epoch whose point its start waits to pass, or has passed unasked; 0: none. */
@@ -318,20 +310,15 @@ void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why);
 void bw_site_forgo_final_position(struct bw_site *site);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
-/* Can it show that it serves (4)? site_health.c. */
-void bw_site_note_health(struct bw_site *site, struct bw_instant at);
+/* Can it show that it serves (4)? site_watch.c. */
 void bw_site_begin_health(struct bw_site *site, struct bw_instant now);
-enum bw_unhealthy bw_site_health(const struct bw_site *site);
 bool bw_site_is_sick(const struct bw_site *site);
 /* By the newest looks: it runs, and nothing says that it is unhealthy. */
 bool bw_site_does_its_work(const struct bw_site *site);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);
-uint32_t bw_site_reach_alarms(const struct bw_site *site);
-struct bw_reach_sight bw_site_sight(const struct bw_site *site);
 /* A guard that is there had answered it by now. */
-bool bw_site_look_is_overdue(const struct bw_site *site, struct bw_instant now);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);
 void bw_site_forget_observations(struct bw_site *site);
 
@@ -340,8 +327,6 @@ void bw_site_on_order(const struct step *step, const struct bw_order *order);
 /* The newest order, once more: something that it had to wait for may be over. */
 void bw_site_obey(const struct step *step);
 void bw_site_on_saved(const struct step *step, uint64_t number, bool ok);
-
-/* site_advance.c */
 void bw_site_advance(const struct step *step);
 
 #endif

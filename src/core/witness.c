@@ -9,10 +9,8 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 
-#include "ahead.h"
 #include "claims.h"
-#include "forced.h"
-#include "outside.h"
+#include "evaluation.h"
 #include "policy.h"
 #include "watch.h"
 

@@ -311,7 +311,7 @@ struct bw_site {
     uint32_t restarts_used;
     uint32_t stopped_in_a_row;
     uint32_t unknown_in_a_row;
-    /* Can it show that it serves (4)? Of the open epoch; see site_health.c. */
+    /* Can it show that it serves (4)? Of the open epoch; see site_watch.c. */
     bool runs_sick;                /* the newest status said `unhealthy` */
     enum bw_unhealthy unhealthy;   /* by the newest looks */
     uint32_t unhealthy_in_a_row;   /* looks */
