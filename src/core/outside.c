@@ -5,7 +5,7 @@
 
 #include "policy.h"
 
-#define ABSENT_PACE_MS 1000 /* of an agent that holds nothing: machine/agent_sync.c */
+#define ABSENT_PACE_MS 1000 /* of an agent that holds nothing: machine/agent_witnesses.c */
 
 /* Returns true if nothing is left to end there. No look of this site's own is asked for after some commit, so whatever is
  * less than `stopped` counts. */

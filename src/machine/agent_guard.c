@@ -1,9 +1,14 @@
-/* The agent's connection with its guard: hello, what is said, what is heard, its loss (3.4). */
+/* What an agent has on its own machine: the connection with its guard, the fence without it, an operator. */
 #include "agent_internal.h"
 
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
+#include <breakwater/core/expiry.h>
+#include <breakwater/core/turn.h>
+
+/* ---- the connection ---- */
 
 #define RETRY_NS_MIN (50 * BW_NS_PER_MS)
 #define RETRY_NS_MAX (1 * BW_NS_PER_S)
@@ -285,4 +290,396 @@ void bw_agent_guard_close(struct bw_agent_machine *machine)
     if (machine->guard.state != BW_GUARD_LINK_IDLE)
         bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_CLOSE_GUARD});
     machine->guard.state = BW_GUARD_LINK_IDLE;
+}
+
+/* ---- the fence without the guard ---- */
+
+/* The fence that the agent runs when it cannot rely on its guard (3.4). core/own_fence.c says what is wanted
+ * and when; here is by which means, in which order, and what follows from their answers. */
+
+struct fence_turn {
+    struct bw_agent_machine *machine;
+    uint32_t group;
+    struct bw_turn turn;
+    struct bw_own_fence_actions lists[BW_TURN_DEPTH_MAX];
+};
+
+static struct bw_group_agent *own_group(const struct fence_turn *turn)
+{
+    return &turn->machine->groups[turn->group];
+}
+
+static void step_once(struct fence_turn *turn, const struct bw_own_fence_event *event)
+{
+    struct bw_own_fence_actions *list = &turn->lists[bw_turn_begin(&turn->turn)];
+
+    bw_own_fence_step(&own_group(turn)->fence, event, bw_agent_now(turn->machine), list);
+    own_group(turn)->fence_at = list->wake_at;
+    bw_turn_filled(&turn->turn, list->count);
+}
+
+/* ---- what it asks for ------------------------------------------------------------------------ */
+
+static enum bw_err ask(const struct fence_turn *turn, enum bw_agent_action_kind kind,
+                       enum bw_fence_means means, const struct bw_own_fence_action *fence)
+{
+    return bw_agent_ask(turn->machine,
+                        &(struct bw_agent_action){
+                            .kind = kind, .group = turn->group, .means = means, .fence = fence},
+                        NULL);
+}
+
+static void answer(struct fence_turn *turn, enum bw_own_fence_event_kind kind)
+{
+    step_once(turn, &(struct bw_own_fence_event){.kind = kind, .ok = false});
+}
+
+static bool has_units(const struct fence_turn *turn)
+{
+    return own_group(turn)->fence.means_count > BW_FENCE_BY_UNITS;
+}
+
+/* What the reach itself shows needs no search; where it shows nothing a search may find more. Unknown is
+ * never yes. */
+static void look_for_starts(struct fence_turn *turn)
+{
+    if (ask(turn, BW_AGENT_ACTION_FENCE_LOOK, BW_FENCE_BY_REACH, NULL) != BW_OK ||
+        ask(turn, BW_AGENT_ACTION_FENCE_LOOK, BW_FENCE_BY_MARKS, NULL) != BW_OK)
+        answer(turn, BW_OWN_FENCE_EVENT_STARTS_SEEN);
+}
+
+/* Nothing is searched for by marks: that may take longer than what is left until the KILL, which no TERM
+ * stands before (3.4). */
+static void term(const struct fence_turn *turn)
+{
+    (void)ask(turn, BW_AGENT_ACTION_FENCE_TERM, BW_FENCE_BY_REACH, NULL); /* the KILL follows */
+    if (has_units(turn))
+        (void)ask(turn, BW_AGENT_ACTION_FENCE_TERM, BW_FENCE_BY_UNITS, NULL);
+}
+
+/* KILL to what needs no search, and then a search: none waits until nothing is left of another. That
+ * nothing is left is for the steps to see. */
+static void kill_once_by_others(const struct fence_turn *turn)
+{
+    if (has_units(turn))
+        (void)ask(turn, BW_AGENT_ACTION_FENCE_KILL_ONCE, BW_FENCE_BY_UNITS, NULL);
+    (void)ask(turn, BW_AGENT_ACTION_FENCE_KILL_ONCE, BW_FENCE_BY_MARKS, NULL);
+}
+
+static enum bw_fence_means means_of(const struct bw_own_fence_action *action)
+{
+    const enum bw_fence_means means = (enum bw_fence_means)action->means;
+
+    return means;
+}
+
+static void kill_reach(struct fence_turn *turn, const struct bw_own_fence_action *action)
+{
+    const enum bw_err err = ask(turn, BW_AGENT_ACTION_FENCE_KILL, means_of(action), NULL);
+
+    if (action->means == 0)
+        kill_once_by_others(turn);
+    if (err != BW_OK)
+        answer(turn, BW_OWN_FENCE_EVENT_REACH_KILLED);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+static uint32_t means_count(bool with_units)
+{
+    return with_units ? BW_FENCE_BY_UNITS + 1 : BW_FENCE_BY_MARKS + 1;
+}
+
+void bw_agent_fence_init(struct bw_group_agent *own, bool with_units)
+{
+    bw_own_fence_init(&own->fence, &own->site.limits, means_count(with_units));
+    own->fence_at = BW_INSTANT_NEVER;
+}
+
+uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        count += bw_own_fence_is_running(&machine->groups[i].fence);
+    return count;
+}
+
+static void end_if_wanted(struct bw_agent_machine *machine)
+{
+    if (machine->wish != BW_AGENT_GOES_ON && bw_agent_machine_fences(machine) == 0)
+        bw_agent_emit(machine, &(struct bw_agent_action){
+                                   .kind = BW_AGENT_ACTION_END,
+                                   .is_restart = machine->wish == BW_AGENT_WANTS_RESTART});
+}
+
+void bw_agent_end(struct bw_agent_machine *machine, bool is_restart)
+{
+    if (machine->wish != BW_AGENT_GOES_ON)
+        return;
+    machine->wish = is_restart ? BW_AGENT_WANTS_RESTART : BW_AGENT_WANTS_STOP;
+    bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
+                                                     .note = BW_AGENT_NOTE_STOPPING,
+                                                     .number = bw_agent_machine_fences(machine)});
+    end_if_wanted(machine);
+}
+
+/* An agent that can run none is begun anew: then it fences again (3.4). */
+static void open_fence(struct bw_agent_machine *machine, uint32_t group)
+{
+    struct bw_group_agent *own = &machine->groups[group];
+    const struct bw_agent_action open = {.kind = BW_AGENT_ACTION_FENCE_OPEN, .group = group};
+
+    if (bw_agent_ask(machine, &open, NULL) == BW_OK)
+        return;
+    bw_agent_fence_init(own, own->fence.means_count > BW_FENCE_BY_UNITS);
+    bw_agent_end(machine, true);
+}
+
+/* The next one, if one waits, has begun already. */
+static void end(struct fence_turn *turn, const struct bw_own_fence_action *action)
+{
+    (void)ask(turn, BW_AGENT_ACTION_FENCE_CLOSE, BW_FENCE_BY_REACH, action);
+    if (bw_own_fence_is_running(&own_group(turn)->fence))
+        open_fence(turn->machine, turn->group);
+    bw_agent_step_group(turn->machine, turn->group,
+                        &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED,
+                                                .epoch = action->epoch,
+                                                .ok = action->ok});
+    end_if_wanted(turn->machine);
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+/* What is due is done before what has come is heard: a kill of the script whose end that is (3.4)
+ * has nothing left to end, and its end follows at once. */
+static void kill_run(const struct fence_turn *turn)
+{
+    if (!own_group(turn)->is_run_over)
+        (void)ask(turn, BW_AGENT_ACTION_FENCE_KILL_RUN, BW_FENCE_BY_REACH, NULL);
+}
+
+static void execute(struct fence_turn *turn, const struct bw_own_fence_action *action)
+{
+    (void)ask(turn, BW_AGENT_ACTION_FENCE_STEPPED, BW_FENCE_BY_REACH, action);
+    switch (action->kind) {
+    case BW_OWN_FENCE_ACTION_RUN:
+        if (ask(turn, BW_AGENT_ACTION_FENCE_RUN, BW_FENCE_BY_REACH, action) != BW_OK)
+            answer(turn, BW_OWN_FENCE_EVENT_RUN_UNBEGUN);
+        return;
+    case BW_OWN_FENCE_ACTION_KILL_RUN:
+        kill_run(turn);
+        return;
+    case BW_OWN_FENCE_ACTION_SEE_STARTS:
+        look_for_starts(turn);
+        return;
+    case BW_OWN_FENCE_ACTION_TERM_REACH:
+        term(turn);
+        return;
+    case BW_OWN_FENCE_ACTION_KILL_REACH:
+        kill_reach(turn, action);
+        return;
+    case BW_OWN_FENCE_ACTION_ENDED:
+        end(turn, action);
+        return;
+    }
+}
+
+/* Units are looked at once nothing of a start is left that could order them up. True: their answer follows. */
+static bool looks_at_units(struct bw_agent_machine *machine, const struct bw_agent_event *event,
+                           struct bw_own_fence_event *out_seen)
+{
+    struct fence_turn turn = {.machine = machine, .group = event->group};
+
+    if (!event->ok || event->means == BW_FENCE_BY_UNITS || !has_units(&turn) ||
+        own_group(&turn)->fence.state != BW_OWN_FENCE_STARTS)
+        return false;
+    out_seen->ok = false;
+    return ask(&turn, BW_AGENT_ACTION_FENCE_LOOK, BW_FENCE_BY_UNITS, NULL) == BW_OK;
+}
+
+static void step(struct bw_agent_machine *machine, uint32_t group,
+                 const struct bw_own_fence_event *event)
+{
+    struct fence_turn turn = {.machine = machine, .group = group};
+    uint32_t list;
+    uint32_t at;
+
+    step_once(&turn, event);
+    while (bw_turn_next(&turn.turn, &list, &at))
+        execute(&turn, &turn.lists[list].list[at]);
+}
+
+/* A state that is entered acts in a turn of its own: never within what has led to it. */
+void bw_agent_fence_start(struct bw_agent_machine *machine, uint32_t group,
+                          const struct bw_site_action *action)
+{
+    const bool was_running = bw_own_fence_is_running(&machine->groups[group].fence);
+
+    step(machine, group,
+         &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_START,
+                                      .epoch = action->epoch,
+                                      .plan = action->fence,
+                                      .is_inside = action->is_inside,
+                                      .is_proved = action->is_proved});
+    if (!was_running)
+        open_fence(machine, group);
+}
+
+void bw_agent_on_fence(struct bw_agent_machine *machine, const struct bw_agent_event *event)
+{
+    struct bw_own_fence_event happened = {.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
+                                          .ok = event->ok,
+                                          .was_signaled = event->was_signaled,
+                                          .line = event->line};
+
+    if (event->kind == BW_AGENT_EVENT_FENCE_LOOKED)
+        happened.kind = BW_OWN_FENCE_EVENT_STARTS_SEEN;
+    else if (event->kind == BW_AGENT_EVENT_FENCE_KILLED)
+        happened.kind = BW_OWN_FENCE_EVENT_REACH_KILLED;
+    machine->groups[event->group].is_run_over = false; /* it is told now */
+    if (event->kind == BW_AGENT_EVENT_FENCE_LOOKED && looks_at_units(machine, event, &happened))
+        return;
+    step(machine, event->group, &happened);
+}
+
+void bw_agent_fences_serve(struct bw_agent_machine *machine)
+{
+    const struct bw_own_fence_event tick = {.kind = BW_OWN_FENCE_EVENT_TICK};
+    const struct bw_instant now = bw_agent_now(machine);
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        if (bw_instant_right_is_over(now, machine->groups[i].fence_at))
+            step(machine, i, &tick);
+}
+
+/* ---- an operator at the site ---- */
+
+/* An operator at a site. Without a quorum, and what the agent knows for that: since when no leader answers, how long a
+ * lease may be, whether all know what an override is (3.8). And the proof of a reach (3.4). */
+
+static uint32_t wait_ms(const struct bw_terms *terms)
+{
+    const uint64_t ms = (bw_expiry_wait_ns(terms) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* Whoever holds a witness's key may say that it leads, and that no lease is long: of all that was
+ * ever heard the longest counts, and no more than there can be. */
+void bw_agent_overrides_hear_wait(struct bw_agent_machine *machine, uint32_t wait_ms)
+{
+    const uint32_t possible_ms = wait_ms < BW_LONGEST_WAIT_MS_MAX ? wait_ms
+                                                                  : BW_LONGEST_WAIT_MS_MAX;
+
+    if (possible_ms > machine->longest_wait_ms)
+        machine->longest_wait_ms = possible_ms;
+}
+
+/* What a leader told of all leases, and what this group's terms say: the longer. */
+uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group)
+{
+    const struct bw_site *site = &machine->groups[group].site;
+    uint32_t longest_ms = machine->longest_wait_ms;
+
+    if (longest_ms == 0)
+        return 0;
+    if (wait_ms(&site->memory.terms) > longest_ms)
+        longest_ms = wait_ms(&site->memory.terms);
+    return wait_ms(&site->order.terms) > longest_ms ? wait_ms(&site->order.terms) : longest_ms;
+}
+
+/* Shorter than the wait and its own fence it would serve for no moment. */
+static bool is_for_too_short(const struct bw_agent_machine *machine, uint32_t group, uint32_t for_ms)
+{
+    const uint64_t fence_ms = bw_site_override_fence_ns(&machine->groups[group].site) / BW_NS_PER_MS;
+
+    return for_ms < BW_OVERRIDE_FOR_MS_MIN ||
+           for_ms <= bw_agent_machine_override_wait_ms(machine, group) + fence_ms;
+}
+
+enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
+                                                         uint32_t group, uint32_t for_ms)
+{
+    const struct bw_site *site = &machine->groups[group].site;
+    const uint64_t silent_ns = bw_instant_elapsed_ns(bw_agent_now(machine),
+                                                     machine->leader_contact);
+    const enum bw_override_refusal refusal = bw_site_judge_override(site, silent_ns);
+
+    BW_ASSERT(group < machine->group_count);
+    if (refusal != BW_OVERRIDE_REFUSAL_NONE)
+        return refusal;
+    if (machine->feature_level <
+        BW_OVERRIDE_LEVEL) /* unknown is no yes: others might not heed it */
+        return BW_OVERRIDE_REFUSAL_LEVEL;
+    if (machine->guard.feature_level < BW_MANUAL_LEVEL)
+        return BW_OVERRIDE_REFUSAL_GUARD;
+    if (bw_agent_machine_override_wait_ms(machine, group) == 0)
+        return BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN;
+    if (for_ms != 0 && (for_ms > BW_OVERRIDE_FOR_MS_MAX || is_for_too_short(machine, group, for_ms)))
+        return BW_OVERRIDE_REFUSAL_FOR;
+    return BW_OVERRIDE_REFUSAL_NONE;
+}
+
+void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event)
+{
+    const struct bw_override_wish wish = {
+        .wait_ms = bw_agent_machine_override_wait_ms(machine, event->group),
+        .for_ms = event->for_ms,
+        .unix_ms = event->unix_ms};
+    const bool is_end = event->kind == BW_AGENT_EVENT_OVERRIDE_END;
+    const struct bw_site_event asked = {
+        .kind = is_end ? BW_SITE_EVENT_OVERRIDE_END : BW_SITE_EVENT_OVERRIDE, .wish = &wish};
+
+    BW_ASSERT(event->group < machine->group_count);
+    if (is_end ||
+        bw_agent_machine_judge_override(machine, event->group, event->for_ms) == BW_OVERRIDE_REFUSAL_NONE)
+        bw_agent_step_group(machine, event->group, &asked);
+}
+
+void bw_agent_overrides_answered(struct bw_agent_machine *machine)
+{
+    const struct bw_site_event answered = {.kind = BW_SITE_EVENT_LEADER_ANSWERED};
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        if (machine->groups[i].site.memory.override != BW_OVERRIDE_NONE)
+            bw_agent_step_group(machine, i, &answered);
+}
+
+/* 3.8: a machine that was paused may find both of its clocks where they were. Its wall clock is set once it goes on, and
+ * only ever ends a manual lease earlier. */
+void bw_agent_overrides_look_at_wall(struct bw_agent_machine *machine)
+{
+    const struct bw_site_event late = {.kind = BW_SITE_EVENT_OVERRIDE_LATE};
+    const struct bw_agent_driver *driver = &machine->setup.driver;
+
+    for (uint32_t i = 0; i < machine->group_count && driver->wall_ms != NULL; i++) {
+        const struct bw_site_memory *memory = &machine->groups[i].site.memory;
+        const bool lives = memory->override == BW_OVERRIDE_WAITING ||
+                           memory->override == BW_OVERRIDE_OVERRIDING;
+
+        if (lives && memory->override_end_unix_ms - memory->override_fence_ms <= driver->wall_ms(driver->user))
+            bw_agent_step_group(machine, i, &late);
+    }
+}
+
+/* ---- the proof of a reach (3.4) --------------------------------------------------------------- */
+
+/* A guard of before would run the stop script, and prove nothing. */
+enum bw_proof_word bw_agent_machine_judge_proof(const struct bw_agent_machine *machine, uint32_t group)
+{
+    const struct bw_site *site = &machine->groups[group].site;
+
+    BW_ASSERT(group < machine->group_count);
+    if (bw_site_is_greeted(site) && machine->guard.feature_level < BW_PROOF_LEVEL)
+        return BW_PROOF_WORD_GUARD;
+    return bw_site_judge_proof(site, bw_agent_now(machine));
+}
+
+void bw_agent_on_prove(struct bw_agent_machine *machine, uint32_t group)
+{
+    const struct bw_site_event asked = {.kind = BW_SITE_EVENT_PROVE};
+
+    if (bw_agent_machine_judge_proof(machine, group) == BW_PROOF_WORD_NONE)
+        bw_agent_step_group(machine, group, &asked);
 }

@@ -1,16 +1,8 @@
 /* agent_internal.h - what the files of the agent's machine share.
  *
- *   agent.c            life, events in, a step of one group, when to wake
- *   agent_groups.c     which groups there are, and what is told to each
- *   agent_witnesses.c  whom to speak with, polls for orders
- *   agent_sync.c       renewals and reports, out
- *   agent_answer.c     what witnesses say, and whether it is believed
- *   agent_saves.c      the state on its way to the disk
- *   agent_mirrors.c    what an absent guard has armed
- *   agent_guard.c      the connection to the guard
- *   agent_fence.c      the fence without it
- *   agent_second.c     what its second enforcers ask
- *   agent_state.c      whose state it is */
+ *   agent.c            life, events in, a step of one group, when to wake; groups, saves, mirrors, second enforcers
+ *   agent_witnesses.c  whom to speak with, polls for orders, renewals and reports, and whether an answer is believed
+ *   agent_guard.c      the connection to the guard, the fence without it, an operator at the site */
 #ifndef BW_MACHINE_AGENT_INTERNAL_H
 #define BW_MACHINE_AGENT_INTERNAL_H
 
@@ -34,8 +26,6 @@ void bw_agent_note(struct bw_agent_machine *machine, enum bw_agent_note note, ui
 void bw_agent_step_group(struct bw_agent_machine *machine, uint32_t group,
                          const struct bw_site_event *event);
 
-/* ---- agent_groups.c ---- */
-
 /* -1: it is none of ours. */
 int bw_agent_find_group(struct bw_agent_machine *machine, const char *group);
 /* Of all that the site file names. */
@@ -47,32 +37,17 @@ void bw_agent_step_all(struct bw_agent_machine *machine, const struct bw_site_ev
 void bw_agent_members_recall(struct bw_agent_machine *machine);
 void bw_agent_on_members_kept(struct bw_agent_machine *machine, enum bw_err err);
 /* The members as a leader told them. */
-void bw_agent_witnesses_learn(struct bw_agent_machine *machine,
-                              const struct bw_sync_answer *answer);
 void bw_agent_witnesses_serve(struct bw_agent_machine *machine); /* the polls that are due */
 /* An exchange has ended, with an answer or without. */
 void bw_agent_on_answered(struct bw_agent_machine *machine, const struct bw_agent_event *event);
 void bw_agent_on_unanswered(struct bw_agent_machine *machine, const struct bw_agent_event *event);
-void bw_agent_witness_failed(struct bw_agent_machine *machine, uint32_t number, const char *text);
-
-/* ---- agent_sync.c ---- */
 
 uint64_t bw_agent_renew_interval_ns(const struct bw_agent_machine *machine);
 uint32_t bw_agent_request_timeout_ms(const struct bw_agent_machine *machine);
 void bw_agent_sync_now(struct bw_agent_machine *machine); /* coalesced */
 void bw_agent_sync_serve(struct bw_agent_machine *machine);
 
-/* ---- agent_answer.c ---- */
-
-/* False: it was dropped. */
-bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
-                          enum bw_agent_exchange exchange, const struct bw_sync_answer *answer);
-
-/* ---- agent_second.c ---- */
-
-void bw_agent_on_second(struct bw_agent_machine *machine, const struct bw_second_ask *ask);
-
-/* ---- agent_override.c ---- */
+/* ---- agent_guard.c ---- */
 
 void bw_agent_on_prove(struct bw_agent_machine *machine, uint32_t group);
 void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event);
@@ -83,24 +58,13 @@ void bw_agent_overrides_answered(struct bw_agent_machine *machine);
 /* Has a manual lease reached its end by the wall clock? */
 void bw_agent_overrides_look_at_wall(struct bw_agent_machine *machine);
 
-/* ---- agent_saves.c ---- */
+/* ---- agent.c ---- */
 
 /* SAVED follows, once for all that was asked for until then. */
-void bw_agent_saves_group(struct bw_agent_machine *machine, uint32_t group, uint64_t number);
 void bw_agent_saves_cluster(struct bw_agent_machine *machine, struct bw_id cluster_id,
                             uint64_t generation);
-void bw_agent_on_saved(struct bw_agent_machine *machine, enum bw_err err);
-/* At the end of a step: all that it asked for goes with one write. */
-void bw_agent_saves_serve(struct bw_agent_machine *machine);
 
-/* ---- agent_mirrors.c ---- */
-
-void bw_agent_mirrors_want(struct bw_agent_machine *machine, uint32_t group);
-void bw_agent_on_mirrors_read(struct bw_agent_machine *machine, const struct bw_agent_event *event);
-void bw_agent_mirrors_serve(struct bw_agent_machine *machine); /* what has not been answered in time */
-void bw_agent_mirrors_ask(struct bw_agent_machine *machine); /* at the end of a step, likewise */
-
-/* ---- agent_fence.c ---- */
+/* ---- agent_guard.c ---- */
 
 void bw_agent_fence_init(struct bw_group_agent *own, bool with_units);
 /* Begins; OWN_FENCE_ENDED follows for the group's machine. While one runs, after that. */
@@ -110,8 +74,6 @@ void bw_agent_on_fence(struct bw_agent_machine *machine, const struct bw_agent_e
 void bw_agent_fences_serve(struct bw_agent_machine *machine);
 /* Asks for the end, now or when the last fence has ended; the first wish counts. */
 void bw_agent_end(struct bw_agent_machine *machine, bool is_restart);
-
-/* ---- agent_guard.c ---- */
 
 void bw_agent_guard_connect(struct bw_agent_machine *machine);
 void bw_agent_guard_send(struct bw_agent_machine *machine, const struct bw_guard_message *message);
