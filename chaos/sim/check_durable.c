@@ -11,8 +11,8 @@
 #include <breakwater/wire/state.h>
 
 #include "agent.h"
+#include "check.h"
 #include "check_lease.h"
-#include "check_members.h"
 #include "check_recovery.h"
 #include "check_site.h"
 #include "checks_own.h"

@@ -11,9 +11,9 @@
 #include <breakwater/consensus/fsm.h>
 #include <breakwater/wire/snapshot.h>
 
+#include "check.h"
 #include "check_durable.h"
 #include "check_lease.h"
-#include "check_members.h"
 #include "check_recovery.h"
 #include "checks_own.h"
 #include "witness.h"

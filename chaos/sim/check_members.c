@@ -1,7 +1,7 @@
 /* check_members.c - no committed decision of any generation of members is contradicted, and nobody helps to decide
  * who was removed or has lost its directory (3.9): whom each configuration has, seen where it is appended, and who
  * has voted, seen where the vote leaves. */
-#include "check_members.h"
+#include "check.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 
 #include <breakwater/core/trouble.h>
 
-#include "exit.h"
+#include "options.h"
 
 struct bw_verdict {
     enum bw_exit exit;

@@ -23,32 +23,6 @@
 
 /* ---- small things ---- */
 
-const char *bw_json_shown(const json_t *value)
-{
-    static char texts[16][512];
-    static unsigned next;
-    const char *text = json_string_value(value);
-    char *copy = texts[next++ % 16];
-
-    bw_utf8_plain(copy, sizeof texts[0], text != NULL ? text : "", text != NULL ? strlen(text) : 0);
-    return copy;
-}
-
-const char *bw_json_member(const json_t *object, const char *key)
-{
-    return bw_json_shown(json_object_get(object, key));
-}
-
-int64_t bw_json_number(const json_t *object, const char *key)
-{
-    return (int64_t)json_integer_value(json_object_get(object, key));
-}
-
-bool bw_json_truth(const json_t *object, const char *key)
-{
-    return json_is_true(json_object_get(object, key));
-}
-
 void bw_api_pause(uint32_t ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};

@@ -92,7 +92,7 @@ void bw_api_tell_left_behind(struct bw_api *api);
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence);
 
 /* After a survey: names the endpoints of the file that are no witness's any more, with the list that belongs
- * there; nothing, if there are none (endpoints.c). A command keeps nothing of what it learns: the file is its
+ * there; nothing, if there are none (choose.c). A command keeps nothing of what it learns: the file is its
  * user's. */
 void bw_api_tell_outdated(const struct bw_api *api);
 
@@ -144,5 +144,19 @@ uint64_t bw_api_now_ms(void);
  * `nothing`: the end of what is said where nobody does. */
 enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char *nothing,
                                 json_t **out_document);
+
+/* Asking the person before something is changed. Design 5.2. */
+
+/* Somebody can be asked, or need not be. False: end with BW_EXIT_USAGE; it was said that --yes is
+ * needed without a terminal. */
+bool bw_confirm_is_possible(const struct bw_cli_command *command, bool is_yes);
+
+/* Asks on the terminal and waits for exactly `word` ("yes", or a name that is to be typed). True
+ * without asking when `is_yes`. False: end with BW_EXIT_FAILED; it was said that nothing changed. */
+bool bw_confirm(const struct bw_cli_command *command, bool is_yes, const char *question,
+                const char *word);
+/* The same of what `api` is asked by its command. The question says in which cluster, as whom, and which file has led
+ * there: another shell has another one. */
+bool bw_api_confirm(const struct bw_api *api, bool is_yes, const char *question, const char *word);
 
 #endif

@@ -1,5 +1,6 @@
 /* breakwater apply: the groups of a file, committed by the witnesses. Design 3.9, 5.2. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/limits.h>
@@ -9,9 +10,114 @@
 #include <breakwater/witness/spec_json.h>
 
 #include "api.h"
-#include "apply_means.h"
-#include "confirm.h"
 #include "verbs.h"
+
+/* ---- what a change means ---- */
+
+#define PATH_BYTES (BW_NAME_MAX + 64)
+
+/* The meanings that are not plain from the key and its values. */
+static const struct {
+    const char *key;
+    const char *to;
+    const char *means;
+} meanings[] = {
+    {"mode", "auto", "failover is automatic again: no operator is asked"},
+    {"mode", "manual", "an operator has to approve each failover to another site"},
+    {"mode", "paused", "no failover, no move and no local restart; a lost lease is still fenced"},
+    {"mode", "observe", "the group is unmanaged: its service is neither started, stopped nor fenced"},
+    {"on_lag", "allow", "an automatic failover may lose any amount of data: max_lag does not hold it"},
+    {"on_lag", "refuse", "an automatic failover waits until the lag is within max_lag"},
+    {"handover_by_time", "always", "another site may start while the service of a lost site still runs"},
+    {"handover_by_time", "never", "the loss of a site always needs an operator or a fence from another site"},
+};
+
+static const char *meaning_of(const char *key, const json_t *to)
+{
+    for (size_t i = 0; json_is_string(to) && i < sizeof meanings / sizeof meanings[0]; i++)
+        if (strcmp(meanings[i].key, key) == 0 && strcmp(meanings[i].to, json_string_value(to)) == 0)
+            return meanings[i].means;
+    return NULL;
+}
+
+/* Of the newest first, the one that has made the key what it is; NULL: the record does not reach back so far. */
+static const json_t *find_author(const json_t *history, const char *key, const json_t *value)
+{
+    json_t *change;
+    size_t i;
+
+    json_array_foreach(json_object_get(history, "changes"), i, change) {
+        const json_t *one = bw_json_find(json_object_get(change, "changes"), "key", key);
+
+        if (one != NULL)
+            return json_equal(json_object_get(one, "to"), value) != 0 ? change : NULL;
+    }
+    return NULL;
+}
+
+static void tell_author(const json_t *author)
+{
+    if (author == NULL || bw_json_member(author, "by")[0] == '\0')
+        return;
+    (void)printf("    ! set by %s", bw_json_member(author, "by"));
+    (void)printf(" at %s", bw_json_member(author, "time"));
+    if (bw_json_member(author, "text")[0] != '\0')
+        (void)printf(": %s", bw_json_member(author, "text"));
+    (void)puts("; this change undoes it");
+}
+
+/* The record of the changes; NULL: there is none to be had, and the plan says less. */
+static json_t *fetch_history(struct bw_api *api, const char *group)
+{
+    char path[PATH_BYTES];
+    json_t *history = NULL;
+
+    (void)snprintf(path, sizeof path, "/v1/groups/%.*s/history?n=100", BW_NAME_MAX, group);
+    return bw_api_fetch(api, "GET", path, NULL, &history) == BW_EXIT_FINE ? history : NULL;
+}
+
+/* `group`: one of a plan's. Prints who set what the change replaces, if an operator did, and what the change means. */
+static void tell_means(struct bw_api *api, const json_t *group)
+{
+    json_t *history = NULL;
+    bool is_fetched = false;
+    json_t *change;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "changes"), i, change) {
+        const char *key = json_string_value(json_object_get(change, "key"));
+        const char *means = key == NULL ? NULL : meaning_of(key, json_object_get(change, "to"));
+
+        if (means == NULL || json_is_null(json_object_get(change, "from")) || json_object_get(change, "from") == NULL)
+            continue; /* of a group that is new nothing is undone */
+        if (!is_fetched)
+            history = fetch_history(api, json_string_value(json_object_get(group, "name")));
+        is_fetched = true;
+        (void)printf("    %s %s means: %s\n", key, json_string_value(json_object_get(change, "to")), means);
+        tell_author(find_author(history, key, json_object_get(change, "from")));
+    }
+    json_decref(history);
+}
+
+/* The first connected site that loses its place in the group by this plan; NULL: none does. */
+static const char *find_leaving(struct bw_api *api, const json_t *group)
+{
+    const json_t *change = bw_json_find(json_object_get(group, "changes"), "key", "sites");
+    const json_t *known = bw_json_find_group(api->status, json_string_value(json_object_get(group, "name")));
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(change, "from"), i, site) {
+        const char *name = json_string_value(json_object_get(site, "name"));
+
+        if (name != NULL && bw_json_find(json_object_get(change, "to"), "name", name) == NULL &&
+            json_is_true(json_object_get(bw_json_find(json_object_get(known, "sites"), "name", name), "connected")))
+            return name;
+    }
+    return NULL;
+}
+
+/* ---- apply ---- */
 
 #define WAIT_MS  30000
 #define PAUSE_MS 250
@@ -198,7 +304,7 @@ static size_t print_groups(struct bw_api *plans, const json_t *reply)
             (void)putchar('\n');
         }
         if (plans != NULL)
-            bw_apply_tell_means(plans, group);
+            tell_means(plans, group);
         initial = bw_json_member(group, "initial_primary"); /* read now: its text lasts for some others only */
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
@@ -307,7 +413,7 @@ static bool is_let_go(const json_t *group)
 
 static void note_leaving(struct bw_api *api, const json_t *group, struct tally *tally)
 {
-    const char *leaving = bw_apply_find_leaving(api, group);
+    const char *leaving = find_leaving(api, group);
 
     if (leaving == NULL)
         return;

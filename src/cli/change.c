@@ -2,11 +2,59 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <breakwater/base/name.h>
 
-#include "confirm.h"
+#include "api.h"
 #include "move.h"
+#include "verbs.h"
+
+/* ---- asking first ---- */
+
+bool bw_confirm_is_possible(const struct bw_cli_command *command, bool is_yes)
+{
+    if (is_yes || isatty(STDIN_FILENO))
+        return true;
+    (void)fprintf(stderr,
+                  "error: %s: this changes something, and there is no terminal to confirm it on; "
+                  "nothing was changed\n"
+                  "  look first:  the same with --plan\n"
+                  "  do it:       the same with --yes\n",
+                  command->name);
+    return false;
+}
+
+bool bw_confirm(const struct bw_cli_command *command, bool is_yes, const char *question,
+                const char *word)
+{
+    char line[128];
+
+    if (is_yes)
+        return true;
+    (void)fflush(stdout); /* what the question is about comes first; an error stays in stdout */
+    (void)fprintf(stderr, "%s Type \"%s\" to go on: ", question, word);
+    if (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strcmp(line, word) == 0)
+            return true;
+    }
+    (void)fprintf(stderr, "%s: not confirmed; nothing was changed\n", command->name);
+    return false;
+}
+
+bool bw_api_confirm(const struct bw_api *api, bool is_yes, const char *question, const char *word)
+{
+    const struct bw_identity *self = bw_credentials_identity(api->credentials);
+    char text[BW_API_PATH_BYTES + 3 * BW_NAME_MAX + 256];
+
+    (void)snprintf(text, sizeof text, "In cluster %s, as %s %s%s%s%s: %s", self->cluster,
+                   bw_role_text(self->role), self->name, api->config_file[0] != '\0' ? " (" : "",
+                   api->config_file, api->config_file[0] != '\0' ? ")" : "", question);
+    return bw_confirm(api->command, is_yes, text, word);
+}
+
+/* ---- changes ---- */
 
 #define REQUEST_MS 15000
 #define PAUSE_MS   250
@@ -207,4 +255,139 @@ enum bw_exit bw_change_run_alone(const struct bw_change *change)
     }
     json_decref(change->body);
     return exit;
+}
+
+/* ---- cancel ---- */
+
+/* breakwater cancel: what a person has asked for is taken back. Design 3.6, 4. */
+
+struct cancel_values {
+    struct bw_change_values change;
+};
+
+static const struct bw_option cancel_options[] = {
+    BW_CHANGE_OPTIONS(struct cancel_values, change),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command cancel_command = {
+    .name = "cancel",
+    .operands = "GROUP",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Takes back what was asked for of GROUP and still waits: a switchover, a failover, a\n"
+            "force-release. A move that is on its way is given up as long as its site has not\n"
+            "begun to stop the service.",
+    .options = cancel_options,
+};
+
+enum bw_exit bw_verb_cancel(int argc, char **argv)
+{
+    struct cancel_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&cancel_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    return bw_change_run_alone(&(struct bw_change){
+        .command = &cancel_command,
+        .verb = "cancel",
+        .group = operands.items[0],
+        .word = "yes",
+        .done = "nothing that was asked for waits any more",
+        .body = json_object(),
+        .values = &values.change,
+    });
+}
+
+/* ---- delete ---- */
+
+/* breakwater delete: the end of a group. Design 3.9. */
+
+struct delete_values {
+    struct bw_change_values change;
+};
+
+static const struct bw_option delete_options[] = {
+    BW_CHANGE_OPTIONS(struct delete_values, change),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command delete_command = {
+    .name = "delete",
+    .operands = "GROUP",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help =
+        "Takes GROUP off the witnesses; its history stays. Every site that is heard is let go: what\n"
+        "serves goes on, and nobody guards it. The plan names the sites that have not confirmed that:\n"
+        "what serves there when their guard begins is fenced. Asks for the group's name. Refused\n"
+        "while a site holds it: `breakwater mode GROUP observe` lets that one go first.",
+    .options = delete_options,
+};
+
+enum bw_exit bw_verb_delete(int argc, char **argv)
+{
+    struct delete_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&delete_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    return bw_change_run_alone(&(struct bw_change){
+        .command = &delete_command,
+        .verb = "delete",
+        .group = operands.items[0],
+        .word = operands.items[0],
+        .done = "it is gone",
+        .body = json_object(),
+        .values = &values.change,
+    });
+}
+
+/* ---- ack ---- */
+
+/* breakwater ack: somebody has seen an alarm. Design 5.2. */
+
+struct ack_values {
+    struct bw_change_values change;
+    const char *site;
+};
+
+static const struct bw_option ack_options[] = {
+    BW_CHANGE_OPTIONS(struct ack_values, change),
+    BW_OPTION_TEXT(struct ack_values, site, "site", 0, "SITE",
+                   "the site that has it; else it is the group's own"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command ack_command = {
+    .name = "ack",
+    .operands = "GROUP ALARM",
+    .operands_min = 2,
+    .operands_max = 2,
+    .help = "Says that you have seen ALARM of GROUP: it stays in status, with your name and the\n"
+            "reason, until what it is about has ended, and is no warning any more. When it\n"
+            "begins anew it is loud again; so it is when another witness leads.",
+    .options = ack_options,
+};
+
+enum bw_exit bw_verb_ack(int argc, char **argv)
+{
+    struct ack_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&ack_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    return bw_change_run_alone(&(struct bw_change){
+        .command = &ack_command,
+        .verb = "ack",
+        .group = operands.items[0],
+        .word = "yes",
+        .done = "it is a warning again when it begins anew",
+        .body = json_pack("{s:s, s:s}", "alarm", operands.items[1], "site",
+                          values.site != NULL ? values.site : ""),
+        .values = &values.change,
+    });
 }

@@ -19,15 +19,8 @@
 #include <breakwater/core/lease.h>
 #include <breakwater/os/path_owner.h>
 
-#include "check_connect.h"
-#include "check_lines.h"
-#include "check_machine.h"
-#include "check_parts.h"
+#include "check.h"
 #include "check_second.h"
-#include "check_together.h"
-#include "check_members.h"
-#include "check_user.h"
-#include "check_witnesses.h"
 #include "options.h"
 #include "verbs.h"
 

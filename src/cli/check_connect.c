@@ -1,6 +1,6 @@
 /* A port that is closed, a name that leads nowhere, a certificate that has ended or is of another
  * cluster: found out here, and not by the first fault that needs the other end. Design 5.3, 5.4. */
-#include "check_connect.h"
+#include "check.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,10 +1,14 @@
-#include "check_machine.h"
+#include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/words.h>
 #include <breakwater/config/chrony.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/credentials.h>
@@ -24,6 +30,82 @@
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/units.h>
+
+/* ---- lines ---- */
+
+static BW_WORDS(word_of, enum bw_check_verdict, BW_CHECK_VERDICT_LIST, "FAIL")
+
+void bw_check_line(struct bw_check_lines *lines, enum bw_check_verdict verdict, const char *subject,
+                   const char *format, ...)
+{
+    va_list args;
+
+    lines->failed_count += verdict == BW_CHECK_FAIL;
+    lines->warned_count += verdict == BW_CHECK_WARN;
+    (void)printf("%-7s%-19s ", word_of(verdict), subject); /* a failed write stays in stdout */
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    (void)putchar('\n');
+}
+
+/* ---- the user of a witness ---- */
+
+/* 0: nobody's but root's, or not there. */
+static uid_t owner_of(const char *path, gid_t *out_gid)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0)
+        return 0;
+    *out_gid = status.st_gid;
+    return status.st_uid;
+}
+
+void bw_check_user_find(const char *key_file, const char *data_dir, struct bw_check_user *out_user)
+{
+    const struct passwd *entry;
+    gid_t gid = 0;
+    uid_t uid;
+
+    *out_user = (struct bw_check_user){.owns = "key"};
+    if (geteuid() != 0)
+        return;
+    uid = owner_of(key_file, &gid);
+    if (uid == 0) {
+        uid = owner_of(data_dir, &gid);
+        out_user->owns = "data directory";
+    }
+    if (uid == 0)
+        return;
+    entry = getpwuid(uid);
+    out_user->uid = uid;
+    out_user->gid = entry != NULL ? entry->pw_gid : gid;
+    if (entry == NULL || !bw_copy_text(out_user->name, sizeof out_user->name, entry->pw_name))
+        (void)snprintf(out_user->name, sizeof out_user->name, "%u", (unsigned)uid);
+}
+
+bool bw_check_user_enter(const struct bw_check_user *user)
+{
+    if (user->uid == 0)
+        return true;
+    if (setgroups(1, &user->gid) == 0 && setegid(user->gid) == 0 && seteuid(user->uid) == 0)
+        return true;
+    bw_check_user_leave(user);
+    return false;
+}
+
+void bw_check_user_leave(const struct bw_check_user *user)
+{
+    const gid_t none = 0;
+
+    if (user->uid == 0)
+        return;
+    BW_ASSERT(seteuid(0) == 0 && setegid(0) == 0); /* who could become him is root still */
+    (void)setgroups(1, &none); /* what is judged next is judged as root, which no group limits */
+}
+
+/* ---- the machine ---- */
 
 #define WARN_DAYS      30 /* design 3.8 */
 #define FSYNC_COUNT    20

@@ -6,7 +6,7 @@
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/site_config.h>
 
-#include "check_lines.h"
+#include "check.h"
 
 /* Of a file with second_enforcer.agent: what it lacks for a second enforcer. */
 void bw_check_second(struct bw_check_lines *lines, const char *file,

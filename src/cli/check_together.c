@@ -1,10 +1,22 @@
-#include "check_together.h"
+#include "check.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <breakwater/agent/agent.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/os/durable.h>
+#include <breakwater/wire/state.h>
+
+#include "at_site.h"
+
+/* ---- files ---- */
 
 /* By whatever path: a link is the same file too. */
 static bool is_one_file(const char *file, const char *other_file)
@@ -200,4 +212,342 @@ void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
                       sites[i]->site);
         return; /* once a group */
     }
+}
+
+/* ---- two witness files ---- */
+
+/* Files that disagree on who is who elect two leaders, or none. Design 3.9, 5.4. */
+
+static const struct bw_witness_member_config *find(const struct bw_witness_config *config,
+                                                   const char *name)
+{
+    for (uint32_t i = 0; i < config->witness_count; i++)
+        if (strcmp(config->witnesses[i].name, name) == 0)
+            return &config->witnesses[i];
+    return NULL;
+}
+
+/* Names may lead to one place by two ways, so another address alone proves nothing. */
+static void compare_members(struct bw_check_lines *lines, const char *file, const char *other_file,
+                            const struct bw_witness_member_config *member,
+                            const struct bw_witness_member_config *other)
+{
+    if (member->id != other->id)
+        bw_check_line(lines, BW_CHECK_FAIL, file,
+                      "says that witness %s has id %" PRIu32 ", %s that it has id %" PRIu32,
+                      member->name, member->id, other_file, other->id);
+    if (strcmp(member->raft, other->raft) != 0)
+        bw_check_line(lines, BW_CHECK_WARN, file,
+                      "says that witness %s has raft address %s, %s that it has %s", member->name,
+                      member->raft, other_file, other->raft);
+    if (strcmp(member->address, other->address) != 0)
+        bw_check_line(lines, BW_CHECK_WARN, file,
+                      "says that witness %s has address %s, %s that it has %s", member->name,
+                      member->address, other_file, other->address);
+}
+
+static void compare_lists(struct bw_check_lines *lines, const char *file,
+                          const struct bw_witness_config *config, const char *other_file,
+                          const struct bw_witness_config *other)
+{
+    for (uint32_t i = 0; i < config->witness_count; i++) {
+        const struct bw_witness_member_config *member = &config->witnesses[i];
+        const struct bw_witness_member_config *same = find(other, member->name);
+
+        if (same != NULL)
+            compare_members(lines, file, other_file, member, same);
+        else
+            bw_check_line(lines, BW_CHECK_FAIL, file, "has a witness %s, which is not in %s",
+                          member->name, other_file);
+    }
+    for (uint32_t i = 0; i < other->witness_count; i++)
+        if (find(config, other->witnesses[i].name) == NULL)
+            bw_check_line(lines, BW_CHECK_FAIL, file, "has no witness %s, which is in %s",
+                          other->witnesses[i].name, other_file);
+}
+
+static const struct bw_person *find_person(const struct bw_people *people, const char *name)
+{
+    for (uint32_t i = 0; i < people->count; i++)
+        if (strcmp(people->list[i].name, name) == 0)
+            return &people->list[i];
+    return NULL;
+}
+
+/* Each group of the one is also of the other. */
+static bool is_within(const struct bw_person *person, const struct bw_person *other)
+{
+    const struct bw_scope scope = {.is_everything = other->group_count == 0, .person = other};
+
+    for (uint32_t i = 0; i < person->group_count; i++)
+        if (!bw_scope_has(&scope, person->groups[i]))
+            return false;
+    return person->group_count > 0 || scope.is_everything;
+}
+
+/* Whom one refuses the other would let in. 5.3 */
+static void compare_people(struct bw_check_lines *lines, const char *file,
+                           const struct bw_people *people, const char *other_file,
+                           const struct bw_people *other)
+{
+    if (people->count > 0 && other->count == 0) {
+        bw_check_line(lines, BW_CHECK_FAIL, file, "says under people who may speak, %s does not",
+                      other_file);
+        return;
+    }
+    for (uint32_t i = 0; i < people->count; i++) {
+        const struct bw_person *person = &people->list[i];
+        const struct bw_person *same = find_person(other, person->name);
+
+        if (same == NULL)
+            bw_check_line(lines, BW_CHECK_FAIL, file, "has %s under people, %s has not",
+                          person->name, other_file);
+        else if (!is_within(person, same))
+            bw_check_line(lines, BW_CHECK_FAIL, file,
+                          "lets %s speak for groups for which %s does not", person->name,
+                          other_file);
+    }
+}
+
+void bw_check_witness_pair(struct bw_check_lines *lines, const char *file,
+                           const struct bw_witness_config *config, const char *other_file,
+                           const struct bw_witness_config *other)
+{
+    char own[BW_DURATION_TEXT_BYTES];
+    char its[BW_DURATION_TEXT_BYTES];
+
+    if (strcmp(config->name, other->name) == 0)
+        bw_check_line(lines, BW_CHECK_FAIL, file, "is of witness %s, and so is %s", config->name,
+                      other_file);
+    bw_duration_format(config->election_timeout_ms, own);
+    bw_duration_format(other->election_timeout_ms, its);
+    if (config->election_timeout_ms != other->election_timeout_ms)
+        bw_check_line(lines, BW_CHECK_FAIL, file,
+                      "has election_timeout %s, %s has %s; it must be the same at all witnesses",
+                      own, other_file, its);
+    compare_lists(lines, file, config, other_file, other);
+    compare_people(lines, file, &config->people, other_file, &other->people);
+    compare_people(lines, other_file, &other->people, file, &config->people);
+}
+
+/* ---- members ---- */
+
+#define LIST_BYTES (BW_WITNESSES_MAX * (BW_ADDRESS_MAX + 2) + 1)
+
+static const struct bw_durable_kind members_kind = {.magic = BW_KEPT_MEMBERS_MAGIC,
+                                                    .version = BW_KEPT_MEMBERS_VERSION,
+                                                    .oldest = BW_DURABLE_OLDEST};
+
+/* BW_ERR_NOT_FOUND: there is none; this agent has heard no leader yet, or is of 0.2. */
+static enum bw_err load(const struct bw_site_config *config, struct bw_kept_members *out_members,
+                        struct bw_diag *diag)
+{
+    static uint8_t bytes[BW_KEPT_MEMBERS_BYTES_MAX];
+    char path[4096];
+    char name[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
+    uint32_t version;
+    size_t size;
+    enum bw_err err;
+    int dir;
+
+    (void)snprintf(path, sizeof path, "%s/agent", config->state_dir); /* longer: it is not there */
+    (void)snprintf(name, sizeof name, "%s%s", config->cluster, BW_KEPT_MEMBERS_SUFFIX); /* fits */
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return BW_ERR_NOT_FOUND; /* what is wrong with the directory is said elsewhere */
+    err = bw_durable_load(dir, name, &members_kind, bytes, sizeof bytes, &size, &version, diag);
+    (void)close(dir); /* only read from */
+    return err == BW_OK ? bw_kept_members_decode(bytes, size, out_members, diag) : err;
+}
+
+static bool is_member(const struct bw_kept_members *kept, const char *address)
+{
+    for (uint32_t i = 0; i < kept->member_count; i++)
+        if (strcmp(kept->members[i].address, address) == 0)
+            return true;
+    return false;
+}
+
+static void list(const struct bw_kept_members *kept, char out_list[LIST_BYTES])
+{
+    size_t used = 0;
+
+    out_list[0] = '\0';
+    for (uint32_t i = 0; i < kept->member_count; i++)
+        used += (size_t)snprintf(out_list + used, LIST_BYTES - used, "%s%s", i > 0 ? ", " : "",
+                                 kept->members[i].address); /* fits */
+}
+
+void bw_check_members(struct bw_check_lines *lines, const char *file,
+                      const struct bw_site_config *config)
+{
+    struct bw_kept_members kept = {.member_count = 0};
+    struct bw_diag diag = {0};
+    char members[LIST_BYTES];
+    const enum bw_err err = load(config, &kept, &diag);
+    bool is_outdated = false;
+
+    if (err == BW_ERR_NOT_FOUND)
+        return;
+    if (err != BW_OK) {
+        bw_check_line(lines, BW_CHECK_WARN, "members",
+                      "%s/agent/%s%s: %s; the agent asks the witnesses of %s until a leader has told "
+                      "who the members are",
+                      config->state_dir, config->cluster, BW_KEPT_MEMBERS_SUFFIX, diag.text, file);
+        return;
+    }
+    list(&kept, members);
+    for (uint32_t i = 0; i < config->witness_count; i++) {
+        if (is_member(&kept, config->witnesses[i]))
+            continue;
+        is_outdated = true;
+        bw_check_line(lines, BW_CHECK_WARN, file,
+                      "witnesses[%u] %s is the address of no witness, as a leader told this agent last: "
+                      "unless that is another way to one, write  witnesses: [%s]",
+                      (unsigned)i, config->witnesses[i], members);
+    }
+    if (!is_outdated)
+        bw_check_line(lines, BW_CHECK_OK, "members",
+                      "as a leader told this agent last: %s; it asks them beside those of %s", members,
+                      file);
+}
+
+void bw_check_followed(struct bw_check_lines *lines, const struct bw_site_config *config)
+{
+    char path[BW_AGENT_SOCKET_BYTES];
+    char what[BW_FOLLOWED_TEXT_BYTES];
+    char fix[BW_FOLLOWED_TEXT_BYTES];
+    json_t *answer = bw_agent_socket_path(config, path) ? bw_followed_ask(path) : NULL;
+
+    if (bw_followed_is_none(answer, "\n       ", what, fix))
+        bw_check_line(lines, BW_CHECK_FAIL, "members", "this site follows no witness: %s%s", what, fix);
+    json_decref(answer);
+}
+
+/* ---- parts ---- */
+
+#define TEXT_BYTES 4096
+#define SET_BYTES  (PATH_MAX + TEXT_BYTES)
+
+static bool has(const char *folder, const char *file)
+{
+    char path[SET_BYTES + NAME_MAX + 2];
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, file); /* fits, or is not there */
+    return access(path, F_OK) == 0;
+}
+
+static bool may_run(const char *folder, const char *file)
+{
+    char path[SET_BYTES + NAME_MAX + 2];
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, file); /* likewise */
+    return access(path, X_OK) == 0;
+}
+
+/* The folder of `script`, if that is where parts.sh lies. */
+static bool find_folder(const char *script, char out_folder[PATH_MAX])
+{
+    const char *slash = script != NULL ? strrchr(script, '/') : NULL;
+
+    if (slash == NULL || slash - script >= PATH_MAX)
+        return false;
+    (void)snprintf(out_folder, PATH_MAX, "%.*s", (int)(slash - script), script); /* fits */
+    return has(out_folder, "parts.sh");
+}
+
+static const char *parts_of(const struct bw_group_config *group)
+{
+    for (uint32_t i = 0; i < group->env_count; i++)
+        if (strcmp(group->env[i].name, "PARTS") == 0)
+            return group->env[i].value;
+    return "";
+}
+
+/* As parts.sh reads it: NAME=SET, a folder beside that of the scripts or an absolute path. */
+static void check_part(struct bw_check_lines *lines, const struct bw_group_config *group,
+                       const char *folder, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    char set[SET_BYTES];
+    char fence_folder[PATH_MAX];
+    const bool is_fenced = find_folder(group->scripts[BW_ACTION_FENCE], fence_folder);
+
+    if (equals == NULL || equals == word || equals[1] == '\0') {
+        bw_check_line(
+            lines, BW_CHECK_FAIL, group->name,
+            "PARTS: '%s' is not NAME=SET, the name of a part's steps and the folder of its scripts",
+            word);
+        return;
+    }
+    if (equals[1] == '/')
+        (void)snprintf(set, sizeof set, "%s", equals + 1); /* fits */
+    else
+        (void)snprintf(set, sizeof set, "%s/../%s", folder, equals + 1); /* fits */
+    if (!may_run(set, "status.sh"))
+        bw_check_line(lines, BW_CHECK_FAIL, group->name,
+                      "PARTS: %s: there is no status.sh in %s that may be run: the group's status "
+                      "would be unknown "
+                      "for ever; write the folder of a set of scripts",
+                      word, set);
+    else if (is_fenced && !may_run(set, "fence.sh"))
+        bw_check_line(lines, BW_CHECK_FAIL, group->name,
+                      "PARTS: %s: there is no fence.sh in %s that may be run: each fence of the "
+                      "group would fail",
+                      word, set);
+}
+
+/* A step runs the script of the part of its name. */
+static void check_step(struct bw_check_lines *lines, const struct bw_group_config *group,
+                       const struct bw_step_config *step)
+{
+    char folder[PATH_MAX];
+    char wanted[BW_NAME_MAX + 2];
+    const char *parts = parts_of(group);
+    const char *at;
+
+    if (!find_folder(step->script, folder))
+        return;
+    (void)snprintf(wanted, sizeof wanted, "%s=", step->name); /* fits */
+    for (at = strstr(parts, wanted); at != NULL; at = strstr(at + 1, wanted))
+        if (at == parts || at[-1] == ' ' || at[-1] == '\t' || at[-1] == '\n')
+            return;
+    bw_check_line(lines, BW_CHECK_FAIL, group->name,
+                  "step %s runs %s, and PARTS names no part %s: it would fail; give the step the "
+                  "name of its part",
+                  step->name, step->script, step->name);
+}
+
+static void check_steps(struct bw_check_lines *lines, const struct bw_group_config *group,
+                        enum bw_action_kind kind)
+{
+    const struct bw_steps_config *steps = bw_group_config_steps(group, kind);
+
+    for (uint32_t i = 0; steps != NULL && i < steps->count; i++)
+        check_step(lines, group, &steps->items[i]);
+}
+
+void bw_check_parts(struct bw_check_lines *lines, const struct bw_group_config *group)
+{
+    char folder[PATH_MAX];
+    char text[TEXT_BYTES];
+    char *rest = NULL;
+    bool is_any = false;
+
+    if (!find_folder(group->scripts[BW_ACTION_STATUS], folder) ||
+        !bw_copy_text(text, sizeof text, parts_of(group)))
+        return;
+    for (char *word = strtok_r(text, " \t\n", &rest); word != NULL;
+         word = strtok_r(NULL, " \t\n", &rest)) {
+        check_part(lines, group, folder, word);
+        is_any = true;
+    }
+    if (!is_any)
+        bw_check_line(lines, BW_CHECK_FAIL, group->name,
+                      "its scripts are those of %s, and env has no PARTS: write PARTS: NAME=SET "
+                      "..., the name of each "
+                      "part's steps and the folder of its scripts",
+                      folder);
+    check_steps(lines, group, BW_ACTION_START);
+    check_steps(lines, group, BW_ACTION_STOP);
 }

@@ -13,8 +13,6 @@
 
 #include "alarm_lines.h"
 #include "api.h"
-#include "outlook.h"
-#include "site_facts.h"
 #include "wrap.h"
 
 #define CELL_BYTES  512

@@ -1,5 +1,4 @@
-/* columns.h - columns for people: status and history as text. Never colour: each state is a word.
- */
+/* columns.h - columns for people: status and history as text. Never colour: each state is a word. */
 #ifndef BW_CLI_COLUMNS_H
 #define BW_CLI_COLUMNS_H
 
@@ -9,7 +8,8 @@
 
 #include <jansson.h>
 
-#include "exit.h"
+#include "alarm_lines.h"
+#include "options.h"
 
 /* A status document; `group` NULL: all groups. `now_unix_ms` is for "6 days ago". Returns what
  * `status` exits with: BW_EXIT_FINE, _WARNINGS or _NO_SITE. */
@@ -26,5 +26,33 @@ void bw_print_unreached(const char *from, const char *to, const json_t *unreache
 void bw_show_history(const json_t *history, FILE *out);
 /* A report document. */
 void bw_show_report(const json_t *report, FILE *out);
+
+/* What `status` says of a group's time to come: who follows a lost holder, what time alone
+ * does not end, and what its mode keeps from happening. Design 3.6, 4. */
+
+/* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */
+void bw_print_failover(const json_t *status, const json_t *group, FILE *out);
+/* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
+ * how the group was set up; without, somebody must act. */
+void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict);
+/* What becomes of the fence from another site, where there is one. */
+void bw_tell_remote_fence(const json_t *end, FILE *out);
+/* A line of each mode but auto; `name`: the group's. */
+void bw_tell_mode(const json_t *group, const char *name, FILE *out);
+
+/* What is no fault at a site: how its file is written, and what that means. */
+
+/* In lines, as `status` shows them; `group` and `site` as a witness answers them. */
+void bw_site_facts(const json_t *group, const json_t *site, FILE *out);
+
+/* One of the site's own alarms that is none of the group, by what is committed of its epoch (core/trouble.h); one of
+ * the lines above says it. */
+bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, const char *alarm);
+
+/* What the guard of this machine knows, without any witness. Design 3.4, 5.2. */
+
+/* Prints it, of `group` or of all (NULL). Fine; WARNINGS: something is worth a look; NO_QUORUM: the
+ * guard does not answer, which is said. */
+enum bw_exit bw_status_site(const char *socket, const char *group, enum bw_output output);
 
 #endif

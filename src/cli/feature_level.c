@@ -6,7 +6,6 @@
 #include <breakwater/witness/json.h>
 
 #include "api.h"
-#include "confirm.h"
 #include "columns.h"
 #include "verbs.h"
 

@@ -10,7 +10,7 @@
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/may_run.h>
 
-#include "exit.h"
+#include "options.h"
 
 #define BW_GATE_ASK_MS 5000 /* a guard that has not answered by then does not vouch for anything   \
                              */

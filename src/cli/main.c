@@ -15,7 +15,6 @@
 
 #include "inherited.h"
 #include "options.h"
-#include "suggest.h"
 #include "verbs.h"
 
 struct verb {

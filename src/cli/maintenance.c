@@ -7,8 +7,8 @@
 #include <breakwater/core/command.h>
 #include <breakwater/witness/json.h>
 
+#include "api.h"
 #include "change.h"
-#include "confirm.h"
 #include "verbs.h"
 
 struct maintenance_values {

@@ -6,7 +6,6 @@
 
 #include "api.h"
 #include "columns.h"
-#include "confirm.h"
 #include "verbs.h"
 
 #define REQUEST_MS 10000

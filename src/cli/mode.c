@@ -5,8 +5,8 @@
 #include <breakwater/base/name.h>
 #include <breakwater/core/spec.h>
 
+#include "api.h"
 #include "change.h"
-#include "confirm.h"
 #include "verbs.h"
 
 struct mode_values {

@@ -5,11 +5,15 @@
 
 #include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
+#include <breakwater/config/scalar.h>
 #include <breakwater/os/random.h>
 
+#include "api.h"
 #include "columns.h"
-#include "confirm.h"
 #include "outcome.h"
+#include "verbs.h"
+
+/* ---- moves ---- */
 
 #define PAUSE_MS 250
 #define REQUEST_MS 10000
@@ -360,4 +364,122 @@ enum bw_exit bw_move_run(const struct bw_move *move)
     }
     json_decref(move->body);
     return exit;
+}
+
+/* ---- switchover ---- */
+
+/* breakwater switchover: a planned move to another site. Design 3.6. */
+
+struct switchover_values {
+    struct bw_move_values move;
+    const char *to;
+    const char *timeout;
+    bool accept_outage;
+};
+
+static const struct bw_option switchover_options[] = {
+    BW_OPTION_TEXT(struct switchover_values, to, "to", 0, "SITE", "the site that takes over"),
+    BW_OPTION_TEXT(struct switchover_values, timeout, "timeout", 0, "D",
+                   "give up after this (the group's switchover_timeout)"),
+    BW_OPTION_FLAG(struct switchover_values, accept_outage, "accept-outage", 0,
+                   "with --yes: although perhaps nobody confirms the holder's end"),
+    BW_MOVE_OPTIONS(struct switchover_values, move, "why, for the record",
+                    "do not ask for confirmation"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command switchover_command = {
+    .name = "switchover",
+    .operands = "GROUP",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Moves GROUP from its holder to SITE, in order: the holder stops and gives its epoch\n"
+            "back, SITE takes over at the same position. Nobody waits for a lease to end, and\n"
+            "nothing is lost. A holder whose status says nothing is fenced where nobody confirms\n"
+            "its stop; then it asks for the holder's name. Waits for the outcome.",
+    .options = switchover_options,
+};
+
+enum bw_exit bw_verb_switchover(int argc, char **argv)
+{
+    struct switchover_values values = {0};
+    const char *group;
+    uint32_t timeout_ms = 0;
+    enum bw_exit exit;
+
+    if (!bw_move_parse(&switchover_command, argc, argv, &values, &group, &exit))
+        return exit;
+    if (values.to == NULL || !bw_name_is_valid(values.to))
+        return bw_usage_error(&switchover_command, "needs --to SITE");
+    if (values.timeout != NULL && !bw_duration_parse(values.timeout, &timeout_ms))
+        return bw_usage_error(&switchover_command, "--timeout %s: expected a duration such as 2m",
+                              values.timeout);
+    return bw_move_run(&(struct bw_move){
+        .command = &switchover_command,
+        .verb = "switchover",
+        .group = group,
+        .word = "yes",
+        .question = "Do this?",
+        .body = json_pack("{s:s, s:s*, s:o*, s:o*}", "to", values.to, "reason", values.move.reason,
+                          "timeout_ms", values.timeout != NULL ? json_integer(timeout_ms) : NULL,
+                          "accept_outage", values.accept_outage ? json_true() : NULL),
+        .values = &values.move,
+    });
+}
+
+/* ---- failover ---- */
+
+/* breakwater failover: one grant past the policy, when the holder is lost. Design 4. */
+
+struct failover_values {
+    struct bw_move_values move;
+    const char *to;
+    bool accepts_data_loss;
+};
+
+static const struct bw_option failover_options[] = {
+    BW_OPTION_TEXT(struct failover_values, to, "to", 0, "SITE",
+                   "the site that takes over (the best candidate)"),
+    BW_OPTION_FLAG(struct failover_values, accepts_data_loss, "accept-data-loss", 0,
+                   "even if writes may be lost; with --to also where a rejoin is owed"),
+    BW_MOVE_OPTIONS(struct failover_values, move, "why, for the record",
+                    "do not ask for confirmation"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command failover_command = {
+    .name = "failover",
+    .operands = "GROUP",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Has GROUP granted once past its policy (lag, damping, mode), when no site holds it or\n"
+            "the holder is lost. It never shortens the wait for a lease to end; with a holder\n"
+            "that is alive use switchover. Waits for the outcome.",
+    .options = failover_options,
+};
+
+enum bw_exit bw_verb_failover(int argc, char **argv)
+{
+    struct failover_values values = {0};
+    const char *group;
+    enum bw_exit exit;
+
+    if (!bw_move_parse(&failover_command, argc, argv, &values, &group, &exit))
+        return exit;
+    if (values.to != NULL && !bw_name_is_valid(values.to))
+        return bw_usage_error(&failover_command, "--to %s: no name of a site", values.to);
+    if (values.accepts_data_loss && values.to == NULL)
+        return bw_usage_error(&failover_command,
+                              "--accept-data-loss needs --to SITE: what is lost is told of one site, and another "
+                              "may lack more");
+    return bw_move_run(&(struct bw_move){
+        .command = &failover_command,
+        .verb = "failover",
+        .group = group,
+        .word = values.accepts_data_loss ? values.to : "yes",
+        .question = values.accepts_data_loss ? "Writes may be LOST." : "Do this?",
+        .body = json_pack("{s:s*, s:s*, s:b}", "to", values.to, "reason", values.move.reason,
+                          "accept_data_loss", values.accepts_data_loss),
+        .values = &values.move,
+    });
 }

@@ -4,12 +4,143 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
 
-#include "suggest.h"
+/* ---- mistyped words ---- */
+
+#define WORD_MAX 32 /* longer words get no suggestion */
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Optimal string alignment (Damerau-Levenshtein with one edit per place). */
+static size_t distance(const char *a, const char *b)
+{
+    const size_t a_length = strlen(a);
+    const size_t b_length = strlen(b);
+    size_t rows[WORD_MAX + 1][WORD_MAX + 1];
+
+    if (a_length > WORD_MAX || b_length > WORD_MAX)
+        return WORD_MAX;
+    for (size_t i = 0; i <= a_length; i++)
+        rows[i][0] = i;
+    for (size_t j = 0; j <= b_length; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= a_length; i++) {
+        for (size_t j = 1; j <= b_length; j++) {
+            const size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
+
+            rows[i][j] = smaller(smaller(rows[i - 1][j], rows[i][j - 1]) + 1,
+                                 rows[i - 1][j - 1] + cost);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                rows[i][j] = smaller(rows[i][j], rows[i - 2][j - 2] + 1);
+        }
+    }
+    return rows[a_length][b_length];
+}
+
+void bw_suggestion_consider(struct bw_suggestion *suggestion, const char *candidate)
+{
+    const size_t found = distance(suggestion->word, candidate);
+
+    if (found > 1 + strlen(candidate) / 4)
+        return;
+    if (suggestion->best != NULL && found >= suggestion->best_distance)
+        return;
+    suggestion->best = candidate;
+    suggestion->best_distance = found;
+}
+
+/* ---- exit status ---- */
+
+enum bw_exit bw_exit_of_err(enum bw_err err)
+{
+    switch (err) {
+    case BW_OK:
+        return BW_EXIT_FINE;
+    case BW_ERR_REFUSED:
+        return BW_EXIT_UNSAFE;
+    case BW_ERR_NOT_LEADER:
+    case BW_ERR_UNREACHABLE:
+    case BW_ERR_TIMEOUT:
+        return BW_EXIT_NO_QUORUM;
+    case BW_ERR_UNKNOWN:
+        return BW_EXIT_UNKNOWN;
+    case BW_ERR_INVALID:
+    case BW_ERR_CORRUPT:
+    case BW_ERR_LIMIT:
+    case BW_ERR_NOMEM:
+    case BW_ERR_IO:
+    case BW_ERR_NOT_FOUND:
+    case BW_ERR_EXISTS:
+    case BW_ERR_BUSY:
+    case BW_ERR_STALE:
+    case BW_ERR_AUTH:
+    case BW_ERR_CANCELED:
+    case BW_ERR_NO_ROOM:
+    case BW_ERR_OUTDATED:
+    case BW_ERR_VERSION:
+        return BW_EXIT_FAILED;
+    }
+    return BW_EXIT_FAILED;
+}
+
+/* ---- verbs with parts ---- */
+
+static const char *word_of(const struct bw_part *part)
+{
+    return strchr(part->command->name, ' ') + 1;
+}
+
+static int verb_length(const struct bw_part *parts)
+{
+    return (int)strcspn(parts->command->name, " ");
+}
+
+static void print_help(const struct bw_part *parts, size_t count, FILE *out)
+{
+    (void)fprintf(out, "usage: breakwater %.*s ", verb_length(parts), parts->command->name);
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(out, "%s%s", i > 0 ? "|" : "", word_of(&parts[i]));
+    (void)fputs(" [ARGUMENT]...\n\n", out);
+    for (size_t i = 0; i < count; i++) {
+        bw_options_print_help(parts[i].command, out);
+        (void)fputs(i + 1 < count ? "\n" : "", out);
+    }
+}
+
+enum bw_exit bw_parts_run(const struct bw_part *parts, size_t count, int argc, char **argv)
+{
+    const char *verb = parts->command->name;
+    struct bw_suggestion suggestion = {.word = argc < 2 ? "" : argv[1]};
+
+    if (argc < 2) {
+        print_help(parts, count, stderr);
+        return BW_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(parts, count, stdout);
+        return BW_EXIT_FINE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(argv[1], word_of(&parts[i])) == 0)
+            return parts[i].run(argc - 1, argv + 1);
+        bw_suggestion_consider(&suggestion, word_of(&parts[i]));
+    }
+    (void)fprintf(stderr, "error: %.*s: unknown \"%s\"", verb_length(parts), verb, argv[1]);
+    if (suggestion.best != NULL)
+        (void)fprintf(stderr, " (did you mean \"%s\"?)", suggestion.best);
+    (void)fprintf(stderr, "\n  see:  breakwater %.*s --help\n", verb_length(parts), verb);
+    return BW_EXIT_USAGE;
+}
+
+/* ---- options ---- */
 
 #define HELP_VALUE   1000 /* getopt's values are BASE + row; letters are below */
 #define VALUE_BASE   1001

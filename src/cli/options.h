@@ -1,13 +1,4 @@
-/* options.h - one table per command: it parses the options and prints the help.
- *
- *   struct issue { const char *dir; struct bw_option_list sans; uint64_t days; };
- *   static const struct bw_option issue_options[] = {
- *       BW_OPTION_TEXT(struct issue, dir, "dir", 'd', "DIR", "folder of the CA"),
- *       BW_OPTION_LIST(struct issue, sans, "san", 0, "NAME", "another name"),
- *       BW_OPTION_NUMBER(struct issue, days, "days", 0, "N", 1, 825, "how long it lasts"),
- *       BW_OPTIONS_END,
- *   };
- * Every command also has -h, --help. Options may stand between operands; "--" ends them. */
+/* options.h - the arguments of a verb: options, parts, a word that was mistyped; and its exit status. */
 #ifndef BW_CLI_OPTIONS_H
 #define BW_CLI_OPTIONS_H
 
@@ -18,7 +9,24 @@
 
 #include <breakwater/base/err.h>
 
-#include "exit.h"
+/* What the program's exit status says. Design 5.2. */
+
+enum bw_exit {
+    BW_EXIT_FINE = 0,
+    BW_EXIT_FAILED = 1,
+    BW_EXIT_USAGE = 2,
+    BW_EXIT_WARNINGS = 3,  /* it works, and something needs attention */
+    BW_EXIT_NO_SITE = 4,   /* no site is active */
+    BW_EXIT_NO_QUORUM = 5, /* no quorum, or nobody reachable */
+    BW_EXIT_UNSAFE = 6,    /* refused because it is unsafe */
+    BW_EXIT_UNKNOWN = 7,   /* timed out, the outcome is not known: ask `history` */
+    BW_EXIT_RESTART = 75,  /* a daemon that must be restarted (EX_TEMPFAIL) */
+    BW_EXIT_CONFIG = 78,   /* a daemon whose configuration is bad (EX_CONFIG) */
+};
+
+/* The status of a command that ended with `err`. BW_ERR_TIMEOUT is BW_EXIT_NO_QUORUM: a command
+ * that may have changed something reports BW_ERR_UNKNOWN instead. */
+enum bw_exit bw_exit_of_err(enum bw_err err);
 
 enum bw_option_kind {
     BW_OPTION_KIND_FLAG,   /* bool, becomes true */
@@ -116,5 +124,29 @@ struct bw_daemon_values {
 /* Parses, and runs the daemon of the file that was named; `needs`: the mistake of naming none. */
 enum bw_exit bw_daemon_verb(const struct bw_cli_command *command, int argc, char **argv,
                             const char *needs, enum bw_daemon_end (*run)(const char *config_file));
+
+/* "did you mean ...?" for a mistyped word. Pure. */
+
+/* Keeps the candidate nearest to one word. Start with {.word = word}. */
+struct bw_suggestion {
+    const char *word;
+    const char *best; /* NULL: nothing near enough */
+    size_t best_distance;
+};
+
+/* Compares one more candidate, which is kept by pointer. Near enough is an edit distance of at most
+ * 1 + length/4 (of the candidate), where swapping two neighbours counts as one edit. */
+void bw_suggestion_consider(struct bw_suggestion *suggestion, const char *candidate);
+
+/* A verb that has parts and does nothing by itself: `breakwater pki init|issue|...`. */
+
+struct bw_part {
+    const struct bw_cli_command *command;       /* its name is "VERB PART" */
+    enum bw_exit (*run)(int argc, char **argv); /* argv[0] is PART */
+};
+
+/* Runs the part that argv[1] names. None: the help of all; no such part: says so, and which is
+ * near. */
+enum bw_exit bw_parts_run(const struct bw_part *parts, size_t count, int argc, char **argv);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "api.h"
 #include "at_site.h"
-#include "confirm.h"
 #include "verbs.h"
 
 #define LOOK_MS 500 /* between two looks at what has come of it */

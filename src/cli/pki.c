@@ -9,7 +9,7 @@
 #include <breakwater/witness/json.h>
 
 #include "api.h"
-#include "parts.h"
+#include "options.h"
 #include "verbs.h"
 
 #define DAY_S      86400

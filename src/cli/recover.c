@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "confirm.h"
+#include "api.h"
 #include "recovery.h"
 #include "verbs.h"
 

@@ -14,7 +14,7 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/witness/witness.h>
 
-#include "confirm.h"
+#include "api.h"
 
 const char *bw_recovery_time_text(int64_t unix_s, char text[32])
 {

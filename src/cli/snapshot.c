@@ -14,8 +14,7 @@
 #include <breakwater/witness/saved.h>
 
 #include "api.h"
-#include "confirm.h"
-#include "parts.h"
+#include "options.h"
 #include "recovery.h"
 #include "verbs.h"
 

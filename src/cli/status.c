@@ -1,14 +1,20 @@
 /* breakwater status: what every witness says, and whether it needs attention. */
 #include <unistd.h>
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/config/site_config.h>
+#include <breakwater/core/may_run.h>
 #include <breakwater/sys/clock.h>
 
+#include "alarm_lines.h"
 #include "api.h"
+#include "at_site.h"
 #include "columns.h"
-#include "status_site.h"
 #include "verbs.h"
 
 #define WAIT_MS        3000
@@ -177,5 +183,316 @@ enum bw_exit bw_verb_status(int argc, char **argv)
     exit = values.watch != NULL ? watch(&api, group, values.output, interval_ms)
                                 : show_once(&api, group, values.output);
     bw_api_close(&api);
+    return exit;
+}
+
+/* ---- without a witness ---- */
+
+/* breakwater status --site: what the guard of this machine knows, without any witness.
+ * Design 3.4, 5.2. */
+
+#define ASK_MS          5000  /* for all groups */
+#define AGENT_SILENT_MS 10000 /* an agent says more, unless its intervals are set to much more */
+
+/* ---- what is shown
+ * ------------------------------------------------------------------------------- */
+
+struct look {
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+    json_t *groups;
+    char site[BW_NAME_MAX + 1];
+    bool has_agent;
+    json_int_t agent_contact_ms; /* -1: not known */
+    bool is_of_our_clocks;
+    bool is_worth_a_look;
+};
+
+/* Of what happened at `at` on the guard's clocks: -1 where these are not ours, or it never did. */
+static json_int_t age_ms(const struct look *look, struct bw_instant now, struct bw_instant at)
+{
+    if (!look->is_of_our_clocks || at.boot_ns == 0)
+        return -1;
+    return (json_int_t)(bw_instant_elapsed_ns(now, at) / BW_NS_PER_MS);
+}
+
+/* What a script wrote: any bytes. What is no printable ASCII shows as a question mark. */
+static json_t *text_of(const char *line)
+{
+    char text[sizeof((struct bw_guard_script_end *)0)->line];
+    size_t i;
+
+    for (i = 0; line[i] != '\0'; i++)
+        text[i] = (char)(line[i] < ' ' || line[i] > '~' ? '?' : line[i]);
+    text[i] = '\0';
+    return json_string(text);
+}
+
+static json_t *script_of(const struct look *look, struct bw_instant now,
+                         const struct bw_guard_script_end *end)
+{
+    if (end->action == BW_ACTION_NONE)
+        return json_null();
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:o}", "script", bw_action_word(end->action),
+                     "result", bw_run_result_word(end->result), "exit_status", end->exit_status,
+                     "age_ms", age_ms(look, now, end->ended_at), "duration_ms",
+                     (json_int_t)end->duration_ms, "line", text_of(end->line));
+}
+
+static json_int_t left_ms(struct bw_instant now, struct bw_instant end)
+{
+    return (json_int_t)(bw_instant_left_ns(now, end) / BW_NS_PER_MS);
+}
+
+static json_t *lease_of(const struct look *look, struct bw_instant now,
+                        const struct bw_guard_shown *shown)
+{
+    if (shown->armed_epoch == 0 || !look->is_of_our_clocks)
+        return json_null();
+    return json_pack(
+        "{s:I, s:I, s:I, s:I}", "epoch", (json_int_t)shown->armed_epoch, "serial",
+        (json_int_t)shown->armed_serial, "left_ms", left_ms(now, shown->armed_end), "fence_in_ms",
+        left_ms(now, bw_instant_sub(shown->armed_end, shown->fence_ms * BW_NS_PER_MS)));
+}
+
+static json_t *group_of(const struct look *look, struct bw_instant now, enum bw_may_run may_run,
+                        const struct bw_guard_message *message)
+{
+    const struct bw_guard_shown *shown = &message->shown;
+
+    return json_pack(
+        "{s:s, s:b, s:s, s:b, s:I, s:o, s:b, s:b, s:b, s:s, s:s, s:I, s:o, s:o, s:s, s:b, s:s, "
+        "s:b, s:o}",
+        "name", message->group, "may_run", bw_may_run_is_yes(may_run), "why",
+        bw_may_run_word(may_run), "enforced", shown->enforced, "epoch_seen",
+        (json_int_t)shown->epoch_seen, "lease", lease_of(look, now, shown), "fencing",
+        shown->fence_begun, "fence_failed", shown->fence_failed, "overriding", shown->armed_serial != 0,
+        "running", bw_action_word(shown->running), "service", bw_service_word(shown->service),
+        "service_age_ms", age_ms(look, now, shown->service_at), "action",
+        script_of(look, now, &shown->action), "failure", script_of(look, now, &shown->failure),
+        "reach", bw_reach_word(shown->reach), "reach_works", shown->reach_works, "seen",
+        bw_reach_seen_word(shown->sight.seen), "proved", shown->sight.proved, "loop_delay_ms",
+        shown->loop_delay_ms != 0 ? json_integer(shown->loop_delay_ms) : json_null());
+}
+
+static void hear(const struct bw_guard_message *message, void *user)
+{
+    const struct bw_guard_shown *shown = &message->shown;
+    const struct bw_instant now = bw_clock_now();
+    struct look *look = user;
+    enum bw_may_run may_run;
+
+    memcpy(look->site, shown->site, sizeof look->site);
+    look->has_agent = shown->has_agent;
+    if (message->group[0] == '\0')
+        return;
+    look->is_of_our_clocks = bw_id_equal(shown->boot_id, look->boot_id) &&
+                             shown->time_namespace == look->time_namespace;
+    may_run = bw_may_run(true, shown, look->boot_id, look->time_namespace, now);
+    look->agent_contact_ms = age_ms(look, now, shown->agent_contact_at);
+    look->is_worth_a_look = look->is_worth_a_look || shown->fence_failed || shown->nobodys ||
+                            !shown->reach_works || may_run == BW_MAY_RUN_OTHER_CLOCKS ||
+                            (look->is_of_our_clocks && shown->armed_epoch != 0 &&
+                             bw_instant_left_ns(now, shown->armed_end) == 0);
+    (void)json_array_append_new(look->groups, group_of(look, now, may_run, message));
+}
+
+/* ---- text
+ * ---------------------------------------------------------------------------------------- */
+
+static void print_seconds(const char *before, int64_t ms, const char *after)
+{
+    char text[BW_SECONDS_BYTES];
+
+    (void)printf("%s%s%s", before, bw_seconds(ms, text), after);
+}
+
+static void print_age(int64_t ms)
+{
+    if (ms < 0)
+        (void)fputs(", when is not known", stdout);
+    else
+        print_seconds(", ", ms, " ago");
+}
+
+static void print_script(const char *title, const json_t *end)
+{
+    if (!json_is_object(end))
+        return;
+    (void)printf("  %-9s %s: %s", title, bw_json_member(end, "script"),
+                 bw_json_member(end, "result"));
+    if (bw_json_number(end, "exit_status") >= 0)
+        (void)printf(" (exit %" PRId64 ")", bw_json_number(end, "exit_status"));
+    print_age(bw_json_number(end, "age_ms"));
+    print_seconds(", took ", bw_json_number(end, "duration_ms"), "\n");
+    if (bw_json_member(end, "line")[0] != '\0')
+        (void)printf("            %.66s\n", bw_json_member(end, "line"));
+}
+
+static void print_lease(const json_t *lease)
+{
+    const bool is_manual = json_is_object(lease) && bw_json_number(lease, "serial") > 0;
+
+    if (!json_is_object(lease))
+        return;
+    (void)printf("  %-9s epoch %" PRId64, "lease:", bw_json_number(lease, "epoch"));
+    if (is_manual)
+        (void)printf(", manual lease %" PRId64 " (override)", bw_json_number(lease, "serial"));
+    if (bw_json_number(lease, "left_ms") <= 0) {
+        (void)puts(", over");
+        return;
+    }
+    print_seconds(", ends in ", bw_json_number(lease, "left_ms"), "");
+    if (bw_json_number(lease, "fence_in_ms") > 0)
+        print_seconds("; its fence begins in ", bw_json_number(lease, "fence_in_ms"),
+                      is_manual ? "\n            unless the witnesses take it over\n"
+                                : "\n            unless it is renewed\n");
+    else
+        (void)puts("; its fence has begun");
+}
+
+static const char *sentence_of(const json_t *group)
+{
+    const char *word = bw_json_member(group, "why");
+
+    for (int i = 0; i < BW_MAY_RUN_COUNT; i++)
+        if (strcmp(word, bw_may_run_word((enum bw_may_run)i)) == 0)
+            return bw_may_run_sentence((enum bw_may_run)i);
+    return word;
+}
+
+static void print_group(const json_t *group)
+{
+    (void)printf("\n%s\n", bw_json_member(group, "name"));
+    (void)printf("  %-9s %s: %s\n", "may run:", bw_json_truth(group, "may_run") ? "yes" : "no",
+                 sentence_of(group));
+    print_lease(json_object_get(group, "lease"));
+    if (strcmp(bw_json_member(group, "running"), "none") != 0)
+        (void)printf("  %-9s %s\n", "running:", bw_json_member(group, "running"));
+    (void)printf("  %-9s %s", "service:", bw_json_member(group, "service"));
+    if (bw_json_number(group, "service_age_ms") >= 0)
+        print_seconds(", seen ", bw_json_number(group, "service_age_ms"), " ago\n");
+    else if (strcmp(bw_json_member(group, "why"), bw_may_run_word(BW_MAY_RUN_OTHER_CLOCKS)) == 0)
+        (void)puts(", when is not known");
+    else
+        (void)puts(", no look has ended since the guard began");
+    if (json_is_integer(json_object_get(group, "loop_delay_ms")))
+        print_seconds("  started   by its own loop (driver: external), which has ",
+                      bw_json_number(group, "loop_delay_ms"), " after asking\n");
+    print_script("script:", json_object_get(group, "action"));
+    print_script("failed:", json_object_get(group, "failure"));
+    (void)printf("  %-9s %s, %s; service %s%s\n", "reach:", bw_json_member(group, "reach"),
+                 bw_json_truth(group, "reach_works") ? "works" : "not shown to work",
+                 bw_json_member(group, "seen"), bw_json_truth(group, "proved") ? ", proved" : "");
+}
+
+/* One that stands holds its connection and renews nothing. */
+static void print_agent(const json_t *document)
+{
+    const int64_t contact_ms = bw_json_number(document, "agent_heard_ms");
+
+    if (!bw_json_truth(document, "agent"))
+        (void)fputs("no agent is connected: leases run out\n", stdout);
+    else if (contact_ms <= AGENT_SILENT_MS)
+        (void)fputs("its agent is connected\n", stdout);
+    else
+        print_seconds("its agent is connected, and has said nothing for ", contact_ms, "\n");
+    if (!bw_json_truth(document, "agent") || contact_ms > AGENT_SILENT_MS)
+        (void)fputs("  next:  systemctl status breakwater-agent\n"
+                    "  it stands:  systemctl restart breakwater-agent (which ends no service)\n",
+                    stdout);
+}
+
+/* Its socket is beside the guard's, where no file says otherwise. */
+static json_t *ask_agent(const char *guard_socket, const char *site)
+{
+    char path[4096];
+    const char *end = strrchr(guard_socket, '/');
+
+    (void)snprintf(path, sizeof path, "%.*s%s-agent.socket", end != NULL ? (int)(end - guard_socket) + 1 : 0, guard_socket,
+                   site); /* longer: it is not there */
+    return bw_followed_ask(path);
+}
+
+/* Leases end, and nothing is started: the guard alone does not know why. */
+static void print_followed(const json_t *document)
+{
+    char what[BW_FOLLOWED_TEXT_BYTES];
+    char fix[BW_FOLLOWED_TEXT_BYTES];
+
+    if (!bw_followed_is_none(json_object_get(document, "witnesses"), "\n    ", what, fix))
+        return;
+    (void)printf("! this site follows no witness: %s\n"
+                 "  effect:  what it serves ends with its lease, and nothing is started here\n"
+                 "  fix:%s\n", what, fix);
+}
+
+static void print_all(const json_t *document)
+{
+    const json_t *groups = json_object_get(document, "groups");
+    const json_t *group;
+    size_t i;
+
+    (void)printf("site %s\n%zu group%s of its guard; ", bw_json_member(document, "site"),
+                 json_array_size(groups), json_array_size(groups) == 1 ? "" : "s");
+    print_agent(document);
+    print_followed(document);
+    json_array_foreach(groups, i, group) print_group(group);
+}
+
+/* ---- the verb
+ * ------------------------------------------------------------------------------------ */
+
+/* The one that was asked for has to be there. */
+static enum bw_exit show(const struct look *look, const char *socket, const char *group, enum bw_output output)
+{
+    char what[BW_FOLLOWED_TEXT_BYTES];
+    char fix[BW_FOLLOWED_TEXT_BYTES];
+    json_t *witnesses;
+    bool is_followed_none;
+    json_t *document;
+    enum bw_exit exit = BW_EXIT_FINE;
+
+    if (group != NULL && json_array_size(look->groups) == 0) {
+        (void)fprintf(stderr,
+                      "error: status: the guard of %s knows no group \"%s\"\n"
+                      "  see:  breakwater status --site\n",
+                      look->site, group);
+        return BW_EXIT_FAILED;
+    }
+    witnesses = look->has_agent && look->agent_contact_ms <= AGENT_SILENT_MS ? ask_agent(socket, look->site) : NULL;
+    is_followed_none = bw_followed_is_none(witnesses, "", what, fix);
+    document = json_pack("{s:s, s:s, s:b, s:I, s:o, s:O}", "schema", "breakwater.site/v1", "site",
+                         look->site, "agent", look->has_agent, "agent_heard_ms",
+                         look->agent_contact_ms, "witnesses", witnesses != NULL ? witnesses : json_null(), "groups",
+                         look->groups);
+    if (output == BW_OUTPUT_JSON)
+        exit = bw_json_print(document);
+    else
+        print_all(document);
+    json_decref(document);
+    if (exit == BW_EXIT_FINE && (look->is_worth_a_look || !look->has_agent || is_followed_none))
+        return BW_EXIT_WARNINGS;
+    return exit;
+}
+
+enum bw_exit bw_status_site(const char *socket, const char *group, enum bw_output output)
+{
+    struct look look = {.groups = json_array(), .agent_contact_ms = -1};
+    struct bw_diag diag = {0};
+    enum bw_exit exit;
+
+    if (bw_clock_boot_id(&look.boot_id, &diag) != BW_OK ||
+        bw_clock_time_namespace(&look.time_namespace, &diag) != BW_OK ||
+        bw_at_site_show(socket, group, ASK_MS, hear, &look, &diag) != BW_OK) {
+        (void)fprintf(stderr,
+                      "error: status: the guard of this site does not answer at %s: %s\n"
+                      "  look:  systemctl status breakwater-guard; --socket PATH names another\n",
+                      socket, diag.text);
+        exit = BW_EXIT_NO_QUORUM;
+    } else {
+        exit = show(&look, socket, group, output);
+    }
+    json_decref(look.groups);
     return exit;
 }

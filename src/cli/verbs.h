@@ -1,8 +1,9 @@
-/* verbs.h - the functions behind the verbs, one file each. main.c has the table. */
+/* verbs.h - the functions behind the verbs, one file each, or one for those of a kind (change.c, move.c, daemons.c). main.c has
+ * the table. */
 #ifndef BW_CLI_VERBS_H
 #define BW_CLI_VERBS_H
 
-#include "exit.h"
+#include "options.h"
 
 /* argv[0] is the verb. Messages go to stderr, data to stdout. Returns the exit status. */
 enum bw_exit bw_verb_agent(int argc, char **argv);

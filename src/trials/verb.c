@@ -25,7 +25,6 @@
 #include <breakwater/sys/own_process.h>
 
 #include "api.h"
-#include "confirm.h"
 #include "elsewhere.h"
 #include "held.h"
 #include "options.h"

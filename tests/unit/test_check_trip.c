@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/cli/check_connect.h"
+#include "../../src/cli/check.h"
 
 static struct bw_check_lines lines;
 static char said[1024];
