@@ -1,12 +1,35 @@
+/* What drives the agent's machine: its clocks, what it asks for, its groups, and what it exchanges. */
 #include "program.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include <breakwater/base/assert.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/base/feature_level.h>
+#include <breakwater/net/address.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/wire/guard_message.h>
 #include <breakwater/wire/sync.h>
+
+static enum bw_err guard_link_connect(struct bw_agent *agent, struct bw_diag *diag);
+static enum bw_err guard_link_send(struct bw_agent *agent,
+                                   const struct bw_guard_message *message);
+static void guard_link_close(struct bw_agent *agent);
+static enum bw_err agent_use_witness(struct bw_agent *agent, uint32_t witness,
+                                     const char *address);
+static enum bw_err agent_make_sync(struct bw_agent *agent, struct bw_sync *sync);
+static enum bw_err agent_send_sync(struct bw_agent *agent, uint32_t witness,
+                                   uint32_t limit_ms, struct bw_diag *diag);
+static enum bw_err agent_poll(struct bw_agent *agent, uint32_t witness, uint64_t after,
+                              uint32_t limit_ms, struct bw_diag *diag);
+static void agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
+
+/* ---- groups ---- */
 
 /* ---- what the machine asks for --------------------------------------------------------------- */
 
@@ -34,22 +57,22 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
         bw_agent_say_note(agent, action);
         return BW_OK;
     case BW_AGENT_ACTION_USE_WITNESS:
-        return bw_agent_use_witness(agent, action->witness, action->text);
+        return agent_use_witness(agent, action->witness, action->text);
     case BW_AGENT_ACTION_MAKE_SYNC:
-        return bw_agent_make_sync(agent, action->sync);
+        return agent_make_sync(agent, action->sync);
     case BW_AGENT_ACTION_SEND_SYNC:
-        return bw_agent_send_sync(agent, action->witness, action->limit_ms, diag);
+        return agent_send_sync(agent, action->witness, action->limit_ms, diag);
     case BW_AGENT_ACTION_POLL:
-        return bw_agent_poll(agent, action->witness, action->number, action->limit_ms, diag);
+        return agent_poll(agent, action->witness, action->number, action->limit_ms, diag);
     case BW_AGENT_ACTION_CANCEL_POLL:
-        bw_agent_cancel_poll(agent, action->witness);
+        agent_cancel_poll(agent, action->witness);
         return BW_OK;
     case BW_AGENT_ACTION_CONNECT_GUARD:
-        return bw_guard_link_connect(agent, diag);
+        return guard_link_connect(agent, diag);
     case BW_AGENT_ACTION_SEND_GUARD:
-        return bw_guard_link_send(agent, action->message);
+        return guard_link_send(agent, action->message);
     case BW_AGENT_ACTION_CLOSE_GUARD:
-        bw_guard_link_close(agent);
+        guard_link_close(agent);
         return BW_OK;
     case BW_AGENT_ACTION_SAVE:
         bw_agent_saves_begin(agent, action->state);
@@ -338,4 +361,305 @@ enum bw_err bw_agent_use_witnesses(struct bw_agent *agent, struct bw_diag *diag)
 
     return bw_agent_machine_use_witnesses(&agent->machine, config->witnesses, config->witness_count,
                                           diag);
+}
+
+/* ---- syncs and polls over HTTPS ---- */
+
+#define POLL_CONNECT_MS 2000u
+#define HANDSHAKE_MS_MIN 1000 /* a machine with much to do may need as long, whatever the terms are */
+#define REFUSAL_BYTES   256 /* of the words in a log line */
+
+_Static_assert(BW_AGENT_WITNESSES_MAX *(BW_AGENT_SYNCS_MAX + 1) <= BW_HTTP_EXCHANGES_MAX,
+               "all their exchanges fit into one client");
+
+/* ---- what comes back ------------------------------------------------------------------------- */
+
+static void unanswered(struct bw_agent_caller *caller, enum bw_agent_exchange exchange,
+                       const char *text)
+{
+    bw_agent_happen(caller->agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_UNANSWERED,
+                                                            .witness = caller->witness,
+                                                            .exchange = exchange,
+                                                            .text = text});
+}
+
+static void answered(struct bw_agent_caller *caller, enum bw_agent_exchange exchange,
+                     const struct bw_http_answer *http)
+{
+    struct bw_agent_event event = {
+        .kind = BW_AGENT_EVENT_ANSWERED, .witness = caller->witness, .exchange = exchange};
+    struct bw_sync_answer answer = {0};
+    struct bw_diag diag = {0};
+
+    if (http->status == 200) {
+        event.is_unreadable = bw_sync_answer_decode(http->body, http->body_size, &answer, &diag) !=
+                              BW_OK;
+        event.answer = event.is_unreadable ? NULL : &answer;
+    }
+    if (event.is_unreadable)
+        bw_log_warn(&caller->agent->log, "answer.unreadable", "address=%s error=%s",
+                    caller->agent->machine.witnesses[caller->witness].address,
+                    bw_log_quote(diag.text));
+    bw_agent_happen(caller->agent, &event);
+    bw_sync_answer_deinit(&answer);
+}
+
+/* With the witness's own words, if there are any: {"error": TEXT}. */
+static void refused(struct bw_agent_caller *caller, enum bw_agent_exchange exchange,
+                    const struct bw_http_answer *http)
+{
+    json_t *body = json_loadb((const char *)http->body, http->body_size, 0, NULL);
+    const char *why = json_string_value(json_object_get(body, "error"));
+    char text[REFUSAL_BYTES];
+
+    (void)snprintf(text, sizeof text, "it answered a %s with HTTP %d%s%s",
+                   exchange == BW_AGENT_SYNC ? "sync" : "poll", http->status,
+                   why != NULL ? ": " : "", why != NULL ? why : ""); /* cut is fine */
+    json_decref(body);
+    unanswered(caller, exchange, text);
+}
+
+static void on_done(struct bw_agent_caller *caller, enum bw_agent_exchange exchange,
+                    const struct bw_http_answer *http)
+{
+    const bool is_nothing_new = exchange == BW_AGENT_POLL && http->status == 204;
+
+    if (http->err == BW_ERR_CANCELED)
+        return; /* by the machine, or the agent ends */
+    if (http->err != BW_OK) {
+        unanswered(caller, exchange, http->text);
+    } else if (http->status == 200 || is_nothing_new) {
+        answered(caller, exchange, http);
+    } else {
+        refused(caller, exchange, http);
+    }
+}
+
+static void on_sync_done(void *user, const struct bw_http_answer *http)
+{
+    on_done(user, BW_AGENT_SYNC, http);
+}
+
+static void on_poll_done(void *user, const struct bw_http_answer *http)
+{
+    struct bw_agent_caller *caller = user;
+
+    caller->poll = NULL;
+    on_done(caller, BW_AGENT_POLL, http);
+}
+
+/* ---- what goes out --------------------------------------------------------------------------- */
+
+BW_MUST_CHECK static enum bw_err agent_use_witness(struct bw_agent *agent, uint32_t witness, const char *address)
+{
+    struct bw_address parsed;
+    struct bw_diag diag = {0};
+    enum bw_err err = bw_address_parse(address, &parsed, &diag);
+
+    if (err != BW_OK)
+        bw_log_warn(&agent->log, "witness.ignored", "address=%s error=%s", bw_log_quote(address),
+                    bw_log_quote(diag.text));
+    agent->callers[witness] = (struct bw_agent_caller){.agent = agent, .witness = witness};
+    return err;
+}
+
+/* At least 1, also when it has ended, or when the file that the next start reads has one that cannot be used: 0 would say
+ * nothing of it. */
+static uint64_t certificate_left_s(const struct bw_agent *agent)
+{
+    const uint64_t left_s = bw_credentials_left_s(agent->credentials, bw_clock_wall());
+
+    return left_s > 0 && !agent->is_certificate_refused ? left_s : 1;
+}
+
+BW_MUST_CHECK static enum bw_err agent_make_sync(struct bw_agent *agent, struct bw_sync *sync)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    sync->certificate_left_s = certificate_left_s(agent);
+    err = bw_sync_encode(sync, agent->sync, BW_SYNC_BYTES_MAX, &agent->sync_size, &diag);
+    if (err == BW_ERR_LIMIT) { /* renewals come before what is for people */
+        for (uint32_t i = 0; i < sync->group_count; i++) {
+            sync->groups[i].report.failure_count = 0;
+            sync->groups[i].report.steps.count = 0;
+        }
+        err = bw_sync_encode(sync, agent->sync, BW_SYNC_BYTES_MAX, &agent->sync_size, &diag);
+    }
+    if (err != BW_OK)
+        bw_log_error(&agent->log, "sync.unsent", "error=%s", bw_log_quote(diag.text));
+    return err;
+}
+
+BW_MUST_CHECK static enum bw_err agent_send_sync(struct bw_agent *agent, uint32_t witness, uint32_t limit_ms,
+                                                    struct bw_diag *diag)
+{
+    char url[BW_ADDRESS_MAX + 64];
+    const struct bw_http_call call = {
+        .method = "POST",
+        .url = url,
+        .content_type = "application/protobuf",
+        .body = agent->sync,
+        .body_size = agent->sync_size,
+        .timeout_ms = limit_ms,
+        .connect_timeout_ms = limit_ms,
+        .handshake_timeout_ms = limit_ms > HANDSHAKE_MS_MIN ? limit_ms : HANDSHAKE_MS_MIN,
+        .response_bytes_max = BW_BODY_BYTES_MAX,
+    };
+
+    (void)snprintf(url, sizeof url, "https://%s/v1/agent/sync",
+                   agent->machine.witnesses[witness].address); /* fits */
+    if (bw_http_client_send(&agent->client, &call, on_sync_done, &agent->callers[witness], diag) ==
+        NULL)
+        return diag->err;
+    BW_CRASH_POINT(AGENT_AFTER_SYNC);
+    return BW_OK;
+}
+
+BW_MUST_CHECK static enum bw_err agent_poll(struct bw_agent *agent, uint32_t witness, uint64_t after,
+                                               uint32_t limit_ms, struct bw_diag *diag)
+{
+    struct bw_agent_caller *caller = &agent->callers[witness];
+    char url[BW_ADDRESS_MAX + 96];
+    const struct bw_http_call call = {
+        .method = "GET",
+        .url = url,
+        .timeout_ms = limit_ms,
+        .connect_timeout_ms = POLL_CONNECT_MS,
+        .response_bytes_max = BW_BODY_BYTES_MAX,
+    };
+
+    (void)snprintf(url, sizeof url, "https://%s/v1/agent/orders?after=%" PRIu64 "&wait=%us",
+                   agent->machine.witnesses[witness].address, after,
+                   BW_AGENT_POLL_WAIT_S); /* fits */
+    caller->poll = bw_http_client_send(&agent->client, &call, on_poll_done, caller, diag);
+    return caller->poll != NULL ? BW_OK : diag->err;
+}
+
+static void agent_cancel_poll(struct bw_agent *agent, uint32_t witness)
+{
+    bw_http_exchange_cancel(agent->callers[witness].poll); /* its end is nobody's */
+}
+
+/* ---- messages over the guard's socket ---- */
+
+/* Beyond so much that the guard has not read, arms wait. */
+#define ARM_QUEUE_BYTES_MAX (64 * 1024)
+
+/* ---- listening ------------------------------------------------------------------------------- */
+
+static void happen(struct bw_agent *agent, enum bw_agent_event_kind kind, const char *text)
+{
+    bw_agent_happen(agent, &(struct bw_agent_event){.kind = kind, .text = text});
+}
+
+/* What comes from a connection that was given up is nobody's. */
+static void on_connected(struct bw_unix_connection *connection, void *user)
+{
+    struct bw_agent *agent = user;
+
+    if (connection == agent->guard)
+        happen(agent, BW_AGENT_EVENT_GUARD_CONNECTED, NULL);
+}
+
+static void pass_crash_point(enum bw_guard_message_kind kind)
+{
+    if (kind == BW_GUARD_MESSAGE_ARMED)
+        BW_CRASH_POINT(AGENT_ON_ARMED);
+    if (kind == BW_GUARD_MESSAGE_RUN_ENDED)
+        BW_CRASH_POINT(AGENT_ON_RUN_ENDED);
+    if (kind == BW_GUARD_MESSAGE_EPOCH_ENDED)
+        BW_CRASH_POINT(AGENT_ON_EPOCH_ENDED);
+    if (kind == BW_GUARD_MESSAGE_FENCE_BEGUN)
+        BW_CRASH_POINT(AGENT_ON_FENCE_BEGUN);
+}
+
+static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,
+                       void *user)
+{
+    struct bw_agent *agent = user;
+    struct bw_guard_message message;
+    struct bw_diag diag = {0};
+
+    if (connection != agent->guard)
+        return;
+    if (bw_guard_message_decode(data, size, &message, &diag) != BW_OK) {
+        happen(agent, BW_AGENT_EVENT_GUARD_GARBLED, diag.text);
+        return;
+    }
+    pass_crash_point(message.kind);
+    bw_agent_happen(
+        agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_MESSAGE, .message = &message});
+}
+
+static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
+                      const struct bw_diag *diag, void *user)
+{
+    struct bw_agent *agent = user;
+
+    if (connection != agent->guard)
+        return;
+    agent->guard = NULL;
+    happen(agent, BW_AGENT_EVENT_GUARD_CLOSED,
+           err == BW_OK ? "it closed the connection" : diag->text);
+}
+
+static const struct bw_unix_events events = {
+    .on_connected = on_connected, .on_message = on_message, .on_closed = on_closed};
+
+/* ---- speaking -------------------------------------------------------------------------------- */
+
+BW_MUST_CHECK static enum bw_err guard_link_connect(struct bw_agent *agent, struct bw_diag *diag)
+{
+    return bw_unix_connect(&agent->loop, agent->config->guard_socket, &events, agent, &agent->guard,
+                           diag);
+}
+
+static void send_now(struct bw_agent *agent, const struct bw_guard_message *message)
+{
+    uint8_t bytes[BW_GUARD_MESSAGE_BYTES_MAX];
+    struct bw_diag diag = {0};
+    size_t size;
+    enum bw_err err = bw_guard_message_encode(message, bytes, sizeof bytes, &size, &diag);
+
+    if (err == BW_OK)
+        err = bw_unix_send(agent->guard, bytes, size, &diag);
+    if (err == BW_OK)
+        return;
+    bw_log_error(&agent->log, "guard.unsent", "group=%s error=%s", message->group,
+                 bw_log_quote(diag.text));
+    bw_unix_close(agent->guard); /* on_closed follows: a guard that misses a word is lost */
+}
+
+/* BW_ERR_BUSY: an arm, and the guard has not read what was sent before. */
+BW_MUST_CHECK static enum bw_err guard_link_send(struct bw_agent *agent, const struct bw_guard_message *message)
+{
+    const bool is_arm = message->kind == BW_GUARD_MESSAGE_ARM;
+    const bool is_run = message->kind == BW_GUARD_MESSAGE_RUN &&
+                        (message->run.action == BW_ACTION_START ||
+                         message->run.action == BW_ACTION_STOP);
+
+    if (is_arm && bw_unix_queued_bytes(agent->guard) > ARM_QUEUE_BYTES_MAX)
+        return BW_ERR_BUSY;
+    if (is_arm)
+        BW_CRASH_POINT(AGENT_BEFORE_ARM);
+    if (is_run)
+        BW_CRASH_POINT(AGENT_BEFORE_RUN);
+    if (message->kind == BW_GUARD_MESSAGE_END)
+        BW_CRASH_POINT(AGENT_BEFORE_END);
+    send_now(agent, message);
+    if (is_arm)
+        BW_CRASH_POINT(AGENT_AFTER_ARM);
+    if (is_run)
+        BW_CRASH_POINT(AGENT_AFTER_RUN);
+    return BW_OK;
+}
+
+static void guard_link_close(struct bw_agent *agent)
+{
+    struct bw_unix_connection *connection = agent->guard;
+
+    agent->guard = NULL;
+    if (connection != NULL)
+        bw_unix_close(connection);
 }

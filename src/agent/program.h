@@ -1,10 +1,10 @@
 /* program.h - a running agent: what its files share.
  *
  *   program.c    life: open, signals, close           reload.c     SIGHUP, changed certificates
- *   groups.c     what drives the machine: its clocks, what it asks for, its groups
- *   exchanges.c  syncs and polls over HTTPS           guard_link.c messages over the guard's socket
- *   store.c      the state directory                  saves.c      the state on its way to the disk
- *   mirrors.c    the guard's mirrors, read            step_log.c      what happened, as log lines
+ *   groups.c     what drives the machine: its clocks, what it asks for, its groups; syncs and polls over HTTPS, and
+ *                messages over the guard's socket
+ *   store.c      the state directory and the boot, saves, the guard's mirrors
+ *   step_log.c   what happened, as log lines
  *   own_fence.c  the fence without the guard          own_units.c  the units that it ends
  *   persons.c    a person at this machine: override
  *   second.c     what a second enforcer asks
@@ -79,28 +79,10 @@ bool bw_agent_store_has_room(const struct bw_agent_store *store,
                              const struct bw_site_config *config);
 /* The entry of `group`, made if there is none, once there is room. Good as long as the store. */
 struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group);
-/* All of it as bytes for the disk. */
-BW_MUST_CHECK enum bw_err bw_agent_store_encode(const struct bw_agent_state *state,
-                                                uint8_t *buffer, size_t *out_size,
-                                                struct bw_diag *diag);
-/* Such bytes to the disk, which may hang: not on the loop. BW_ERR_UNKNOWN: the process must end. */
-BW_MUST_CHECK enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes,
-                                               size_t size, struct bw_diag *diag);
 /* Likewise the list of members: nothing rests on what becomes of it. */
-BW_MUST_CHECK enum bw_err bw_agent_store_write_members(int dir, const char *file,
-                                                       const uint8_t *bytes, size_t size,
-                                                       struct bw_diag *diag);
 void bw_agent_store_close(struct bw_agent_store *store);
 
-/* ---- boot.c ---------------------------------------------------------------------------------- */
-
-/* The boot of the site in which this agent runs; makes run_dir where there is none. */
-BW_MUST_CHECK enum bw_err bw_agent_boot_find(const struct bw_site_config *config,
-                                             const struct bw_agent_state *state,
-                                             struct bw_id kernel_boot_id, struct bw_id *out_boot_id,
-                                             struct bw_diag *diag);
-
-/* ---- saves.c, mirrors.c: what may hang, on threads of their own (3.4) ----------------------- */
+/* ---- store.c, store.c: what may hang, on threads of their own (3.4) ----------------------- */
 
 BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state);
@@ -108,12 +90,7 @@ void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *s
 void bw_agent_keep_members(struct bw_agent *agent, const struct bw_kept_members *members);
 BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
 #define BW_AGENT_MIRRORS_PATH_BYTES 512
-/* RUN_DIR/SITE-guard, where the guard's mirrors are. False if run_dir is too long. */
-bool bw_agent_mirrors_path(const struct bw_site_config *config, char out_path[BW_AGENT_MIRRORS_PATH_BYTES]);
 /* The guard's mirror of `group`; `dir`: RUN_DIR/SITE-guard. */
-BW_MUST_CHECK enum bw_err bw_agent_mirror_load(int dir, const char *group,
-                                               struct bw_guard_mirror_file *out_file,
-                                               struct bw_diag *diag);
 void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count);
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
@@ -244,15 +221,7 @@ bool bw_agent_units_are(const struct bw_agent_served *served, const struct bw_gr
 void bw_agent_units_close(struct bw_agent *agent);
 void bw_agent_units_free(struct bw_agent *agent); /* after the loop */
 
-/* ---- guard_link.c ---------------------------------------------------------------------------- */
-
-BW_MUST_CHECK enum bw_err bw_guard_link_connect(struct bw_agent *agent, struct bw_diag *diag);
-/* BW_ERR_BUSY: an arm, and the guard has not read what was sent before. */
-BW_MUST_CHECK enum bw_err bw_guard_link_send(struct bw_agent *agent,
-                                             const struct bw_guard_message *message);
-void bw_guard_link_close(struct bw_agent *agent);
-
-/* ---- exchanges.c ----------------------------------------------------------------------------- */
+/* ---- groups.c ----------------------------------------------------------------------------- */
 
 /* By the machine's number of the witness. */
 struct bw_agent_caller {
@@ -260,14 +229,6 @@ struct bw_agent_caller {
     uint32_t witness;
     struct bw_http_exchange *poll; /* NULL: none under way */
 };
-BW_MUST_CHECK enum bw_err bw_agent_use_witness(struct bw_agent *agent, uint32_t witness,
-                                               const char *address);
-BW_MUST_CHECK enum bw_err bw_agent_make_sync(struct bw_agent *agent, struct bw_sync *sync);
-BW_MUST_CHECK enum bw_err bw_agent_send_sync(struct bw_agent *agent, uint32_t witness,
-                                             uint32_t limit_ms, struct bw_diag *diag);
-BW_MUST_CHECK enum bw_err bw_agent_poll(struct bw_agent *agent, uint32_t witness, uint64_t after,
-                                        uint32_t limit_ms, struct bw_diag *diag);
-void bw_agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
 
 /* ---- reload.c -------------------------------------------------------------------------------- */
 

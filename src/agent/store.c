@@ -1,9 +1,12 @@
+/* What an agent keeps, and reads: its state directory and the boot that this is (3.7), saves, the mirrors of its guard. */
 #include "program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
@@ -13,6 +16,22 @@
 #include <breakwater/os/random.h>
 #include <breakwater/os/state_dir.h>
 #include <breakwater/sys/clock.h>
+
+static enum bw_err agent_store_encode(const struct bw_agent_state *state,
+                                      uint8_t *buffer, size_t *out_size,
+                                      struct bw_diag *diag);
+static enum bw_err agent_store_write(int dir, const char *file, const uint8_t *bytes,
+                                     size_t size, struct bw_diag *diag);
+static enum bw_err agent_boot_find(const struct bw_site_config *config,
+                                   const struct bw_agent_state *state,
+                                   struct bw_id kernel_boot_id, struct bw_id *out_boot_id,
+                                   struct bw_diag *diag);
+static bool agent_mirrors_path(const struct bw_site_config *config, char out_path[BW_AGENT_MIRRORS_PATH_BYTES]);
+static enum bw_err agent_mirror_load(int dir, const char *group,
+                                     struct bw_guard_mirror_file *out_file,
+                                     struct bw_diag *diag);
+
+/* ---- the state directory ---- */
 
 static const struct bw_durable_kind state_kind = {
     .magic = BW_AGENT_STATE_MAGIC, .version = BW_AGENT_STATE_VERSION, .oldest = BW_DURABLE_OLDEST};
@@ -74,10 +93,10 @@ static enum bw_err set_aside(struct bw_agent_store *store, struct bw_log *log, c
 static enum bw_err save_now(struct bw_agent_store *store, struct bw_diag *diag)
 {
     size_t size;
-    enum bw_err err = bw_agent_store_encode(&store->state, store->buffer, &size, diag);
+    enum bw_err err = agent_store_encode(&store->state, store->buffer, &size, diag);
 
     if (err == BW_OK)
-        err = bw_agent_store_write(store->dir, store->file, store->buffer, size, diag);
+        err = agent_store_write(store->dir, store->file, store->buffer, size, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->path);
 }
 
@@ -115,7 +134,7 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
     if (err != BW_OK && err != BW_ERR_NOT_FOUND)
         return err;
     was_found = err == BW_OK;
-    err = bw_agent_boot_find(config, &store->state, kernel_boot_id, &store->boot_id, diag);
+    err = agent_boot_find(config, &store->state, kernel_boot_id, &store->boot_id, diag);
     if (err != BW_OK)
         return err;
     if (was_found) {
@@ -234,14 +253,16 @@ struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const 
     return served;
 }
 
-enum bw_err bw_agent_store_encode(const struct bw_agent_state *state, uint8_t *buffer,
-                                  size_t *out_size, struct bw_diag *diag)
+/* All of it as bytes for the disk. */
+BW_MUST_CHECK static enum bw_err agent_store_encode(const struct bw_agent_state *state, uint8_t *buffer,
+                                                       size_t *out_size, struct bw_diag *diag)
 {
     return bw_agent_state_encode(state, buffer, BW_AGENT_STATE_BYTES_MAX, out_size, diag);
 }
 
-enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes, size_t size,
-                                 struct bw_diag *diag)
+/* Such bytes to the disk, which may hang: not on the loop. BW_ERR_UNKNOWN: the process must end. */
+BW_MUST_CHECK static enum bw_err agent_store_write(int dir, const char *file, const uint8_t *bytes, size_t size,
+                                                      struct bw_diag *diag)
 {
     enum bw_err err;
 
@@ -251,8 +272,289 @@ enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes
     return err;
 }
 
-enum bw_err bw_agent_store_write_members(int dir, const char *file, const uint8_t *bytes,
-                                         size_t size, struct bw_diag *diag)
+BW_MUST_CHECK static enum bw_err agent_store_write_members(int dir, const char *file, const uint8_t *bytes,
+                                                              size_t size, struct bw_diag *diag)
 {
     return bw_durable_save(dir, file, &members_kind, bytes, size, diag);
+}
+
+/* ---- the boot ---- */
+
+/* Which boot of its site this agent runs in (3.7): one of the kernel, in one run_dir. */
+
+static enum bw_err look_at(const char *path, struct bw_run_dir *out_run_dir, struct bw_diag *diag)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return bw_diag_errno(diag, errno, "run_dir: make %s", path);
+    if (stat(path, &st) != 0)
+        return bw_diag_errno(diag, errno, "run_dir: look at %s", path);
+    *out_run_dir = (struct bw_run_dir){.device = st.st_dev, .inode = st.st_ino};
+    return BW_OK;
+}
+
+static bool goes_on(const struct bw_site_config *config, const struct bw_agent_state *state,
+                    struct bw_id kernel_boot_id)
+{
+    char path[BW_AGENT_MIRRORS_PATH_BYTES];
+    const int dir = agent_mirrors_path(config, path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    struct bw_guard_mirror_file mirror;
+    bool found = false;
+
+    for (uint32_t i = 0; i < state->group_count && dir >= 0 && !found; i++)
+        found = agent_mirror_load(dir, state->groups[i].name, &mirror, NULL) == BW_OK &&
+                bw_agent_state_goes_on(state, &state->groups[i], kernel_boot_id, &mirror);
+    if (dir >= 0)
+        (void)close(dir); /* only read from */
+    return found;
+}
+
+/* The boot of the site in which this agent runs; makes run_dir where there is none. */
+BW_MUST_CHECK static enum bw_err agent_boot_find(const struct bw_site_config *config, const struct bw_agent_state *state,
+                                                    struct bw_id kernel_boot_id, struct bw_id *out_boot_id, struct bw_diag *diag)
+{
+    struct bw_run_dir run_dir;
+    const enum bw_err err = look_at(config->run_dir, &run_dir, diag);
+
+    if (err != BW_OK)
+        return err;
+    *out_boot_id = goes_on(config, state, kernel_boot_id) ? kernel_boot_id
+                                                          : bw_agent_boot_id(kernel_boot_id, &run_dir);
+    return BW_OK;
+}
+
+/* ---- saves ---- */
+
+/* The worker's, without a pointer to anything else: where the disk hangs, the thread outlives all. */
+struct job {
+    int dir;
+    char file[BW_NAME_MAX + 8];
+    char path[512];
+    size_t size;
+    enum bw_err err;
+    struct bw_diag diag;
+    uint8_t bytes[]; /* BW_AGENT_STATE_BYTES_MAX */
+};
+
+/* On the thread. */
+static void write_job(void *of)
+{
+    struct job *job = of;
+
+    job->err = agent_store_write(job->dir, job->file, job->bytes, job->size, &job->diag);
+    if (job->err != BW_OK)
+        job->err = bw_diag_wrap(&job->diag, job->err, "%s", job->path);
+}
+
+/* ---- on the loop ----------------------------------------------------------------------------- */
+
+void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state)
+{
+    struct job *job = bw_worker_job(agent->disk);
+
+    /* It always fits: so says the assertion beside its limit. */
+    BW_ASSERT(agent_store_encode(state, job->bytes, &job->size, &job->diag) == BW_OK);
+    bw_worker_begin(agent->disk, write_job);
+}
+
+static void on_done(void *of, void *user)
+{
+    struct bw_agent *agent = user;
+    const struct job *job = of;
+
+    if (job->err != BW_OK)
+        bw_log_error(&agent->log, "state.unsaved",
+                     "error=%s does=\"no renewal, start or release rests on it\"",
+                     bw_log_quote(job->diag.text));
+    bw_agent_happen(agent,
+                    &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SAVED, .err = job->err});
+}
+
+/* ---- the list of members ---------------------------------------------------------------------- */
+
+struct members_job {
+    int dir;
+    char file[BW_NAME_MAX + sizeof BW_KEPT_MEMBERS_SUFFIX];
+    size_t size;
+    enum bw_err err;
+    struct bw_diag diag;
+    uint8_t bytes[BW_KEPT_MEMBERS_BYTES_MAX];
+};
+
+/* On the thread. */
+static void write_members(void *of)
+{
+    struct members_job *job = of;
+
+    job->err = agent_store_write_members(job->dir, job->file, job->bytes, job->size, &job->diag);
+}
+
+void bw_agent_keep_members(struct bw_agent *agent, const struct bw_kept_members *members)
+{
+    struct members_job *job = bw_worker_job(agent->keeper);
+
+    /* It was read out of an answer, whose bounds are the same. */
+    BW_ASSERT(bw_kept_members_encode(members, job->bytes, sizeof job->bytes, &job->size,
+                                     &job->diag) == BW_OK);
+    bw_worker_begin(agent->keeper, write_members);
+}
+
+static void on_members_done(void *of, void *user)
+{
+    struct bw_agent *agent = user;
+    const struct members_job *job = of;
+
+    if (job->err != BW_OK)
+        bw_log_warn(&agent->log, "members.unkept",
+                    "file=%s error=%s does=\"tries again; after a restart the witnesses of the site "
+                    "file are asked\"",
+                    job->file, bw_log_quote(job->diag.text));
+    bw_agent_happen(agent,
+                    &(struct bw_agent_event){.kind = BW_AGENT_EVENT_MEMBERS_KEPT, .err = job->err});
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static enum bw_err open_keeper(struct bw_agent *agent, struct bw_diag *diag)
+{
+    struct members_job *job;
+    const enum bw_err err = bw_worker_open(&agent->keeper, &agent->loop, sizeof *job, NULL,
+                                           on_members_done, agent, diag);
+
+    if (err != BW_OK)
+        return err;
+    job = bw_worker_job(agent->keeper);
+    job->dir = agent->store.dir;
+    memcpy(job->file, agent->store.members_file, sizeof job->file);
+    return BW_OK;
+}
+
+enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag)
+{
+    struct job *job;
+    const enum bw_err err =
+        bw_worker_open(&agent->disk, &agent->loop, sizeof *job + BW_AGENT_STATE_BYTES_MAX,
+                       NULL, on_done, agent, diag);
+
+    if (err != BW_OK)
+        return err;
+    job = bw_worker_job(agent->disk);
+    job->dir = agent->store.dir;
+    memcpy(job->file, agent->store.file, sizeof job->file);
+    memcpy(job->path, agent->store.path, sizeof job->path);
+    return open_keeper(agent, diag);
+}
+
+/* ---- the guard's mirrors ---- */
+
+/* The guard's mirrors, read beside the loop: a file system that hangs holds up this thread and nobody else.
+ * Design 3.4. */
+
+/* The guard's mirror of one group: RUN_DIR/SITE-guard/GROUP.mirror. */
+static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
+                                                   .version = BW_GUARD_MIRROR_VERSION,
+                                                   .oldest = BW_DURABLE_OLDEST};
+
+struct reading {
+    uint32_t number; /* of the group */
+    char group[BW_NAME_MAX + 1];
+    enum bw_err err;
+    struct bw_diag diag;
+    struct bw_guard_mirror_file file;
+};
+/* The worker's, without a pointer to anything else: where the file system hangs, the thread outlives all. */
+struct mirrors_job {
+    char path[BW_AGENT_MIRRORS_PATH_BYTES];
+    uint32_t count;
+    struct reading readings[BW_SITE_GROUPS_MAX];
+};
+
+/* ---- on the thread --------------------------------------------------------------------------- */
+
+BW_MUST_CHECK static enum bw_err agent_mirror_load(int dir, const char *group, struct bw_guard_mirror_file *out_file,
+                                                      struct bw_diag *diag)
+{
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    char name[BW_NAME_MAX + 16];
+    size_t size;
+    uint32_t version;
+    enum bw_err err;
+
+    (void)snprintf(name, sizeof name, "%s" BW_GUARD_MIRROR_SUFFIX, group); /* a name: fits */
+    err = bw_durable_load(dir, name, &mirror_kind, bytes, sizeof bytes, &size, &version, diag);
+    return err == BW_OK ? bw_guard_mirror_decode(bytes, size, out_file, diag) : err;
+}
+
+static void read_all(void *of)
+{
+    struct mirrors_job *mirrors_job = of;
+    const int dir = open(mirrors_job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int os_errno = errno;
+
+    for (uint32_t i = 0; i < mirrors_job->count; i++) {
+        struct reading *reading = &mirrors_job->readings[i];
+
+        reading->diag = (struct bw_diag){0};
+        reading->err = dir < 0 ? bw_diag_errno(&reading->diag, os_errno, "open %s", mirrors_job->path)
+                               : agent_mirror_load(dir, reading->group, &reading->file,
+                                                      &reading->diag);
+    }
+    if (dir >= 0)
+        (void)close(dir); /* only read from */
+}
+
+/* ---- on the loop ----------------------------------------------------------------------------- */
+
+void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count)
+{
+    struct mirrors_job *mirrors_job = bw_worker_job(agent->mirrors);
+
+    mirrors_job->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct reading *reading = &mirrors_job->readings[i];
+
+        reading->number = groups[i];
+        (void)bw_copy_text(reading->group, sizeof reading->group,
+                           agent->served[groups[i]].config->name); /* a name: fits */
+    }
+    bw_worker_begin(agent->mirrors, read_all);
+}
+
+static void on_read(void *of, void *user)
+{
+    const struct mirrors_job *mirrors_job = of;
+    struct bw_agent_mirror_reading readings[BW_SITE_GROUPS_MAX];
+
+    for (uint32_t i = 0; i < mirrors_job->count; i++)
+        readings[i] = (struct bw_agent_mirror_reading){.group = mirrors_job->readings[i].number,
+                                                       .err = mirrors_job->readings[i].err,
+                                                       .text = mirrors_job->readings[i].diag.text,
+                                                       .file = &mirrors_job->readings[i].file};
+    bw_agent_happen(user, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_MIRRORS_READ,
+                                                   .readings = readings,
+                                                   .reading_count = mirrors_job->count});
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* RUN_DIR/SITE-guard, where the guard's mirrors are. False if run_dir is too long. */
+static bool agent_mirrors_path(const struct bw_site_config *config, char out_path[BW_AGENT_MIRRORS_PATH_BYTES])
+{
+    const int length = snprintf(out_path, BW_AGENT_MIRRORS_PATH_BYTES, "%s/%s-guard", config->run_dir, config->site);
+
+    return length > 0 && length < BW_AGENT_MIRRORS_PATH_BYTES;
+}
+
+enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag)
+{
+    struct mirrors_job *mirrors_job;
+    const enum bw_err err = bw_worker_open(&agent->mirrors, &agent->loop, sizeof *mirrors_job, NULL,
+                                           on_read, agent, diag);
+
+    if (err != BW_OK)
+        return err;
+    mirrors_job = bw_worker_job(agent->mirrors);
+    return agent_mirrors_path(agent->config, mirrors_job->path) ? BW_OK
+                                                           : bw_diag_set(diag, BW_ERR_LIMIT, "run_dir is too long");
 }

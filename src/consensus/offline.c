@@ -5,7 +5,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/consensus/vote_store.h>
 
-#include "snapshot_file.h"
+#include "segment.h"
 
 static void on_stop(void *user, enum bw_stop why, const char *message)
 {

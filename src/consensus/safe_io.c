@@ -1,3 +1,4 @@
+/* What stands between libraft and its disk and network: the rules are at the head of safe_io.h. lint: a machine. */
 #include <breakwater/consensus/safe_io.h>
 
 #include <inttypes.h>
@@ -9,12 +10,311 @@
 
 #include <breakwater/base/assert.h>
 
-#include "safe_commit.h"
-#include "safe_load.h"
-#include "safe_log.h"
-#include "safe_message.h"
-#include "safe_peers.h"
-#include "safe_roll.h"
+#include "safe_internal.h"
+
+/* ---- peers ---- */
+
+#define ANSWERED_LATELY_MS 2000
+
+struct bw_safe_io_peer *bw_safe_peers_find(struct bw_safe_io *safe, raft_id id)
+{
+    for (unsigned i = 0; i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == id)
+            return &safe->peers[i];
+    }
+    return NULL;
+}
+
+struct bw_safe_io_peer *bw_safe_peers_want(struct bw_safe_io *safe, raft_id id)
+{
+    struct bw_safe_io_peer *peer = bw_safe_peers_find(safe, id);
+
+    for (unsigned i = 0; peer == NULL && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == 0)
+            peer = &safe->peers[i];
+    }
+    for (unsigned i = 0; peer == NULL && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].sends == 0)
+            peer = &safe->peers[i];
+    }
+    if (peer != NULL && peer->id != id)
+        *peer = (struct bw_safe_io_peer){.id = id};
+    return peer;
+}
+
+raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer)
+{
+    for (unsigned i = 0; peer != 0 && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == peer)
+            return safe->peers[i].last_contact_ms;
+    }
+    return 0;
+}
+
+/* ---- L11 -------------------------------------------------------------------------------------- */
+
+bool bw_safe_peer_answers(const struct bw_safe_io_peer *peer, raft_time now_ms)
+{
+    return peer->answered_ms != 0 && now_ms - peer->answered_ms <= ANSWERED_LATELY_MS;
+}
+
+bool bw_safe_peer_count(struct bw_safe_io_peer *peer, uint64_t match, uint64_t commit, bool answers, uint64_t step_ms)
+{
+    const uint64_t limit_ms = peer->is_again ? BW_SAFE_IO_BEHIND_AGAIN_MS : BW_SAFE_IO_BEHIND_MS;
+
+    if (match >= commit || match != peer->match) {
+        peer->match = match;
+        peer->behind_ms = 0;
+        peer->is_behind = false;
+        peer->is_again = false;
+        return false;
+    }
+    if (!answers)
+        return false; /* it is away, or still receives what it was sent: both are another story */
+    peer->behind_ms += step_ms;
+    if (peer->behind_ms < limit_ms || (peer->is_behind && !peer->is_again))
+        return false;
+    peer->is_behind = true;
+    peer->is_again = false;
+    return true;
+}
+
+bool bw_safe_io_is_behind(const struct bw_safe_io *safe, uint64_t peer)
+{
+    for (unsigned i = 0; peer != 0 && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == peer)
+            return safe->peers[i].is_behind;
+    }
+    return false;
+}
+
+void bw_safe_io_tell_again(struct bw_safe_io *safe)
+{
+    for (unsigned i = 0; i < BW_SAFE_IO_PEERS_MAX; i++) {
+        struct bw_safe_io_peer *peer = &safe->peers[i];
+
+        if (!peer->is_behind || peer->is_again)
+            continue;
+        peer->is_again = true;
+        peer->behind_ms = 0;
+    }
+}
+
+/* L11: of a leader, at each tick, `step_ms` after the last. */
+static void safe_peers_watch(struct bw_safe_io *safe, raft_time now_ms, uint64_t step_ms)
+{
+    struct raft *raft = safe->io.data;
+
+    if (raft == NULL || raft_state(raft) != RAFT_LEADER)
+        return;
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        const raft_index commit = raft_commit_index(raft);
+        struct bw_safe_io_peer *peer;
+        raft_index match;
+
+        if (server->id == raft->id || server->role == RAFT_SPARE)
+            continue;
+        peer = bw_safe_peers_want(safe, server->id);
+        if (peer == NULL || raft_match_index(raft, server->id, &match) != 0)
+            continue;
+        if (bw_safe_peer_count(peer, match, commit, bw_safe_peer_answers(peer, now_ms), step_ms) &&
+            safe->config.on_peer_behind != NULL)
+            safe->config.on_peer_behind(safe->config.user, peer->id, match, commit);
+    }
+}
+
+/* ---- the log ---- */
+
+void bw_safe_log_change(struct bw_safe_io *safe, raft_index index)
+{
+    if (safe->change_count == BW_SAFE_IO_CHANGES_MAX) {
+        safe->change_forgotten = safe->changes[0];
+        memmove(safe->changes, safe->changes + 1,
+                (BW_SAFE_IO_CHANGES_MAX - 1) * sizeof safe->changes[0]);
+        safe->change_count--;
+    }
+    safe->changes[safe->change_count++] = index;
+}
+
+static void note_cut(struct bw_safe_io *safe, raft_index index)
+{
+    struct bw_diag diag = {0};
+
+    if (safe->config.store.note_cut(safe->config.store.user, index, &diag) == BW_OK)
+        safe->cut_noted = index;
+    else
+        bw_safe_io_stop(safe, BW_STOP_RESTART, "%s", diag.text);
+}
+
+/* The log is about to lose `index` and what follows: written down before it begins, unless there is
+ * nothing there to be lost. Stops the witness where that fails. Of two that are under way one note could not tell which is how far: then there is none, and a
+ * crash between their steps is taken for damage. */
+static void safe_log_cut(struct bw_safe_io *safe, raft_index index)
+{
+    while (safe->change_count > 0 && safe->changes[safe->change_count - 1] >= index)
+        safe->change_count--;
+    if (safe->change_forgotten >= index)
+        safe->change_forgotten = 0;
+    if (index >= safe->next_index || safe->stopped || safe->config.store.note_cut == NULL)
+        return;
+    safe->cuts++;
+    note_cut(safe, safe->cuts_over + 1 == safe->cuts ? index : 0);
+}
+
+/* Of two that were under way there may be no note: there is one again. */
+static void stop_for_cut(struct bw_safe_io *safe, raft_index index, const char *why)
+{
+    if (safe->cut_noted != index)
+        note_cut(safe, index);
+    bw_safe_io_stop(safe, BW_STOP_RESTART,
+                    "log entries from %llu on could not be removed (%s); stopped before anything was built "
+                    "on it, a restart goes on",
+                    index, why);
+}
+
+/* An append at `first`, asked for after `cuts` truncations, is on disk, and they are over: libraft begins
+ * none before what came earlier is. Stops the witness where the last one has failed (L30), and its note stays.
+ * Call it before anybody hears of the append. */
+static void safe_log_written(struct bw_safe_io *safe, uint64_t cuts, raft_index first)
+{
+    const struct bw_vote_store *store = &safe->config.store;
+    struct bw_diag diag = {0};
+
+    if (cuts <= safe->cuts_over)
+        return;
+    if (store->check_cut != NULL && store->check_cut(store->user, first, &diag) != BW_OK) {
+        stop_for_cut(safe, first, diag.text);
+        return;
+    }
+    safe->cuts_over = cuts;
+    if (safe->cut_noted != 0 && cuts == safe->cuts)
+        note_cut(safe, 0);
+}
+
+/* ---- what is decided ---- */
+
+#define MARK_MS 1000 /* between two that are written down */
+
+/* Returns the term of entry `index`; 0: `index` is below every term that is known. */
+static raft_term term_of(const struct bw_safe_io *safe, raft_index index)
+{
+    for (unsigned i = safe->term_count; i > 0; i--)
+        if (safe->terms[i - 1].index <= index)
+            return safe->terms[i - 1].term;
+    return 0;
+}
+
+void bw_safe_commit_took(struct bw_safe_io *safe, raft_index index, raft_term term)
+{
+    if (safe->term_count > 0 && safe->terms[safe->term_count - 1].term == term)
+        return;
+    if (safe->term_count == BW_SAFE_IO_TERMS_MAX) {
+        memmove(safe->terms, safe->terms + 1, (BW_SAFE_IO_TERMS_MAX - 1) * sizeof safe->terms[0]);
+        safe->term_count--;
+    }
+    safe->terms[safe->term_count++] = (struct bw_commit_mark){.index = index, .term = term};
+}
+
+/* Entries up to `last` are on the disk for good. */
+static void safe_commit_written(struct bw_safe_io *safe, raft_index last)
+{
+    if (last > safe->written)
+        safe->written = last;
+}
+
+static void stop_for_lost(struct bw_safe_io *safe, const char *what, raft_index index, raft_term term)
+{
+    safe->counts.decisions_missed++;
+    bw_safe_io_stop(safe, BW_STOP_PERSON, "the leader %s %llu (term %llu); entry %" PRIu64 " (term %" PRIu64
+                    ") was decided and is on this disk. " BW_DECISIONS_LOST,
+                    what, index, term, safe->mark.index, safe->mark.term);
+}
+
+/* Entry `index` and what follows are to go. False: they were decided; the witness was stopped. */
+static bool safe_commit_cut(struct bw_safe_io *safe, raft_index index)
+{
+    if (index >= safe->next_index)
+        return true; /* as before every append */
+    if (index <= safe->mark.index && !safe->stopped) {
+        stop_for_lost(safe, "removes the entries from", index, safe->durable.term);
+        return false;
+    }
+    while (safe->term_count > 0 && safe->terms[safe->term_count - 1].index >= index)
+        safe->term_count--;
+    if (safe->written >= index)
+        safe->written = index - 1;
+    return true;
+}
+
+/* A leader's snapshot takes the place of the log. False: it lacks what was decided; the witness was stopped. Terms in a log only grow, so one that has the entry of the mark is not of an older term there. */
+static bool safe_commit_install(struct bw_safe_io *safe, raft_index index, raft_term term)
+{
+    if (index >= safe->mark.index && term < safe->mark.term && !safe->stopped) {
+        stop_for_lost(safe, "sends a snapshot of entry", index, term);
+        return false;
+    }
+    safe->term_count = 0;
+    safe->written = 0;
+    bw_safe_commit_took(safe, index, term);
+    return true;
+}
+
+/* Once a tick. */
+static void safe_commit_tick(struct bw_safe_io *safe)
+{
+    const struct bw_vote_store *store = &safe->config.store;
+    const struct raft *raft = safe->io.data;
+    raft_index index;
+    raft_term term;
+
+    if (raft == NULL || safe->ticked_ms < safe->mark_at_ms)
+        return;
+    index = raft_commit_index(raft);
+    if (index > safe->written)
+        index = safe->written; /* a leader may count two others */
+    term = term_of(safe, index);
+    if (index <= safe->mark.index || term == 0)
+        return;
+    safe->mark = (struct bw_commit_mark){.index = index, .term = term};
+    safe->mark_at_ms = safe->ticked_ms + MARK_MS;
+    if (store->note_commit != NULL)
+        store->note_commit(store->user, safe->mark);
+}
+
+/* A log whose next entry is `next`. */
+static bool lacks(const struct bw_safe_io *safe, raft_index next, struct bw_commit_mark mark)
+{
+    const raft_term term = term_of(safe, mark.index);
+
+    return mark.index != 0 && (mark.index >= next || (term != 0 && term != mark.term));
+}
+
+bool bw_safe_io_lacks_entry(const struct bw_safe_io *safe, struct bw_commit_mark mark)
+{
+    return lacks(safe, safe->next_index, mark);
+}
+
+bool bw_safe_commit_judge(struct bw_safe_io *safe, raft_index last, struct bw_diag *diag)
+{
+    const struct bw_vote_store *store = &safe->config.store;
+    struct bw_commit_mark mark = {0};
+
+    if (store->load_commit != NULL)
+        mark = store->load_commit(store->user);
+    safe->mark = mark;
+    safe->written = last;
+    if (!lacks(safe, last + 1, mark))
+        return true;
+    safe->counts.decisions_missed++;
+    (void)bw_diag_set(diag, BW_ERR_CORRUPT,
+                      "the log ends with entry %llu, or has another one of term %llu in place of entry %" PRIu64
+                      " (term %" PRIu64 "), which was decided and was on this disk",
+                      last, term_of(safe, mark.index), mark.index, mark.term);
+    return false;
+}
+
+/* ---- the methods of raft_io ---- */
 
 /* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
  * waited an hour for its disk. */
@@ -176,8 +476,8 @@ static void safe_tick(struct raft_io *io)
     watch_room(safe, step_ms);
     if (safe->stopped)
         return;
-    bw_safe_commit_tick(safe);
-    bw_safe_peers_watch(safe, now_ms, step_ms);
+    safe_commit_tick(safe);
+    safe_peers_watch(safe, now_ms, step_ms);
     bw_safe_roll_forget_leader(safe, now_ms);
     safe->on_tick(io);
 }
@@ -300,9 +600,9 @@ static void on_append_done(struct raft_io_append *inner, int status)
         status = RAFT_CANCELED;
     }
     if (status == 0 && begin_log(safe) && !safe->stopped) {
-        bw_safe_log_written(safe, cuts, first);
+        safe_log_written(safe, cuts, first);
         if (cuts == safe->cuts)
-            bw_safe_commit_written(safe, last);
+            safe_commit_written(safe, last);
     }
     outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
 }
@@ -352,9 +652,9 @@ static int safe_truncate(struct raft_io *io, raft_index index)
     struct bw_safe_io *safe = safe_of(io);
     int rv;
 
-    if (!bw_safe_commit_cut(safe, index))
+    if (!safe_commit_cut(safe, index))
         return 0;
-    bw_safe_log_cut(safe, index);
+    safe_log_cut(safe, index);
     if (safe->stopped)
         return 0;
     rv = safe->backend.truncate(io, index);
@@ -375,7 +675,7 @@ static void on_put_done(struct raft_io_snapshot_put *inner, int status)
     struct raft_io_snapshot_put *outer = put->outer;
 
     if (status == 0)
-        bw_safe_commit_written(safe, put->installed);
+        safe_commit_written(safe, put->installed);
     free(put);
     safe->puts.stalled_ms = 0;
     safe->appends.stalled_ms = 0; /* of those that have waited behind it */
@@ -438,7 +738,7 @@ static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
     safe->put_bytes = bw_safe_io_snapshot_bytes(snapshot);
     safe->is_install = is_install;
     safe->put_rests_until_ms = 0;
-    if (is_install && bw_safe_commit_install(safe, snapshot->index, snapshot->term)) {
+    if (is_install && safe_commit_install(safe, snapshot->index, snapshot->term)) {
         safe->change_count = 0;
         safe->change_forgotten = 0;
         safe->next_index = snapshot->index + 1;

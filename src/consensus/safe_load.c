@@ -1,12 +1,8 @@
-#include "safe_load.h"
+#include "safe_internal.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "safe_commit.h"
-#include "safe_log.h"
-#include "safe_roll.h"
 
 void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count)
 {

@@ -1,4 +1,4 @@
-#include "safe_message.h"
+#include "safe_internal.h"
 
 #include <limits.h>
 

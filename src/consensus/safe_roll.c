@@ -1,4 +1,4 @@
-#include "safe_roll.h"
+#include "safe_internal.h"
 
 #include <breakwater/consensus/fsm.h>
 #include <breakwater/consensus/roll.h>

@@ -1,17 +1,32 @@
 /* The life of a guard: start, signals, end. */
 #include "program.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/sys/own_process.h>
+#include <breakwater/sys/reach.h>
+
+static void guard_caretake(const struct bw_site_config *config, bool with_others);
+static void guard_program_look_at(struct bw_guard_program *program, const char *group);
+static void guard_program_look_at_all(struct bw_guard_program *program, int dir, const char *suffix);
+static void guard_program_free_forgotten(struct bw_guard_program *program);
+
+/* ---- life ---- */
 
 #define FILES_OWN 128 /* sockets, directories, the enforcer */
 
@@ -223,14 +238,14 @@ static void look_at(struct bw_guard_program *program)
         open_named(program);
         break;
     case BW_OPENING_FORGOTTEN:
-        bw_guard_program_look_at_all(program, program->store.state_dir, BW_GUARD_MEMORY_SUFFIX);
+        guard_program_look_at_all(program, program->store.state_dir, BW_GUARD_MEMORY_SUFFIX);
         break;
     case BW_OPENING_UNLOADED:
         for (uint32_t i = 0; i < program->config->group_count; i++)
-            bw_guard_program_look_at(program, program->config->groups[i].name);
+            guard_program_look_at(program, program->config->groups[i].name);
         break;
     case BW_OPENING_MIRRORS:
-        bw_guard_program_look_at_all(program, program->store.mirror_dir, BW_GUARD_MIRROR_SUFFIX);
+        guard_program_look_at_all(program, program->store.mirror_dir, BW_GUARD_MIRROR_SUFFIX);
         break;
     case BW_OPENING_READY:
     case BW_OPENING_NOTHING:
@@ -238,7 +253,8 @@ static void look_at(struct bw_guard_program *program)
     }
 }
 
-bool bw_guard_program_open_groups(struct bw_guard_program *program, bool is_caretaker)
+/* All that are to be guarded as it begins. False: none could be. */
+BW_MUST_CHECK static bool guard_program_open_groups(struct bw_guard_program *program, bool is_caretaker)
 {
     struct bw_guard_opening *opening = &program->opening;
 
@@ -273,7 +289,8 @@ static void on_reader_failed(int os_errno, void *user)
                 bw_log_quote(strerror(os_errno)));
 }
 
-enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_diag *diag)
+/* Runner, signals, threads: what places need. */
+BW_MUST_CHECK static enum bw_err guard_program_equip(struct bw_guard_program *program, struct bw_diag *diag)
 {
     enum bw_err err;
 
@@ -312,12 +329,12 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     if (err == BW_OK)
         begin_machine(program);
     if (err == BW_OK)
-        err = bw_guard_program_equip(program, diag);
+        err = guard_program_equip(program, diag);
     if (err == BW_OK)
         err = bw_guard_reload_open(program, diag);
     if (err != BW_OK)
         return err;
-    if (!bw_guard_program_open_groups(program, false))
+    if (!guard_program_open_groups(program, false))
         return bw_diag_set(diag, program->opening.failed, "a group could not be loaded, see above");
     bw_guard_enforcer_open(program);
     err = bw_guard_agents_listen(program, diag);
@@ -335,12 +352,12 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     return BW_OK;
 }
 
-void bw_guard_program_free(struct bw_guard_program *program)
+static void guard_program_free(struct bw_guard_program *program)
 {
     for (uint32_t i = 0; i < program->group_count; i++)
         bw_guard_group_free(program->groups[i]);
     free(program->groups);
-    bw_guard_program_free_forgotten(program);
+    guard_program_free_forgotten(program);
     if (!program->is_at_work) /* else all ends with the process, whenever the disk answers */
         bw_guard_store_unlock(&program->store);
     if (!program->is_at_work && !program->is_reading)
@@ -350,7 +367,7 @@ void bw_guard_program_free(struct bw_guard_program *program)
     free(program);
 }
 
-struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
+static struct bw_guard_program *guard_program_make(struct bw_site_config *config)
 {
     static const struct bw_guard_identity nobody; /* until the state is read, and for a caretaker */
     struct bw_guard_program *program = calloc(1, sizeof *program);
@@ -365,9 +382,10 @@ struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
     return program;
 }
 
-enum bw_daemon_end bw_guard_program_turn(struct bw_guard_program *program,
-                                         enum bw_err (*begin)(struct bw_guard_program *program,
-                                                              struct bw_diag *diag))
+/* Runs `program` on its loop until it ends. */
+static enum bw_daemon_end guard_program_turn(struct bw_guard_program *program,
+                                                enum bw_err (*begin)(struct bw_guard_program *program,
+                                                                     struct bw_diag *diag))
 {
     enum bw_daemon_end end = BW_DAEMON_STOPPED;
     struct bw_diag diag = {0};
@@ -396,12 +414,12 @@ enum bw_daemon_end bw_guard_program_run(const char *config_file)
     struct bw_guard_program *program;
 
     if (config != NULL) {
-        program = bw_guard_program_make(config);
+        program = guard_program_make(config);
         program->config_file = config_file;
-        end = bw_guard_program_turn(program, start);
+        end = guard_program_turn(program, start);
         if (end != BW_DAEMON_STOPPED)
             program->config = NULL; /* the caretaker's */
-        bw_guard_program_free(program);
+        guard_program_free(program);
     } else {
         /* Of a file that is refused for what it names, a script say, it is still known whose mirrors are
          * ours. All was said before. */
@@ -410,7 +428,333 @@ enum bw_daemon_end bw_guard_program_run(const char *config_file)
     if (end == BW_DAEMON_STOPPED)
         return end;
     /* What may pass is tried again: it may be the living guard's own site, and no reason to look after others. */
-    bw_guard_caretake(config, end == BW_DAEMON_CONFIG);
+    guard_caretake(config, end == BW_DAEMON_CONFIG);
     bw_site_config_free(config);
     return end;
+}
+
+/* ---- mirrors without a guard ---- */
+
+/* Mirrors whose guard cannot start: its file does not parse, its state cannot be read. What it has armed is
+ * enforced all the same, until it is over; nothing new is. Design 3.4, "mirrors are self-sufficient". */
+
+#define RUN_DIR "/run/breakwater"
+
+/* ---- one directory ----------------------------------------------------------------------------- */
+
+static enum bw_err start_caretaker(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    enum bw_err err = guard_program_equip(program, diag);
+
+    if (err != BW_OK)
+        return err;
+    if (!guard_program_open_groups(program, true)) {
+        program->is_ending = true;
+        return BW_OK;
+    }
+    bw_log_error(
+        &program->log, "guard.enforcing",
+        "site=%s groups=%u error=\"this guard cannot start\" does=\"enforces what is armed in "
+        "its mirrors until it is over, then ends\" next=\"mend what was said, and restart it\"",
+        program->store.site, (unsigned)program->group_count);
+    bw_guard_enforcer_open(program);
+    return BW_OK;
+}
+
+/* One whose guard lives is that guard's, also where that is between two lives: the file may name another one's. `known`:
+ * what it says of it. False: it was told to end before all of it was over. */
+static bool care_for_dir(const char *path, const struct bw_site_config *known, bool is_beside)
+{
+    struct bw_site_config *config = calloc(1, sizeof *config);
+    struct bw_guard_program *program;
+    struct bw_diag diag = {0};
+    bool is_over;
+
+    BW_ASSERT(config != NULL);
+    config->log_level = known != NULL ? known->log_level : BW_LOG_INFO;
+    if (known != NULL)
+        (void)bw_copy_text(config->cluster, sizeof config->cluster, known->cluster);
+    program = guard_program_make(config);
+    program->is_caretaker = true;
+    program->is_beside = is_beside;
+    if (known != NULL)
+        (void)bw_copy_text(program->store.site, sizeof program->store.site, known->site);
+    if (!bw_guard_dirs_await(program, path)) {
+        guard_program_free(program);
+        return true;
+    }
+    if (bw_guard_store_open_mirrors(&program->store, path, &diag) == BW_OK)
+        (void)guard_program_turn(program, start_caretaker);
+    else
+        bw_log_info(&program->log, "mirrors.left", "dir=%s error=%s", bw_log_quote(path),
+                    bw_log_quote(diag.text));
+    is_over = bw_guard_machine_is_over(&program->machine, bw_clock_now());
+    guard_program_free(program);
+    return is_over;
+}
+
+/* ---- which ------------------------------------------------------------------------------------- */
+
+/* Where systemd says that our files in /run are; else where they are by default. */
+static void find_all(struct bw_guard_dirs *found)
+{
+    const char *list = getenv("RUNTIME_DIRECTORY");
+    char copy[4096];
+    char *rest = NULL;
+
+    if (list == NULL || list[0] == '\0' || !bw_copy_text(copy, sizeof copy, list)) {
+        bw_guard_dirs_find(RUN_DIR, found);
+        return;
+    }
+    for (char *dir = strtok_r(copy, ":", &rest); dir != NULL; dir = strtok_r(NULL, ":", &rest))
+        bw_guard_dirs_find(dir, found);
+}
+
+/* Each by a process of its own: a caretaker of several sites is several. */
+static void care_for_others(const struct bw_guard_dirs *found, bool is_beside)
+{
+    for (uint32_t i = 1; i < found->count; i++) {
+        if (fork() != 0)
+            continue;
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        (void)care_for_dir(found->paths[i], NULL, is_beside); /* its end is what is waited for */
+        _exit(0);
+    }
+}
+
+/* Its own first; then the others in its run_dir, whatever their names: the one in the file may be what is wrong. */
+static void find_beside(const struct bw_site_config *config, bool with_others, struct bw_guard_dirs *found)
+{
+    (void)snprintf(found->paths[found->count++], sizeof found->paths[0], "%s/%s" BW_GUARD_DIR_SUFFIX,
+                   config->run_dir, config->site);
+    if (with_others)
+        bw_guard_dirs_find(config->run_dir, found);
+}
+
+/* The mirrors whose guard cannot start: TERM, fence and KILL at their instants, as it would have. Returns when
+ * all are over, or on SIGTERM. `config`: what is known of the site; NULL: the file tells nothing, and all that is
+ * found is taken care of. `with_others`: those of other names in its run_dir too, of which no guard lives. */
+static void guard_caretake(const struct bw_site_config *config, bool with_others)
+{
+    static struct bw_guard_dirs found; /* once a process */
+
+    if (config != NULL)
+        find_beside(config, with_others, &found);
+    else
+        find_all(&found);
+    care_for_others(&found, config != NULL);
+    if (found.count > 0 && access(found.paths[0], F_OK) == 0 &&
+        !care_for_dir(found.paths[0], config, false))
+        return; /* they are told to end, too */
+    while (found.count > 1 && wait(NULL) > 0)
+        continue;
+}
+
+/* ---- groups that no file names ---- */
+
+/* Groups that the file does not name (any more), or whose guard cannot start. Taking one out of the file does not end its lease:
+ * without a guard it would serve on after D. Design 3.2.4, 3.4. */
+
+#define KILL_GRACE_MS 1000
+
+bool bw_guard_file_group(const char *file, const char *suffix, char out_group[BW_NAME_MAX + 1])
+{
+    const size_t length = strlen(file);
+    const size_t ending = strlen(suffix);
+
+    if (length <= ending || length - ending > BW_NAME_MAX ||
+        strcmp(file + length - ending, suffix) != 0)
+        return false;
+    memcpy(out_group, file, length - ending);
+    out_group[length - ending] = '\0';
+    return bw_name_is_valid(out_group);
+}
+
+/* Of the cluster and the site whose mirrors these are: what names its cgroups. */
+static void take_names(struct bw_guard_program *program, const struct bw_guard_reach_file *file)
+{
+    if (program->config->cluster[0] == '\0')
+        (void)bw_copy_text(program->config->cluster, sizeof program->config->cluster,
+                           file->cluster);
+    if (program->store.site[0] == '\0')
+        (void)bw_copy_text(program->store.site, sizeof program->store.site, file->site);
+}
+
+/* By what it is ended, and not by its names alone. */
+static bool is_kept(const struct bw_guard_reach_file *file)
+{
+    return file != NULL && file->script_count > 0;
+}
+
+/* As the file names it; where it does not, its fence is the kill of everything in reach: of that which was `kept`, else of
+ * its cgroup. Takes `kept`, which may be NULL. */
+static struct bw_group_config *unkept(const struct bw_guard_program *program, const char *group,
+                                      struct bw_group_config *kept)
+{
+    const struct bw_group_config *named = bw_site_config_find(program->config, group);
+    struct bw_group_config *config;
+
+    if (named == NULL && kept != NULL)
+        return kept;
+    free(kept);
+    config = calloc(1, sizeof *config);
+    BW_ASSERT(config != NULL);
+    if (named != NULL) {
+        *config = *named; /* a reload replaces both */
+        return config;
+    }
+    (void)bw_copy_text(config->name, sizeof config->name, group);
+    config->enforce = BW_REACH_CGROUP;
+    config->kill_grace_ms = KILL_GRACE_MS;
+    return config;
+}
+
+/* A place for a group, as it was kept. */
+static enum bw_err guard_kept(struct bw_guard_program *program, const char *group,
+                              struct bw_diag *diag)
+{
+    struct bw_group_config **list =
+        realloc(program->forgotten, (program->forgotten_count + 1) * sizeof(struct bw_group_config *));
+    struct bw_group_config *config = NULL;
+    const struct bw_guard_reach_file *file = NULL;
+    struct bw_guard_files files;
+    struct bw_diag why = {0};
+
+    BW_ASSERT(list != NULL);
+    program->forgotten = list;
+    if (bw_guard_reach_config(&program->store, group, &config, &file, &why) == BW_OK)
+        take_names(program, file);
+    if (!is_kept(file)) {
+        bw_log_error(&program->log, "reach.unkept",
+                     "group=%s error=%s does=\"%s\"", group,
+                     bw_log_quote(file != NULL ? "its guard could not keep its scripts" : why.text),
+                     bw_site_config_find(program->config, group) != NULL
+                         ? "it is ended by what the site file names now"
+                         : "no script of it is run: only what is in its reach is killed");
+        config = unkept(program, group, config);
+    }
+    list[program->forgotten_count++] = config;
+    if (program->config->cluster[0] == '\0' || program->store.site[0] == '\0')
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "nothing says of which cluster it is");
+    bw_guard_files_read(&program->store, program->config, config, &files);
+    return bw_guard_program_add(program, config, &files, true, diag);
+}
+
+/* A guard that was killed leaves its groups' cgroups for the next one, which takes those of the groups
+ * that it has. What still runs in one keeps it. */
+static void remove_reach(const struct bw_guard_program *program, const char *group)
+{
+    struct bw_reach reach;
+    char tag[BW_REACH_TAG_BYTES];
+
+    bw_reach_tag(program->config->cluster, program->store.site, tag);
+    if (bw_reach_open(&reach, tag, group, false, NULL) == BW_OK)
+        bw_reach_close(&reach);
+}
+
+static void guard_forgotten(struct bw_guard_program *program, const char *group, bool by_scripts)
+{
+    struct bw_diag diag = {0};
+
+    bw_log_error(&program->log, "group.forgotten",
+                 "group=%s error=\"the site file does not name it, and its lease was not given back\" "
+                 "does=\"it is fenced at its deadline%s\" "
+                 "next=\"name it again, or switch it over or let it go first\"",
+                 group, by_scripts ? ", by the scripts and units that it had" : "");
+    if (guard_kept(program, group, &diag) != BW_OK)
+        bw_log_error(&program->log, "group.unloaded", "group=%s error=%s", group,
+                     bw_log_quote(diag.text));
+}
+
+static void say_unenforced(struct bw_guard_program *program, const char *group,
+                           const struct bw_diag *diag)
+{
+    bw_log_error(&program->log, "mirror.unenforced", "group=%s error=%s", group,
+                 bw_log_quote(diag->text));
+}
+
+static void guard_mirror(struct bw_guard_program *program, const char *group, uint64_t epoch)
+{
+    struct bw_diag diag = {0};
+
+    if (guard_kept(program, group, &diag) != BW_OK)
+        say_unenforced(program, group, &diag);
+    else if (!program->is_caretaker)
+        bw_log_warn(&program->log, "mirror.enforced",
+                    "group=%s epoch=%" PRIu64 " does=\"it is fenced at its deadline; no agent hears of it\"",
+                    group, epoch);
+}
+
+static bool is_reach_kept(const struct bw_guard_program *program, const char *group)
+{
+    struct bw_group_config *config = NULL;
+    const struct bw_guard_reach_file *file = NULL;
+    struct bw_diag diag = {0};
+    bool by_scripts;
+
+    if (bw_guard_reach_config(&program->store, group, &config, &file, &diag) != BW_OK)
+        return false;
+    by_scripts = is_kept(file);
+    free(config);
+    return by_scripts;
+}
+
+/* program.c: what the opening's phase makes of `group`, and of each with a file in `dir` that ends in `suffix`. */
+static void guard_program_look_at(struct bw_guard_program *program, const char *group)
+{
+    const bool is_forgotten = program->opening.phase == BW_OPENING_FORGOTTEN;
+    struct bw_guard_found found;
+    struct bw_diag memory_diag = {0};
+    struct bw_diag mirror_diag = {0};
+
+    if (!bw_guard_opening_looks_at(&program->opening, bw_guard_program_find(program, group) != NULL,
+                                   bw_site_config_find(program->config, group) != NULL))
+        return;
+    bw_guard_store_find(&program->store, group, &found, &memory_diag, &mirror_diag);
+    if (program->is_beside && found.mirror_err == BW_OK &&
+        !bw_guard_found_has_deadline(&found, bw_clock_now()))
+        return; /* another site may serve by the same scripts since: that was said */
+    found.is_reach_kept = is_forgotten && is_reach_kept(program, group);
+    switch (bw_guard_opening_judge(&program->opening, &found)) {
+    case BW_FOUND_LEFT:
+        break;
+    case BW_FOUND_GUARDED:
+        if (is_forgotten)
+            guard_forgotten(program, group, found.is_reach_kept);
+        else
+            guard_mirror(program, group, found.mirror.armed_epoch);
+        break;
+    case BW_FOUND_OVER:
+        remove_reach(program, group);
+        break;
+    case BW_FOUND_UNREADABLE:
+        say_unenforced(program, group, &mirror_diag);
+        break;
+    }
+}
+
+static void guard_program_look_at_all(struct bw_guard_program *program, int dir, const char *suffix)
+{
+    char group[BW_NAME_MAX + 1];
+    const int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (list == NULL) {
+        bw_log_error(&program->log, "state.unlisted", "error=%s", strerror(errno));
+        if (fd >= 0)
+            (void)close(fd); /* only read from */
+        return;
+    }
+    while ((entry = readdir(list)) != NULL)
+        if (bw_guard_file_group(entry->d_name, suffix, group))
+            guard_program_look_at(program, group);
+    (void)closedir(list); /* only read from */
+}
+
+static void guard_program_free_forgotten(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->forgotten_count; i++)
+        free(program->forgotten[i]);
+    free(program->forgotten);
 }

@@ -1,19 +1,19 @@
 /* program.h - a running guard: what its files share.
  *
- *   program.c    life: open, signals, close       reload.c      SIGHUP
- *   guard_group.c      one group: its machine, reach    execute.c   what the machine asks for
- *   run.c        scripts in their slots           agent_link.c  the agents that connect
- *   store.c      memory, mirror, the cluster
- *   step_log.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
- *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
- *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
- *   caretaker.c  mirrors whose guard cannot start   forgotten.c   groups that no file names
- *   mirror_dirs.c  mirrors of other names         shown.c      what it shows to who only looks
- *   steps.c      a start or a stop that is a list of steps
+ *   program.c        life: open, signals, close; groups that no file names; mirrors whose guard cannot start
+ *   reload.c         SIGHUP
+ *   guard_group.c    one group: its machine, reach
+ *   execute.c        what the machine asks for
+ *   run.c, steps.c   scripts in their slots, and lists of steps
+ *   store.c          memory, mirror, the cluster; by what a group is ended
+ *   mirrors.c        mirrors on their way to /run, and those of other names
+ *   agent_link.c     the agents that connect
+ *   enforcer_link.c, relief.c, means.c  the process that kills at D, those of earlier guards, by which descriptors
+ *   step_log.c       what a step did, as log lines
+ *   shown.c          what it shows to who only looks
  *
  * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it
- * begins machine/guard_found.h) decides; nothing here does.
- */
+ * begins machine/guard_found.h) decides; nothing here does. */
 #ifndef BW_GUARD_PROGRAM_H
 #define BW_GUARD_PROGRAM_H
 
@@ -99,11 +99,6 @@ struct bw_guard_files {
 /* May take as long as the disk does. `site`: whose `group` is. */
 void bw_guard_files_read(const struct bw_guard_store *store, const struct bw_site_config *site,
                          const struct bw_group_config *group, struct bw_guard_files *out_files);
-/* By what a group was ended: as its mirror was written with, else its memory. */
-BW_MUST_CHECK enum bw_err bw_guard_store_load_reach(const struct bw_guard_store *store,
-                                                    const char *group,
-                                                    struct bw_guard_reach_file *out_file,
-                                                    struct bw_diag *diag);
 #define BW_GUARD_FILE_NAME_BYTES (BW_NAME_MAX + 16)
 /* By what a group is ended, on its way to a file: written before what it stands beside. */
 struct bw_guard_reach_copy {
@@ -200,7 +195,7 @@ struct bw_guard_group {
     bool are_means_short; /* what ends it cannot all be opened now; has been logged */
     bool are_means_full;  /* there may be more than it can hold; has been logged */
     bool are_paths_full;  /* likewise of its units */
-    uint8_t *reach_bytes;          /* reach_file.c: by what it is ended */
+    uint8_t *reach_bytes;          /* store.c: by what it is ended */
     size_t reach_size;
     bool is_reach_kept;            /* by more than its names */
     uint64_t reach_version;        /* of these bytes, from 1 */
@@ -341,7 +336,7 @@ bool bw_guard_cgroups_make_again(const struct bw_guard_group *group);
 void bw_guard_relief_ask(struct bw_guard_program *program);
 void bw_guard_relief_close(struct bw_guard_program *program);
 
-/* ---- reach_file.c ------------------------------------------------------------------------------ */
+/* ---- store.c ------------------------------------------------------------------------------ */
 
 /* What is kept of `group`'s configuration changes with it. */
 void bw_guard_reach_keep(struct bw_guard_group *group);
@@ -358,14 +353,7 @@ BW_MUST_CHECK enum bw_err bw_guard_reach_config(const struct bw_guard_store *sto
 /* Likewise of a group that is open: without the site file. NULL: it cannot be kept. */
 struct bw_group_config *bw_guard_reach_copy_config(const struct bw_guard_group *group);
 
-/* ---- caretaker.c ------------------------------------------------------------------------------- */
-
-/* The mirrors whose guard cannot start: TERM, fence and KILL at their instants, as it would have. Returns when
- * all are over, or on SIGTERM. `config`: what is known of the site; NULL: the file tells nothing, and all that is
- * found is taken care of. `with_others`: those of other names in its run_dir too, of which no guard lives. */
-void bw_guard_caretake(const struct bw_site_config *config, bool with_others);
-
-/* ---- mirror_dirs.c ------------------------------------------------------------------------------ */
+/* ---- mirrors.c ------------------------------------------------------------------------------ */
 
 #define BW_GUARD_DIR_SUFFIX "-guard" /* after the site's name */
 #define BW_GUARD_DIRS_MAX   16       /* that one guard looks at */
@@ -380,8 +368,6 @@ void bw_guard_dirs_say_unguarded(struct bw_guard_program *program);
 /* Waits for the guard whose mirrors lie in `path`, a directory that may be another site's. True: it is to be opened, since
  * what is armed there is to be enforced, or a guard has it. False: nothing is. */
 BW_MUST_CHECK bool bw_guard_dirs_await(struct bw_guard_program *program, const char *path);
-
-/* ---- mirrors.c -------------------------------------------------------------------------------- */
 
 /* All mirrors that changed while one round was on its way go with the next: however many groups there
  * are, one thread at most waits for /run, and the loop never does. */
@@ -482,7 +468,7 @@ struct bw_guard_program {
     bool is_means_proved[2]; /* by enum bw_reach_means: a test child was seen, ended, seen to be gone */
     struct bw_guard_group **groups;
     uint32_t group_count;
-    struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
+    struct bw_group_config **forgotten; /* program.c: of groups that the file does not name */
     uint32_t forgotten_count;
     struct bw_guard_machine machine;
     struct bw_instant agent_contact_at; /* when the agent that controls it has said anything */
@@ -526,24 +512,9 @@ BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
                                                const struct bw_group_config *config,
                                                const struct bw_guard_files *files, bool is_kept,
                                                struct bw_diag *diag);
-/* forgotten.c: what the opening's phase makes of `group`, and of each with a file in `dir` that ends in `suffix`. */
-void bw_guard_program_look_at(struct bw_guard_program *program, const char *group);
 /* The group of a file whose name ends in `suffix`; false: it is none. */
 bool bw_guard_file_group(const char *file, const char *suffix, char out_group[BW_NAME_MAX + 1]);
-void bw_guard_program_look_at_all(struct bw_guard_program *program, int dir, const char *suffix);
-/* All that are to be guarded as it begins. False: none could be. */
-BW_MUST_CHECK bool bw_guard_program_open_groups(struct bw_guard_program *program, bool is_caretaker);
-void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */
 void bw_guard_program_look(struct bw_guard_program *program);
-/* Runs `program` on its loop until it ends. */
-enum bw_daemon_end bw_guard_program_turn(struct bw_guard_program *program,
-                                         enum bw_err (*begin)(struct bw_guard_program *program,
-                                                              struct bw_diag *diag));
-struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config);
-void bw_guard_program_free(struct bw_guard_program *program);
-/* Runner, signals, threads: what places need. */
-BW_MUST_CHECK enum bw_err bw_guard_program_equip(struct bw_guard_program *program,
-                                                 struct bw_diag *diag);
 
 #endif

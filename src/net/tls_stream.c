@@ -1,6 +1,8 @@
+/* A stream of TLS, from the dialing of its peer to its end. lint: a machine. */
 #include "tls_stream_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,14 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/sslerr.h>
+#include <openssl/x509_vfy.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/net/address.h>
 
+#include "names_private.h"
 #include "peer_trust.h"
-#include "tls_failure.h"
+
+static BIO *tls_bio_new(struct bw_tls_io *io);
+static enum bw_err tls_failure(const SSL *ssl, bool handshake, char *out_text, size_t size);
+static void tls_dial_abandon(struct bw_tls_stream *stream);
+
+/* ---- streams ---- */
 
 #define READ_BYTES_MAX   (32 * 1024) /* one read from a socket */
 #define RECORD_BYTES_MAX (16 * 1024) /* plaintext of one TLS record (RFC 8446, 5.1) */
@@ -37,7 +48,8 @@ static void pump(struct bw_tls_stream *stream);
 
 /* ---- life ---- */
 
-void bw_tls_stream_on_handle_closed(uv_handle_t *handle)
+/* The closed-callback of both handles: the last one ends the stream. */
+static void tls_stream_on_handle_closed(uv_handle_t *handle)
 {
     struct bw_tls_stream *stream = handle->data;
 
@@ -60,10 +72,10 @@ void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const ch
     stream->state = STATE_CLOSING;
     stream->why = why;
     (void)snprintf(stream->text, sizeof stream->text, "%s", text);
-    bw_tls_dial_abandon(stream);
-    uv_close((uv_handle_t *)&stream->timer, bw_tls_stream_on_handle_closed);
-    uv_close((uv_handle_t *)&stream->expiry, bw_tls_stream_on_handle_closed);
-    uv_close((uv_handle_t *)&stream->tcp, bw_tls_stream_on_handle_closed);
+    tls_dial_abandon(stream);
+    uv_close((uv_handle_t *)&stream->timer, tls_stream_on_handle_closed);
+    uv_close((uv_handle_t *)&stream->expiry, tls_stream_on_handle_closed);
+    uv_close((uv_handle_t *)&stream->tcp, tls_stream_on_handle_closed);
 }
 
 static void close_errno(struct bw_tls_stream *stream, const char *what, int uv_error)
@@ -344,7 +356,7 @@ static void hold_rest(struct bw_tls_stream *stream)
 static void close_failed(struct bw_tls_stream *stream, bool handshake)
 {
     char text[384]; /* with the name of a certificate */
-    enum bw_err why = bw_tls_failure(stream->ssl, handshake, text, sizeof text);
+    enum bw_err why = tls_failure(stream->ssl, handshake, text, sizeof text);
 
     ERR_clear_error();
     bw_tls_stream_close(stream, why, text);
@@ -462,14 +474,16 @@ static void pump(struct bw_tls_stream *stream)
 
 /* ---- beginning ---- */
 
-void bw_tls_stream_free_unborn(struct bw_tls_stream *stream)
+/* Of a stream whose handles were never made. */
+static void tls_stream_free_unborn(struct bw_tls_stream *stream)
 {
     SSL_free(stream->ssl);
     ERR_clear_error();
     free(stream);
 }
 
-struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *config, bool server)
+/* Without handles yet; NULL when out of memory. */
+static struct bw_tls_stream *tls_stream_new(const struct bw_tls_stream_config *config, bool server)
 {
     struct bw_tls_stream *stream = calloc(1, sizeof *stream);
 
@@ -490,10 +504,10 @@ struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *confi
     (void)snprintf(stream->remote, sizeof stream->remote, "unknown");
     ERR_clear_error();
     stream->ssl = SSL_new(config->context);
-    BIO *bio = stream->ssl != NULL ? bw_tls_bio_new(&stream->io) : NULL;
+    BIO *bio = stream->ssl != NULL ? tls_bio_new(&stream->io) : NULL;
 
     if (bio == NULL) {
-        bw_tls_stream_free_unborn(stream);
+        tls_stream_free_unborn(stream);
         return NULL;
     }
     SSL_set_bio(stream->ssl, bio, bio);
@@ -504,7 +518,7 @@ struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *confi
     return stream;
 }
 
-void bw_tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
+static void tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
 {
     BW_ASSERT(uv_tcp_init(loop, &stream->tcp) == 0); /* makes no socket yet: cannot fail */
     BW_ASSERT(uv_timer_init(loop, &stream->timer) == 0);
@@ -515,8 +529,8 @@ void bw_tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
     stream->handles_open = 3;
 }
 
-/* Connected: options, the peer's address, and the handshake. */
-void bw_tls_stream_begin(struct bw_tls_stream *stream)
+/* Connected: options, the peer's address, and the handshake. Connected: options, the peer's address, and the handshake. */
+static void tls_stream_begin(struct bw_tls_stream *stream)
 {
     struct sockaddr *peer = (struct sockaddr *)&stream->peer;
     int size = sizeof stream->peer;
@@ -544,12 +558,12 @@ void bw_tls_stream_begin(struct bw_tls_stream *stream)
 enum bw_err bw_tls_stream_accept(uv_stream_t *listener, const struct bw_tls_stream_config *config,
                                  struct bw_tls_stream **out_stream, struct bw_diag *diag)
 {
-    struct bw_tls_stream *stream = bw_tls_stream_new(config, true);
+    struct bw_tls_stream *stream = tls_stream_new(config, true);
     int result;
 
     if (stream == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "accept: out of memory");
-    bw_tls_stream_init_handles(stream, listener->loop);
+    tls_stream_init_handles(stream, listener->loop);
     result = uv_accept(listener, (uv_stream_t *)&stream->tcp);
     /* From here on the handles are the loop's: a failure ends like any other, by on_closed. */
     *out_stream = stream;
@@ -557,7 +571,7 @@ enum bw_err bw_tls_stream_accept(uv_stream_t *listener, const struct bw_tls_stre
     if (result != 0)
         close_errno(stream, "accept", result);
     else
-        bw_tls_stream_begin(stream);
+        tls_stream_begin(stream);
     return BW_OK;
 }
 
@@ -597,4 +611,396 @@ const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
 uint64_t bw_tls_stream_origin(const struct bw_tls_stream *stream)
 {
     return stream->origin;
+}
+
+/* ---- why TLS failed ---- */
+
+struct reason {
+    int code; /* SSL_R_* */
+    enum bw_err err;
+    const char *text;
+};
+
+static const struct reason reasons[] = {
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, BW_ERR_AUTH, "the peer showed no certificate"},
+    {SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, BW_ERR_AUTH, "the peer wants our certificate"},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, BW_ERR_AUTH,
+     "the peer refused our certificate: it does not know our CA"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, BW_ERR_AUTH,
+     "the peer refused our certificate: expired, or not yet valid (check both clocks)"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, BW_ERR_AUTH,
+     "the peer refused our certificate: revoked"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, BW_ERR_AUTH, "the peer refused our certificate"},
+    {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE, BW_ERR_AUTH,
+     "the peer refused our certificate: not made for this use"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, BW_ERR_AUTH, "the peer refused our certificate"},
+    {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, BW_ERR_IO, "the peer does not speak TLS 1.3"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, BW_ERR_IO, "the peer does not speak TLS 1.3"},
+    {SSL_R_HTTP_REQUEST, BW_ERR_IO, "the peer speaks plain HTTP to a TLS port"},
+    {SSL_R_WRONG_VERSION_NUMBER, BW_ERR_IO, "the peer does not speak TLS"},
+};
+
+/* Reads the verification result of `ssl` and OpenSSL's error queue (and leaves it). BW_ERR_AUTH
+ * when a certificate was refused, by us or by the peer; BW_ERR_IO otherwise. */
+static enum bw_err tls_failure(const SSL *ssl, bool handshake, char *out_text, size_t size)
+{
+    unsigned long error = ERR_peek_error();
+    long verified = SSL_get_verify_result(ssl);
+    const char *text = ERR_reason_error_string(error);
+    const char *name = bw_peer_refused_name(ssl);
+
+    if (handshake && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
+        verified != X509_V_OK) {
+        (void)snprintf(out_text, size, "the peer's certificate was refused: %s%s%s",
+                       X509_verify_cert_error_string(verified), name != NULL ? "; it says " : "",
+                       name != NULL ? name : "");
+        return BW_ERR_AUTH;
+    }
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == reasons[i].code) {
+            (void)snprintf(out_text, size, "%s", reasons[i].text);
+            return reasons[i].err;
+        }
+    }
+    (void)snprintf(out_text, size, "%s: %s",
+                   handshake ? "the TLS handshake failed" : "the TLS connection failed",
+                   text != NULL ? text : "no reason given");
+    return BW_ERR_IO;
+}
+
+/* ---- how OpenSSL reaches the network ---- */
+
+static int on_bio_read(BIO *bio, char *out, int size)
+{
+    struct bw_tls_io *io = BIO_get_data(bio);
+    size_t take = io->in_size < (size_t)size ? io->in_size : (size_t)size;
+
+    BIO_clear_retry_flags(bio);
+    if (take == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    memcpy(out, io->in, take);
+    io->in += take;
+    io->in_size -= take;
+    return (int)take;
+}
+
+static int on_bio_write(BIO *bio, const char *data, int size)
+{
+    struct bw_tls_io *io = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    return io->write(io->user, data, (size_t)size) ? size : -1;
+}
+
+static long on_bio_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH; /* every write has left already */
+}
+
+static int on_bio_created(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+static BIO_METHOD *make_method(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+                                      "breakwater stream");
+
+    if (method == NULL)
+        return NULL;
+    if (BIO_meth_set_read(method, on_bio_read) == 1 &&
+        BIO_meth_set_write(method, on_bio_write) == 1 &&
+        BIO_meth_set_ctrl(method, on_bio_control) == 1 &&
+        BIO_meth_set_create(method, on_bio_created) == 1)
+        return method;
+    BIO_meth_free(method);
+    return NULL;
+}
+
+/* A BIO on `io`, which must outlive it. NULL when out of memory. */
+static BIO *tls_bio_new(struct bw_tls_io *io)
+{
+    static BIO_METHOD *method; /* one for the process, as long as it lives */
+    BIO *bio;
+
+    if (method == NULL)
+        method = make_method();
+    bio = method != NULL ? BIO_new(method) : NULL;
+    if (bio != NULL)
+        BIO_set_data(bio, io);
+    return bio;
+}
+
+/* ---- from HOST:PORT to a connection ---- */
+
+/* From HOST:PORT to a connection. Addresses are tried side by side, each a little after the one before
+ * (RFC 8305), beginning with the one that was good last, while the name is looked up anew (names.h). */
+
+#define ATTEMPT_MS 250 /* RFC 8305, 5: the next address is tried though the one before has not failed yet */
+
+_Static_assert(BW_NAME_ADDRESSES_MAX > 1, "a name that has moved has an address of before and one of now");
+
+/* One address. Its handle becomes the stream's by its file descriptor. */
+struct attempt {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    struct dial *dial;
+    bool is_open; /* the handle; it was begun and has not failed */
+};
+
+/* Outlives the stream until the last handle is closed; `stream` is NULL then. */
+struct dial {
+    struct bw_names_wait wait; /* first */
+    struct bw_tls_stream *stream;
+    uv_loop_t *loop;
+    uint16_t port;
+    struct sockaddr_storage addresses[BW_NAME_ADDRESSES_MAX];
+    size_t count;
+    size_t next;
+    struct attempt attempts[BW_NAME_ADDRESSES_MAX]; /* of the address with the same index */
+    unsigned open;    /* attempts */
+    unsigned closing; /* handles that are not closed yet */
+    uint32_t dial_ms; /* from the first address on; 0: end_ms stands */
+    uint64_t end_ms;  /* on the loop's clock */
+    uint64_t next_ms; /* when the next address is tried */
+    char why[160];    /* the attempt that failed last */
+};
+
+static void go_on(struct dial *dial);
+
+/* ---- the end of a dial ----------------------------------------------------------------------- */
+
+static void free_if_done(struct dial *dial)
+{
+    if (dial->stream == NULL && dial->closing == 0)
+        free(dial);
+}
+
+static void on_attempt_closed(uv_handle_t *handle)
+{
+    struct attempt *attempt = handle->data;
+
+    attempt->dial->closing--;
+    free_if_done(attempt->dial);
+}
+
+static void close_attempt(struct attempt *attempt)
+{
+    if (!attempt->is_open)
+        return;
+    attempt->is_open = false;
+    attempt->dial->open--;
+    attempt->dial->closing++;
+    uv_close((uv_handle_t *)&attempt->tcp, on_attempt_closed);
+}
+
+/* The stream closes, or has its connection: the dial ends by itself. */
+static void tls_dial_abandon(struct bw_tls_stream *stream)
+{
+    struct dial *dial = stream->dial;
+
+    if (dial == NULL)
+        return;
+    stream->dial = NULL;
+    dial->stream = NULL;
+    bw_names_give_up(&dial->wait);
+    for (size_t i = 0; i < dial->next; i++)
+        close_attempt(&dial->attempts[i]);
+    free_if_done(dial);
+}
+
+/* ---- one address ----------------------------------------------------------------------------- */
+
+static struct sockaddr *address_of(struct attempt *attempt)
+{
+    return (struct sockaddr *)&attempt->dial->addresses[attempt - attempt->dial->attempts];
+}
+
+static void fail_attempt(struct attempt *attempt, int uv_error)
+{
+    struct dial *dial = attempt->dial;
+
+    (void)snprintf(dial->why, sizeof dial->why, "%s%s", uv_strerror(uv_error),
+                   uv_error == UV_ECONNREFUSED ? " (nobody listens there)"
+                   : uv_error == UV_ETIMEDOUT  ? " (partition, or a firewall that drops)"
+                                               : "");
+    bw_names_note(dial->stream->names, dial->stream->host, address_of(attempt), false);
+    close_attempt(attempt);
+}
+
+/* Its connection becomes the stream's. */
+static int hand_over(struct attempt *attempt, struct bw_tls_stream *stream)
+{
+    int from;
+    int fd;
+    int result = uv_fileno((uv_handle_t *)&attempt->tcp, &from);
+
+    if (result != 0)
+        return result;
+    fd = fcntl(from, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return UV_EMFILE;
+    result = uv_tcp_open(&stream->tcp, fd);
+    if (result != 0)
+        (void)close(fd); /* nothing was said over it */
+    return result;
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct attempt *attempt = connect->data;
+    struct dial *dial = attempt->dial;
+    struct bw_tls_stream *stream = dial->stream;
+
+    if (!attempt->is_open)
+        return; /* it was closed */
+    if (status == 0)
+        status = hand_over(attempt, stream);
+    if (status != 0) {
+        fail_attempt(attempt, status);
+        dial->next_ms = uv_now(dial->loop); /* at once */
+        go_on(dial);
+        return;
+    }
+    (void)uv_timer_stop(&stream->timer); /* always 0 */
+    tls_dial_abandon(stream);
+    tls_stream_begin(stream);
+}
+
+static void begin_attempt(struct dial *dial)
+{
+    struct attempt *attempt = &dial->attempts[dial->next];
+    struct sockaddr_storage *address = &dial->addresses[dial->next++];
+    int result;
+
+    if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)address)->sin_port = htons(dial->port);
+    else
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(dial->port);
+    attempt->dial = dial;
+    BW_ASSERT(uv_tcp_init(dial->loop, &attempt->tcp) == 0); /* makes no socket yet: cannot fail */
+    attempt->tcp.data = attempt;
+    attempt->connect.data = attempt;
+    attempt->is_open = true;
+    dial->open++;
+    dial->next_ms = uv_now(dial->loop) + ATTEMPT_MS;
+    result = uv_tcp_connect(&attempt->connect, &attempt->tcp, (const struct sockaddr *)address, on_connected);
+    if (result != 0)
+        fail_attempt(attempt, result);
+}
+
+/* ---- one after another ----------------------------------------------------------------------- */
+
+static const char *describe_end(const struct dial *dial)
+{
+    if (dial->next == 0)
+        return "its name was not resolved in time";
+    return dial->open > 0 ? "connection timed out (partition, or a firewall that drops)" : dial->why;
+}
+
+static void on_dial_timer(uv_timer_t *timer)
+{
+    struct bw_tls_stream *stream = timer->data;
+
+    go_on(stream->dial);
+}
+
+/* Begins what is due, and sets the timer to what comes next. May close the stream. */
+static void go_on(struct dial *dial)
+{
+    struct bw_tls_stream *stream = dial->stream;
+    const uint64_t now_ms = uv_now(dial->loop);
+    uint64_t wake_ms = dial->end_ms;
+
+    while (dial->next < dial->count && now_ms < dial->end_ms && (dial->open == 0 || now_ms >= dial->next_ms))
+        begin_attempt(dial);
+    if (now_ms >= dial->end_ms || (dial->open == 0 && dial->wait.previous == NULL)) {
+        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE, describe_end(dial));
+        return;
+    }
+    if (dial->next < dial->count && dial->next_ms < wake_ms)
+        wake_ms = dial->next_ms;
+    (void)uv_timer_start(&stream->timer, on_dial_timer, wake_ms - now_ms, 0); /* has a callback */
+}
+
+/* Those of the newest answer that are not being tried. */
+static void take_addresses(struct dial *dial)
+{
+    struct sockaddr_storage known[BW_NAME_ADDRESSES_MAX];
+    const size_t count = bw_names_get(dial->stream->names, dial->stream->host, known);
+
+    if (dial->count == 0 && count > 0 && dial->dial_ms > 0)
+        dial->end_ms = uv_now(dial->loop) + dial->dial_ms;
+    for (size_t i = 0; i < count && dial->count < BW_NAME_ADDRESSES_MAX; i++)
+        if (!bw_names_has(dial->addresses, dial->count, &known[i]))
+            dial->addresses[dial->count++] = known[i];
+}
+
+static void on_looked_up(struct bw_names_wait *wait, const char *failure)
+{
+    struct dial *dial = (struct dial *)wait;
+
+    if (failure != NULL && dial->next == 0)
+        (void)snprintf(dial->why, sizeof dial->why, "its name cannot be resolved: %s", failure);
+    take_addresses(dial);
+    if (failure != NULL && dial->count == 0) {
+        bw_tls_stream_close(dial->stream, BW_ERR_UNREACHABLE, dial->why);
+        return;
+    }
+    go_on(dial);
+}
+
+/* From the loop: nothing is told before connect has returned. */
+static void on_first_turn(uv_timer_t *timer)
+{
+    struct bw_tls_stream *stream = timer->data;
+    struct dial *dial = stream->dial;
+
+    take_addresses(dial);
+    if (dial->count == 0 && dial->wait.previous == NULL)
+        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE, "its name cannot be resolved: no thread is left for it");
+    else
+        go_on(dial);
+}
+
+enum bw_err bw_tls_stream_connect(uv_loop_t *loop, const char *address_text,
+                                  const struct bw_tls_stream_config *config,
+                                  struct bw_tls_stream **out_stream, struct bw_diag *diag)
+{
+    struct bw_tls_stream *stream;
+    struct bw_address address;
+    struct dial *dial;
+    enum bw_err err = bw_address_parse(address_text, &address, diag);
+
+    BW_ASSERT(config->dial_ms > 0 && config->names != NULL);
+    if (err != BW_OK)
+        return err;
+    stream = tls_stream_new(config, false);
+    dial = calloc(1, sizeof *dial);
+    if (stream == NULL || dial == NULL) {
+        if (stream != NULL)
+            tls_stream_free_unborn(stream);
+        free(dial);
+        return bw_diag_set(diag, BW_ERR_NOMEM, "dial %s: out of memory", address_text);
+    }
+    memcpy(stream->host, address.host, sizeof stream->host);
+    stream->names = config->names;
+    stream->dial = dial;
+    dial->stream = stream;
+    dial->loop = loop;
+    dial->port = address.port;
+    dial->dial_ms = config->lookup_ms > 0 ? config->dial_ms : 0;
+    dial->end_ms = uv_now(loop) + (config->lookup_ms > 0 ? config->lookup_ms : config->dial_ms);
+    dial->wait.on_end = on_looked_up;
+    tls_stream_init_handles(stream, loop);
+    stream->state = STATE_DIALLING;
+    *out_stream = stream;
+    (void)bw_names_look(config->names, stream->host, &dial->wait); /* false: what is known is new, or will have to do */
+    (void)uv_timer_start(&stream->timer, on_first_turn, 0, 0); /* has a callback */
+    return BW_OK;
 }

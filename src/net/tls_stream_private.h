@@ -1,20 +1,37 @@
-/* tls_stream_private.h - a stream from the inside, for tls_stream.c (what it does while there is a
- * connection) and tls_dial.c (how it comes to one). */
+/* tls_stream_private.h - a stream from the inside, for tls_stream.c and its test. */
 #ifndef BW_NET_TLS_STREAM_PRIVATE_H
 #define BW_NET_TLS_STREAM_PRIVATE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/bio.h>
 #include <openssl/ssl.h>
 
+#include <breakwater/base/err.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/names.h>
 #include <breakwater/net/tls_stream.h>
 
-#include "tls_bio.h"
+/* How OpenSSL reaches the network: it reads from a view of received bytes, and what it
+ * writes goes to a function. Unlike OpenSSL's memory BIO it keeps no buffer of its own, which
+ * would stay as large as the largest burst for the life of each connection. */
 
-struct dial; /* tls_dial.c */
+struct bw_tls_io {
+    const uint8_t *in; /* received and not yet taken by OpenSSL; owned by the stream */
+    size_t in_size;
+    /* Takes all of `data`, or false: the connection is broken. */
+    bool (*write)(void *user, const void *data, size_t size);
+    void *user;
+};
+
+/* Why TLS failed, in words that a person can act on. */
+
+struct dial; /* tls_stream.c */
 
 enum state {
-    STATE_DIALLING, /* tls_dial.c has the timer */
+    STATE_DIALLING, /* tls_stream.c has the timer */
     STATE_HANDSHAKE,
     STATE_OPEN,
     STATE_FINISHING, /* our last words are under way; what comes in is thrown away */
@@ -56,18 +73,7 @@ struct bw_tls_stream {
 };
 
 /* tls_stream.c */
-/* Without handles yet; NULL when out of memory. */
-struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *config, bool server);
-/* Of a stream whose handles were never made. */
-void bw_tls_stream_free_unborn(struct bw_tls_stream *stream);
-void bw_tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop);
-/* Connected: options, the peer's address, and the handshake. */
-void bw_tls_stream_begin(struct bw_tls_stream *stream);
-/* The closed-callback of both handles: the last one ends the stream. */
-void bw_tls_stream_on_handle_closed(uv_handle_t *handle);
 
-/* tls_dial.c */
-/* The stream closes, or has its connection: the dial ends by itself. */
-void bw_tls_dial_abandon(struct bw_tls_stream *stream);
+/* tls_stream.c */
 
 #endif

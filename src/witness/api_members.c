@@ -2,7 +2,7 @@
  * it is there). Design 3.9, 5.3. */
 #include "api_operator.h"
 #include "consent.h"
-#include "newcomer.h"
+#include "program.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,16 +1,16 @@
 /* program.h - a running witness: what its files share.
  *
  *   program.c    life: open, signals, close      reload.c     configuration and certificates anew
- *   raft_link.c  TLS streams for Raft            found.c, ask.c  `witness init`
- *   directory.c  which witnesses are known      members.c   who is to join and to leave, step by
- * step join.c       asks the others to be let in   api_members.c what people order of the members
+ *   raft_link.c  TLS streams for Raft, and who was refused, in the log
+ *   members.c    which witnesses are known, who is to join and to leave, `witness init`; with ask.c
+ *   api_members.c  what people order of the members
  *   recovery.c, saved.c  `recover`, `snapshot`   api_snapshot.c  GET /v1/snapshot
  *   api_group.c  a group's mode, maintenance and end   awaited.c  answers that come with the
  * outcome fsm.c        log entries and snapshots <-> the cluster drive.c      the machine's clocks,
  * requests and wake-ups api_agent.c  syncs, also through a follower, and polls   health.c /healthz,
  * /readyz api_operator.c what people read and ask for    api_apply.c  the specs that they apply
  *   metrics_text.c /metrics               reads.c      long documents, made rarely and shared
- *   people.c     which groups a caller may see and change   refused.c   who was refused, in the log
+ *   people.c     which groups a caller may see and change
  *   alarms.c     since when something needs attention, and who has seen it
  *   unreached.c  which witnesses this one cannot connect to, and why
  *   consent.c    whether the other witnesses would let a person change something
@@ -54,7 +54,7 @@ struct bw_drive {
     uint8_t entry[BW_COMMAND_BYTES_MAX]; /* the command that is being submitted */
 };
 
-/* What others cause as often as they like, and is told at a bounded rate: refused.c. X(NAME, word) */
+/* What others cause as often as they like, and is told at a bounded rate: raft_link.c. X(NAME, word) */
 #define BW_REFUSED_LIST(X)                                                                         \
     X(HANDSHAKE, "handshakes")                                                                     \
     X(EVICTED, "evictions")                                                                        \
@@ -72,7 +72,7 @@ enum bw_refused {
         BW_REFUSED_COUNT
 };
 
-/* directory.c: the witnesses that this one knows. */
+/* members.c: the witnesses that this one knows. */
 #define BW_KNOWN_MAX 24
 /* unreached.c: whether this one's own connection to it can be made. */
 #define BW_UNREACHED_BYTES 160
@@ -188,7 +188,7 @@ struct bw_program {
     struct bw_raft_links *links; /* raft_link.c */
     struct bw_http_server *api;
     struct bw_http_route *routes; /* all tables as one */
-    struct bw_http_client relay;  /* to the leader, when an agent reaches only us; consent.c, join.c */
+    struct bw_http_client relay;  /* to the leader, when an agent reaches only us; consent.c, members.c */
     bool has_relay;               /* it was initialised */
     struct bw_names *names;       /* of the other witnesses, for both; kept in the data directory */
     struct bw_consent *consents;  /* consent.c: orders about which the others are being asked */
@@ -231,13 +231,11 @@ const char *bw_program_name_of(const struct bw_program *program, uint64_t id);
 const struct bw_witness_member_config *bw_program_member_named(const struct bw_program *program,
                                                                const char *name);
 
-/* ---- directory.c ---- */
+/* ---- members.c ---- */
 
 /* After the file was read; and once in a while: the roster may have changed. */
 void bw_directory_rebuild(struct bw_program *program);
 void bw_directory_refresh(struct bw_program *program);
-/* A member has named `config`, which is newer than all that is known here. */
-void bw_directory_hear(struct bw_program *program, const struct bw_witness_member_config *config);
 /* Of a roster of the second form. */
 struct bw_witness_member_config bw_member_config_of(const struct bw_roster_member *member);
 struct bw_roster_member bw_roster_member_of(const struct bw_witness_member_config *config,
@@ -308,7 +306,7 @@ void bw_program_close(struct bw_program *program);
 /* Closes, runs the loop to its end, and frees all but `program` itself. */
 void bw_program_end(struct bw_program *program);
 
-/* ---- refused.c ---- */
+/* ---- raft_link.c ---- */
 
 /* Counts one event; 0: say nothing now, else how many there were since the last that was told. */
 uint64_t bw_refused_add(struct bw_program *program, enum bw_refused kind);
@@ -453,5 +451,16 @@ bool bw_on_event_tell_alarm(struct bw_program *program, const struct bw_group *g
 /* ---- page.c ---- */
 extern const struct bw_http_route bw_page_routes[];
 extern const size_t bw_page_route_count;
+
+/* Between members.c, members.c and api_members.c. */
+
+/* Marks the directory and ends the process with 70; `by`: who says that it was removed. */
+void bw_members_end_removed(struct bw_program *program, const char *by) __attribute__((noreturn));
+
+/* Whether one that asks to join answers where it says. Design 3.9. */
+
+/* Asks at the `address` that whoever is noted in `slot` gives, at most a few seconds, and tells the
+ * machine what came of it. */
+void bw_newcomer_look(struct bw_program *program, struct bw_applicant *slot);
 
 #endif

@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "../../src/consensus/safe_peers.h"
+#include "../../src/consensus/safe_internal.h"
 #include "safe_io_world.h"
 
 /* ---- L5, L6 ---------------------------------------------------------------------------------- */

@@ -53,7 +53,7 @@
  *       what follows is written behind what was to go                 behind it is reported: stop, and
  *                                                                     keep the note of L24 (segment.h)
  *   L31 a snapshot that cannot be read is passed over: what        -> the newest one is read before
- *       follows it is numbered from an older one on                   a start (snapshot_file.h)
+ *       follows it is numbered from an older one on                   a start (segment.h)
  *   L32 entries of one loaded batch are freed with the last        -> each message sends a copy of its
  *       of them that leaves the log, while a message sends them       own, and counts as sent at once
  *   L33 after a restart a follower does not know what was         -> write it down, once a second; a
