@@ -1,27 +1,27 @@
 /* check.h - the properties that every run is held against, each in a file of its own. They see what
  * happens in the world from outside, in true time; no process of the world can see them.
  *
- *   check_ahead.c       nobody is granted beside a site that knows of a lost decision (3.9)
- *   check_i1.c          at most one site serves a group at any instant (design 3, I1)
- *   check_ended.c       and none any more once an epoch has ended safely (3.1)
- *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
- *   check_data.c        nothing that was acknowledged is lost by a planned move (3.6); whose it is is known (4)
- *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
+ *   check_durable.c       nobody is granted beside a site that knows of a lost decision (3.9)
+ *   check_invariants.c          at most one site serves a group at any instant (design 3, I1)
+ *   check_invariants.c       and none any more once an epoch has ended safely (3.1)
+ *   check_invariants.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
+ *   check_site.c        nothing that was acknowledged is lost by a planned move (3.6); whose it is is known (4)
+ *   check_invariants.c          what was committed stays, everywhere the same (I3), one leader a term
  *   witness_agents.c    no site is called slow or fast whose clocks were not (3.8)
  *   check_durable.c     what is said rests on the disk of whoever says it (3.4, 3.5, I3)
  *   check_lease.c       nobody serves, starts or is confirmed beyond a lease (3.2 to 3.4)
- *   check_level.c       nobody reads what is above the feature level that it knows (5.3)
- *   check_log.c         a command changes only what it names (3.1)
- *   check_members.c     no decision is contradicted by later members, none of those that are gone
+ *   check_cluster.c       nobody reads what is above the feature level that it knows (5.3)
+ *   check_cluster.c         a command changes only what it names (3.1)
+ *   check_cluster.c     no decision is contradicted by later members, none of those that are gone
  * decides (3.9) check_override.c    an override begins after every lease of before, bars all
- * others, and is left alone (3.8) check_recovery.c    what is begun anew is above all that was, and
- * who has heard of it obeys nobody older (3.9) check_remote_fence.c a fence from another site
- * begins when its epoch can do nothing more (3.3) check_reports.c     what a leader proposes rests
- * on what it has heard (3.3, 3.9) check_scripts.c     what scripts have said counts, and restarts
- * are bounded (4) check_wish.c        a move that was told as taken is asked for at whoever leads
+ * others, and is left alone (3.8) check_cluster.c    what is begun anew is above all that was, and
+ * who has heard of it obeys nobody older (3.9) check_site.c a fence from another site
+ * begins when its epoch can do nothing more (3.3) check_lease.c     what a leader proposes rests
+ * on what it has heard (3.3, 3.9) check_site.c     what scripts have said counts, and restarts
+ * are bounded (4) check_cluster.c        a move that was told as taken is asked for at whoever leads
  * (4) check_second.c      what outlives its machine is ended in time by a second enforcer (3.4)
  *   check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
- *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
+ *   checks.c    liveness runs: one primary in calm, none changed without a cause (4) */
 #ifndef BW_SIM_CHECK_H
 #define BW_SIM_CHECK_H
 

@@ -1,7 +1,7 @@
 /* check_second.c - what outlives the machine of its guard is ended in time by a second enforcer:
  * its deadline is never later than that of the lease, no renewal is confirmed on its account that
  * it has not armed, and where it could not act, its guard could (3.4). That nothing serves on,
- * check_i1.c and check_ended.c look at. */
+ * check_invariants.c and check_invariants.c look at. */
 #include "check_second.h"
 
 #include <inttypes.h>

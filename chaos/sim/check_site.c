@@ -3,12 +3,21 @@
 #include "check_site.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/command.h>
+#include <breakwater/core/group.h>
 
 #include "agent.h"
 #include "check_durable.h"
 #include "check_override.h"
 #include "checks_own.h"
+#include "guard.h"
 #include "machine.h"
+#include "site.h"
+
+/* ---- the site ---- */
 
 /* A signal takes so long, at most, to whatever runs (machine.h). */
 #define KILLED_NS (2 * SIM_LINGER_NS_MAX)
@@ -344,4 +353,255 @@ void sim_check_fence_known(struct sim_process *agent, uint32_t group, uint64_t e
         return;
     sim_world_of(agent)->checks->known_fence[agent->host->number][(uintptr_t)agent->user][group] =
         (struct sim_known_fence){.life = agent->life, .epoch = epoch};
+}
+
+/* ---- scripts ---- */
+
+/* What scripts have said counts (4): a site whose condition said `stop` is granted
+ * nothing, one whose condition fails nothing by itself; and a service that dies is started again at its
+ * site no more often than the site file allows. */
+
+void sim_check_condition_changes(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    world->checks->conditions[site][group] = (struct sim_script_verdict){
+        .verdict = SIM_VERDICT_NONE};
+}
+
+void sim_check_condition_answered(struct sim_world *world, uint32_t site, uint32_t group,
+                                  enum sim_verdict verdict)
+{
+    struct sim_script_verdict *condition = &world->checks->conditions[site][group];
+
+    if (condition->verdict != verdict)
+        *condition = (struct sim_script_verdict){.verdict = verdict, .since_ns = world->now_ns};
+}
+
+void sim_check_condition_silent(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    if (world->checks->conditions[site][group].verdict == SIM_VERDICT_STOP)
+        sim_check_condition_answered(world, site, group, SIM_VERDICT_FAILS);
+}
+
+/* Until whoever decides has heard of it, and nothing older is fresh any more. */
+static uint64_t news_ns(const struct sim_setting *setting, const struct bw_terms *terms)
+{
+    return (2 * (uint64_t)terms->renew_interval_ms + terms->request_timeout_ms +
+            setting->check_interval_ms) *
+               SIM_MS +
+           2 * SIM_S;
+}
+
+/* What a copy of the machine says is its own condition. */
+static bool speaks_for_a_copy(const struct sim_world *world, uint32_t site, uint64_t within_ns)
+{
+    const struct sim_checks *checks = world->checks;
+
+    return checks->cloned_site == site && checks->cloned_until_ns != 0 &&
+           world->now_ns < checks->cloned_until_ns + within_ns;
+}
+
+void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
+                               const struct bw_group *state, const struct bw_command *command)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const bool is_asked = command->planned || command->adopt || command->by[0] != '\0' ||
+                          command->reason == BW_REASON_OVERRIDE ||
+                          state->initial_primary[0] != '\0';
+
+    if (!world->setting.has_condition_script || world->setting.condition_is_shown)
+        return;
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        const struct sim_script_verdict *condition = &world->checks->conditions[site][group];
+
+        if (strcmp(sim_site(world, site)->name, command->site) != 0 ||
+            condition->since_ns + news_ns(&world->setting, &command->terms) > world->now_ns ||
+            speaks_for_a_copy(world, site, news_ns(&world->setting, &command->terms)))
+            continue;
+        if (condition->verdict == SIM_VERDICT_STOP ||
+            (condition->verdict == SIM_VERDICT_FAILS && !is_asked))
+            sim_fail(world, "scripts", "%s grants %s to %s, whose condition %s for %" PRIu64 " ms",
+                     witness->name, world->group_names[group], command->site,
+                     condition->verdict == SIM_VERDICT_STOP ? "has said stop" : "fails",
+                     (world->now_ns - condition->since_ns) / BW_NS_PER_MS);
+        else
+            sim_count(world, "condition:granted");
+    }
+}
+
+/* How often may it be seen in a row before its restarts are forgotten: almost that long. */
+#define FORGOTTEN_LOOKS 50
+/* Each change of a spec asks for a look: so many in between may have made that many. */
+#define FORGOTTEN_CHANGES 10
+
+/* Who begins anew, or has lost its guard and is not told how a start has ended, counts anew. */
+static uint32_t lives_at(const struct sim_world *world, uint32_t site)
+{
+    return world->agents[site][0]->life + world->checks->greetings[site];
+}
+
+void sim_check_greeted(struct sim_world *world, uint32_t site)
+{
+    world->checks->greetings[site]++;
+}
+
+void sim_check_restarts(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
+{
+    struct sim_starts *starts = &world->checks->starts[site][group];
+    const uint32_t life = lives_at(world, site);
+    const uint64_t forgotten_ns = FORGOTTEN_LOOKS * (uint64_t)world->setting.check_interval_ms *
+                                  SIM_MS;
+
+    if (sim_check_overrides(world, site, group))
+        return; /* as often as it takes: no other site may serve (3.8) */
+    if (starts->epoch != epoch || starts->life != life ||
+        world->now_ns - starts->newest_ns > forgotten_ns ||
+        world->checks->spec_version[group] - starts->spec_version > FORGOTTEN_CHANGES)
+        *starts = (struct sim_starts){.epoch = epoch, .life = life};
+    starts->spec_version = world->checks->spec_version[group];
+    starts->newest_ns = world->now_ns;
+    if (++starts->count > 1)
+        sim_count(world, "restart:local");
+    if (starts->count > 1 + world->setting.local_restarts)
+        sim_fail(world, "scripts",
+                 "%s starts %s for the %" PRIu32 ". time under epoch %" PRIu64
+                 ", and may restart it %" PRIu32 " times",
+                 sim_site(world, site)->name, world->group_names[group], starts->count, epoch,
+                 world->setting.local_restarts);
+}
+
+/* ---- remote fences ---- */
+
+/* A fence from another site begins once its epoch is closed and no lease of
+ * it lives, ends no service of a newer epoch, and is what every end of that grade rests on (3.3).
+ * That the service has ended then, check_invariants.c looks at. */
+
+/* By what some witness has applied, of whichever generation. */
+void sim_check_remote_closed(struct sim_world *world, uint32_t group, const struct bw_group *state)
+{
+    uint64_t *closed = &world->checks->closed_epoch[group];
+
+    if ((state->phase == BW_PHASE_CLOSING || state->phase == BW_PHASE_VACANT) &&
+        state->epoch > *closed)
+        *closed = state->epoch;
+}
+
+/* A manual lease has that epoch, too, and is none of what was closed: who fences has heard of no claim (3.8). */
+static bool lives(const struct sim_host *host, uint32_t group, uint64_t epoch)
+{
+    const struct bw_guard *guard = sim_guard_machine(host->world->guards[host->number], group);
+
+    return guard != NULL && guard->mirror.armed_epoch == epoch && guard->mirror.armed_serial == 0 &&
+           guard->memory.ended_epoch < epoch &&
+           !bw_instant_right_is_over(sim_clock_now(host), guard->mirror.armed_end);
+}
+
+void sim_check_remote_fence_begins(const struct sim_host *host, uint32_t group, uint64_t epoch,
+                                   const char *fenced)
+{
+    struct sim_world *world = host->world;
+
+    sim_count(world, "remote_fence:begins");
+    if (world->checks->closed_epoch[group] < epoch)
+        world->checks->remote_unclosed[group] = epoch;
+    for (uint32_t site = 0; site < sim_machine_count(world); site++) {
+        const struct sim_host *other = sim_site(world, site);
+
+        if (strcmp(other->name, fenced) == 0 && lives(other, group, epoch) &&
+            !sim_checks_is_lapse_excused(world, site, group))
+            sim_fail(world, "remote_fence",
+                     "%s fences epoch %" PRIu64 " of %s at %s, and a lease of it lives there",
+                     host->name, epoch, world->group_names[group], fenced);
+    }
+}
+
+void sim_check_remote_fence_saw(struct sim_world *world, uint32_t group, uint64_t epoch)
+{
+    sim_count(world, "remote_fence:sees");
+    if (epoch > world->checks->remote_seen[group])
+        world->checks->remote_seen[group] = epoch;
+}
+
+void sim_check_remote_fenced(struct sim_world *world, uint32_t group, uint64_t epoch)
+{
+    sim_count(world, "remote_fence:counts");
+    if (world->checks->remote_seen[group] < epoch)
+        sim_fail(world, "remote_fence",
+                 "epoch %" PRIu64 " of %s has ended (fenced), and no script has seen that", epoch,
+                 world->group_names[group]);
+    if (world->checks->remote_unclosed[group] == epoch)
+        sim_fail(world, "remote_fence",
+                 "epoch %" PRIu64
+                 " of %s has ended (fenced) by a script that began before the Close",
+                 epoch, world->group_names[group]);
+}
+
+/* ---- data ---- */
+
+/* What was acknowledged is there after a planned move: its target waits until it is
+ * ready at the position that the origin had last (3.6). And whose it is is not forgotten (4). */
+
+/* A copy of the origin has what the origin had when it was copied, and may be the one that gets the group
+ * back, from its own data (3.6, 3.8). */
+static bool is_of_two(struct sim_world *world, uint32_t site)
+{
+    const struct sim_host *clone = sim_clone(world);
+
+    return clone->is_up && strcmp(clone->name, sim_site(world, site)->name) == 0;
+}
+
+/* What a service acknowledges that nobody can end, or that systemd starts again after each end (3.4, of which
+ * `check` warns), beside the one that is moved, is nobody's promise. */
+static bool is_written_beside(struct sim_world *world, uint32_t group)
+{
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if (world->checks->unfenced_until_ns[site][group] >= world->now_ns ||
+            sim_machine(sim_site(world, site))->units[group].comes_again)
+            return true;
+    return false;
+}
+
+static void note_serves(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
+{
+    struct sim_checks *checks = world->checks;
+
+    if (epoch <= checks->served_epoch[group] || sim_check_overrides(world, site, group))
+        return; /* once more, or without an epoch of its own (3.8) */
+    checks->served_epoch[group] = epoch;
+    (void)bw_copy_text(checks->served_at[group], sizeof checks->served_at[group],
+                       sim_site(world, site)->name);
+}
+
+/* What others have ended, or time: nobody has heard there that it has left the data alone. */
+void sim_check_data_site(struct sim_world *world, uint32_t group, const struct bw_group *found)
+{
+    const struct sim_checks *checks = world->checks;
+    const struct bw_last_end *end = &found->last_end;
+
+    if (found->phase != BW_PHASE_VACANT || end->epoch != checks->served_epoch[group] ||
+        (end->grade != BW_GRADE_FENCED && end->grade != BW_GRADE_FORCED &&
+         end->grade != BW_GRADE_EXPIRED))
+        return;
+    sim_count(world, "data:site");
+    if (strcmp(found->data_site, checks->served_at[group]) != 0)
+        sim_fail(world, "data",
+                 "%s served %s under epoch %" PRIu64 ", which was %s, and the newest data is said to be at %s",
+                 checks->served_at[group], world->group_names[group], end->epoch,
+                 bw_grade_word(end->grade), found->data_site[0] != '\0' ? found->data_site : "no site");
+}
+
+void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch,
+                    uint64_t missing_ms)
+{
+    note_serves(world, group, site, epoch);
+    if (epoch == 0 || epoch != world->checks->planned_epoch[group] ||
+        world->checks->by_hand_since[group] || sim_check_overrides(world, site, group))
+        return; /* by hand, or unplanned: the limits of on_lag are for that (4) */
+    sim_count(world, "data:planned");
+    if (missing_ms > 0 && world->setting.has_readiness_script &&
+        !sim_checks_is_excused(world, site, group) && !is_of_two(world, site) &&
+        !is_written_beside(world, group))
+        sim_fail(world, "data",
+                 "%s serves %s under epoch %" PRIu64 " after a planned move, and %" PRIu64
+                 " ms of what was acknowledged are not there",
+                 sim_site(world, site)->name, world->group_names[group], epoch, missing_ms);
 }

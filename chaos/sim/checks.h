@@ -53,4 +53,10 @@ struct sim_tally {
 };
 const struct sim_tally *sim_checks_tally(const struct sim_world *world);
 
+/* Bounded faults, then calm: each group is served at one site within a bound that is
+ * computed from the setting, and from then on nothing moves without a cause (design 4). */
+
+void sim_check_liveness_begin(struct sim_world *world);
+void sim_check_liveness_at_end(struct sim_world *world);
+
 #endif

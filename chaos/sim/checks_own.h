@@ -5,9 +5,9 @@
 #include <breakwater/core/guard.h>
 #include <breakwater/core/report.h>
 
-#include "check_ahead.h"
+#include "check_durable.h"
 #include "check_override.h"
-#include "check_scripts.h"
+#include "check_site.h"
 #include "checks.h"
 #include "site.h"
 
@@ -179,7 +179,7 @@ struct sim_second_lease {
     uint64_t asked_ns, looked_ns, sent_ns;
 };
 
-struct sim_ahead; /* check_ahead.c */
+struct sim_ahead; /* check_durable.c */
 
 struct sim_checks {
     struct sim_tally tally;
@@ -335,7 +335,7 @@ bool sim_checks_is_calm(struct sim_world *world, uint32_t site);
 /* What nobody has ordered at this site is ended by then, once nothing disturbs it any more. */
 uint64_t sim_checks_found_out_ns(const struct sim_world *world, uint32_t site);
 
-/* check_data.c: this state of a witness says whose data is the newest. */
+/* check_site.c: this state of a witness says whose data is the newest. */
 void sim_check_data_site(struct sim_world *world, uint32_t group, const struct bw_group *found);
 
 #endif

@@ -5,7 +5,7 @@
  * when the next thing happens. */
 #include <breakwater/base/feature_level.h>
 
-#include "check_ahead.h"
+#include "check_durable.h"
 #include "checks.h"
 #include "net.h"
 #include "operator.h"
@@ -57,7 +57,7 @@ static void give_back(struct sim_world *world, uint32_t machine)
     sim_host_boot(world->witnesses[machine]->host);
 }
 
-/* No member changes, and nobody recovers or overrides: what is lost then is lost with those who know it (check_ahead.c). */
+/* No member changes, and nobody recovers or overrides: what is lost then is lost with those who know it (check_durable.c). */
 static void take(struct sim_world *world, const struct sim_incident *incident, bool is_taken)
 {
     world->plan->is_witness_taken[incident->a] = is_taken;

@@ -3,10 +3,10 @@
  *
  *   guard.c         life, events one after the other, what the machine asks for
  *   guard_store.c   memory, mirror, the cluster
- *   guard_saves.c   when they are written: by threads of their own
+ *   guard_store.c   when they are written: by threads of their own
  *   enforcer.c      what machine/enforcing.h has to be done
  *   guard_link.c    the agents that connect
- *   guard_proof.c   that it can end what it starts
+ *   guard_store.c   that it can end what it starts
  *
  * Connections: an agent names each of its connections by a tag that is never used again. A message of
  * size 0 is the end of a connection, said by its other side or by the kernel of one that died. */
@@ -77,7 +77,7 @@ void sim_guard_go_on(struct sim_guard *guard);
 /* To an agent that has come: which start waits before its point of no return. */
 void sim_guard_say_waits(struct sim_guard *guard);
 
-/* ---- guard_saves.c: what a thread of its own writes, soon or late ---- */
+/* ---- guard_store.c: what a thread of its own writes, soon or late ---- */
 
 void sim_guard_write_saves(struct sim_guard *guard);
 /* Which cluster it serves. */
@@ -112,7 +112,7 @@ void sim_guard_refuse(struct sim_guard *guard, const struct bw_guard_machine_act
 void sim_guard_refuse_hello(struct sim_guard *guard, const struct bw_session_refusal *refusal);
 void sim_guard_session_do(struct sim_guard *guard, const struct bw_session_action *action);
 
-/* ---- guard_proof.c ---- */
+/* ---- guard_store.c ---- */
 
 /* What is tried works. */
 enum bw_guard_proof sim_guard_prove(struct sim_guard *guard, struct sim_guard_group *guarded);

@@ -4,7 +4,7 @@
 #include <breakwater/wire/guard_message.h>
 
 #include "check.h"
-#include "check_scripts.h"
+#include "check_site.h"
 #include "guard.h"
 
 /* ---- speaking ----------------------------------------------------------------------------------- */

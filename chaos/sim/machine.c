@@ -9,7 +9,7 @@
 #include <breakwater/core/guard_reach.h>
 
 #include "check_override.h"
-#include "check_scripts.h"
+#include "check_site.h"
 #include "checks.h"
 #include "guard.h"
 #include "units.h"

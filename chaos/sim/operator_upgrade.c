@@ -11,7 +11,6 @@
 #include "check.h"
 #include "checks.h"
 #include "operator.h"
-#include "witness_level.h"
 #include "witness_members.h"
 
 #define TURNS_MAX       3

@@ -11,7 +11,7 @@
 #include "check.h"
 #include "raft_message.h"
 #include "witness.h"
-#include "witness_level.h"
+#include "witness_members.h"
 
 /* How long a write takes: mostly a good disk, now and then a busy one. */
 #define WRITE_NS_MIN           (200 * 1000)

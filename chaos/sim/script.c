@@ -6,10 +6,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/core/site.h>
 
+#include "check_lease.h"
 #include "check_override.h"
-#include "check_remote_fence.h"
-#include "check_reports.h"
-#include "check_scripts.h"
 #include "check_site.h"
 #include "checks.h"
 #include "guard.h"

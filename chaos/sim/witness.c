@@ -13,10 +13,8 @@
 #include <breakwater/wire/snapshot.h>
 
 #include "check.h"
-#include "check_level.h"
-#include "check_log.h"
-#include "check_reports.h"
-#include "check_wish.h"
+#include "check_cluster.h"
+#include "check_lease.h"
 #include "checks.h"
 #include "upgrade.h"
 #include "witness_program.h"

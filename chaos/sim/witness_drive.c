@@ -12,11 +12,9 @@
 #include <breakwater/wire/record_event.h>
 
 #include "check.h"
+#include "check_cluster.h"
 #include "check_lease.h"
-#include "check_level.h"
 #include "check_override.h"
-#include "check_reports.h"
-#include "check_wish.h"
 #include "witness_program.h"
 
 #define GATE_BYTES  256

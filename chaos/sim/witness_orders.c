@@ -7,7 +7,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "check.h"
-#include "check_wish.h"
+#include "check_cluster.h"
 #include "witness_program.h"
 
 /* NULL: it takes no apply, and `out_err` says why. */

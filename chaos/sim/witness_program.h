@@ -6,7 +6,7 @@
  *   witness_drive.c   what the machine asks for, and what it is seen to do
  *   witness_agents.c  calls of agents and of witnesses that relay
  *   witness_members.c who is a witness, and who is to be one
- *   witness_level.c   what others are heard to know
+ *   witness_members.c   what others are heard to know
  *   recovery.c        the beginning of another generation
  *   raft_node.h       the Raft voter beneath
  *
@@ -17,9 +17,8 @@
 #include <breakwater/machine/witness_operator.h>
 
 #include "raft_node.h"
-#include "witness_members.h"
 #include "witness.h"
-#include "witness_level.h"
+#include "witness_members.h"
 
 #define SIM_PLACES (2 * SIM_GROUPS_MAX) /* of groups; a deleted one leaves a gap; < 64 */
 

@@ -7,7 +7,6 @@
 
 #include <breakwater/base/assert.h>
 
-#include "check_liveness.h"
 #include "checks.h"
 #include "coverage.h"
 #include "enforcer.h"
