@@ -40,7 +40,7 @@ static const char *meaning_of(const char *key, const json_t *to)
     return NULL;
 }
 
-/* Of the newest first, the one that has made the key what it is; NULL: the record does not reach back so far. */
+/* The change that made the key what it is; the newest stands first. NULL: the record does not reach back so far. */
 static const json_t *find_author(const json_t *history, const char *key, const json_t *value)
 {
     json_t *change;
@@ -55,11 +55,11 @@ static const json_t *find_author(const json_t *history, const char *key, const j
     return NULL;
 }
 
-static void tell_author(const json_t *author)
+static void tell_author(const char *key, const json_t *author)
 {
     if (author == NULL || bw_json_member(author, "by")[0] == '\0')
         return;
-    (void)printf("    ! set by %s", bw_json_member(author, "by"));
+    (void)printf("    ! %s was set by %s", key, bw_json_member(author, "by"));
     (void)printf(" at %s", bw_json_member(author, "time"));
     if (bw_json_member(author, "text")[0] != '\0')
         (void)printf(": %s", bw_json_member(author, "text"));
@@ -76,7 +76,7 @@ static json_t *fetch_history(struct bw_api *api, const char *group)
     return bw_api_fetch(api, "GET", path, NULL, &history) == BW_EXIT_FINE ? history : NULL;
 }
 
-/* `group`: one of a plan's. Prints who set what the change replaces, if an operator did, and what the change means. */
+/* `group`: one of a plan's. Prints who set each value that the change replaces, and what the change means. */
 static void tell_means(struct bw_api *api, const json_t *group)
 {
     json_t *history = NULL;
@@ -88,13 +88,14 @@ static void tell_means(struct bw_api *api, const json_t *group)
         const char *key = json_string_value(json_object_get(change, "key"));
         const char *means = key == NULL ? NULL : meaning_of(key, json_object_get(change, "to"));
 
-        if (means == NULL || json_is_null(json_object_get(change, "from")) || json_object_get(change, "from") == NULL)
+        if (key == NULL || json_is_null(json_object_get(change, "from")) || json_object_get(change, "from") == NULL)
             continue; /* of a group that is new nothing is undone */
         if (!is_fetched)
             history = fetch_history(api, json_string_value(json_object_get(group, "name")));
         is_fetched = true;
-        (void)printf("    %s %s means: %s\n", key, json_string_value(json_object_get(change, "to")), means);
-        tell_author(find_author(history, key, json_object_get(change, "from")));
+        if (means != NULL)
+            (void)printf("    %s %s means: %s\n", key, json_string_value(json_object_get(change, "to")), means);
+        tell_author(key, find_author(history, key, json_object_get(change, "from")));
     }
     json_decref(history);
 }

@@ -288,10 +288,17 @@ static void a_plan_says_who_set_what_it_undoes_and_what_that_means(void **state)
     assert_int_equal(operator_apply("old.yaml", "--plan"), 0);
     assert_says(operator.out, "mode: manual -> auto");
     assert_says(operator.out, "mode auto means: failover is automatic again");
-    assert_says(operator.out, "! set by ");
+    assert_says(operator.out, "! mode was set by ");
     assert_says(operator.out, ": rehearsal; this change undoes it");
     assert_int_equal(run("mode harbor auto --yes"), 0);
     until_status_says(0, "mode auto");
+
+    operator_put("newer.yaml", operator_groups_text, "26s");
+    assert_int_equal(operator_apply("newer.yaml", "--yes"), 0);
+    operator_put("newer.yaml", operator_groups_text, "25s");
+    assert_int_equal(operator_apply("newer.yaml", "--plan"), 0);
+    assert_says(operator.out, "! lease_ttl_ms was set by ");
+    assert_int_equal(operator_apply("newer.yaml", "--yes"), 0);
 
     assert_int_equal(run("groups"), 0);
     (void)snprintf(text, sizeof text, "%s", operator.out);
