@@ -561,7 +561,7 @@ static void assert_disk_holds_up_no_end(struct rig *rig, bool has_cgroups)
     rig_put(rig, "fence.sh", 0755, "#!/bin/sh\nexit 0\n");
     rig_put(rig, "a.sh", 0755, HEAD "rm -f beats\nexec ./start.sh\n");
     put_steps(rig, "start_steps", "      - {name: a, script: a.sh}\n");
-    edit_config(rig, "s/stop_timeout: .*/stop_timeout: 3s/");
+    edit_config(rig, "s/stop_timeout: .*/stop_timeout: 15s/");
     begin_armed(rig, LONG_MS);
     put_state_on_disk(rig);
 
