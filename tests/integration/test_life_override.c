@@ -41,7 +41,7 @@ static const char line_off[] = "breakwater force-release shop --site dc-b --hold
 static void each_command_of_the_page_is_typed(void **state)
 {
     static const char *const typed[] = {line, line_plan, line_end, line_off};
-    const struct typed_page page = {"deploy/recover.md", "```sh override", typed, sizeof typed / sizeof typed[0]};
+    const struct typed_page page = {"deploy/doc/disaster-recovery.md", "```sh override", typed, sizeof typed / sizeof typed[0]};
 
     (void)state;
     typed_page_check(&page);

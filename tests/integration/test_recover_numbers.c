@@ -54,7 +54,7 @@ static void assert_ran(int status, int wanted, const char *says)
 
 /* ---- the page ---- */
 
-#define PAGE      "deploy/recover.md"
+#define PAGE      "deploy/doc/disaster-recovery.md"
 #define AS_USER   "runuser -u breakwater -- "
 #define RECOVER   AS_USER "breakwater recover -c /etc/breakwater/witness.yaml"
 #define RESTORE   AS_USER "breakwater snapshot restore -c /etc/breakwater/witness.yaml"
