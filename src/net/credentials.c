@@ -218,35 +218,45 @@ static enum bw_err load_identity(struct bw_credentials *credentials, const char 
 
 /* ---- checking ---- */
 
-/* Issued by one of our CAs? Dates are left to bw_credentials_check, so that a clock that is wrong
- * at a start does not look like a foreign CA. */
-static enum bw_err check_issuer(const struct bw_credentials *credentials, const char *ca_path,
-                                struct bw_diag *diag)
+/* X509_V_OK if one of our CAs vouches for our certificate at that moment; `at` 0: whatever the dates. -1: out of memory. */
+static int vouched(const struct bw_credentials *credentials, time_t at)
 {
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *verify = X509_STORE_CTX_new();
-    enum bw_err err = BW_OK;
     bool ready = store != NULL && verify != NULL;
+    int result = -1;
 
     for (int i = 0; ready && i < sk_X509_num(credentials->cas); i++)
         ready = X509_STORE_add_cert(store, sk_X509_value(credentials->cas, i)) == 1;
     if (ready)
         ready = X509_STORE_CTX_init(verify, store, sk_X509_value(credentials->chain, 0),
                                     credentials->chain) == 1;
-    if (!ready) {
-        err = bw_diag_set(diag, BW_ERR_NOMEM, "verify %s: out of memory", credentials->path);
-    } else {
-        X509_STORE_CTX_set_flags(verify, X509_V_FLAG_NO_CHECK_TIME);
-        if (X509_verify_cert(verify) != 1)
-            err = bw_diag_set(diag, BW_ERR_AUTH,
-                              "%s: no CA in %s vouches for this certificate (%s)",
-                              credentials->path, ca_path,
-                              X509_verify_cert_error_string(X509_STORE_CTX_get_error(verify)));
+    if (ready) {
+        if (at == 0)
+            X509_STORE_CTX_set_flags(verify, X509_V_FLAG_NO_CHECK_TIME);
+        else
+            X509_STORE_CTX_set_time(verify, 0, at);
+        result = X509_verify_cert(verify) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(verify);
     }
     X509_STORE_CTX_free(verify);
     X509_STORE_free(store);
     ERR_clear_error();
-    return err;
+    return result;
+}
+
+/* Issued by one of our CAs? Dates are left to bw_credentials_check, so that a clock that is wrong
+ * at a start does not look like a foreign CA. */
+static enum bw_err check_issuer(const struct bw_credentials *credentials, const char *ca_path,
+                                struct bw_diag *diag)
+{
+    const int result = vouched(credentials, 0);
+
+    if (result == X509_V_OK)
+        return BW_OK;
+    if (result < 0)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "verify %s: out of memory", credentials->path);
+    return bw_diag_set(diag, BW_ERR_AUTH, "%s: no CA in %s vouches for this certificate (%s)",
+                       credentials->path, ca_path, X509_verify_cert_error_string(result));
 }
 
 static bool unix_time_of(const ASN1_TIME *time, int64_t *out_s)
@@ -259,6 +269,31 @@ static bool unix_time_of(const ASN1_TIME *time, int64_t *out_s)
     return true;
 }
 
+static void end_no_later(struct bw_credentials *credentials, const STACK_OF(X509) *certificates, int64_t own_end_s,
+                         int64_t *latest_s)
+{
+    int64_t end_s;
+
+    for (int i = 0; i < sk_X509_num(certificates); i++)
+        if (unix_time_of(X509_get0_notAfter(sk_X509_value(certificates, i)), &end_s) && end_s <= own_end_s &&
+            end_s > *latest_s && vouched(credentials, (time_t)(end_s - 1)) == X509_V_OK)
+            *latest_s = end_s;
+}
+
+/* A certificate ends for every peer when nobody vouches for it any more (5.3): an authority may end before it. Where two can
+ * vouch the one that ends last counts. */
+static void find_end(struct bw_credentials *credentials)
+{
+    const int64_t own_end_s = credentials->not_after_s;
+    int64_t latest_s = INT64_MIN;
+
+    end_no_later(credentials, credentials->chain, own_end_s, &latest_s);
+    end_no_later(credentials, credentials->cas, own_end_s, &latest_s);
+    credentials->ends_with_ca = latest_s != INT64_MIN && latest_s < own_end_s;
+    if (credentials->ends_with_ca)
+        credentials->not_after_s = latest_s;
+}
+
 static enum bw_err read_certificate(struct bw_credentials *credentials, struct bw_diag *diag)
 {
     const X509 *own = sk_X509_value(credentials->chain, 0);
@@ -266,6 +301,7 @@ static enum bw_err read_certificate(struct bw_credentials *credentials, struct b
     if (!unix_time_of(X509_get0_notBefore(own), &credentials->not_before_s) ||
         !unix_time_of(X509_get0_notAfter(own), &credentials->not_after_s))
         return bw_diag_set(diag, BW_ERR_INVALID, "%s: its dates cannot be read", credentials->path);
+    find_end(credentials);
     if (bw_identity_of_certificate(own, &credentials->identity, diag) != BW_OK)
         return bw_diag_wrap(diag, BW_ERR_AUTH, "%s", credentials->path);
     credentials->ca_pem = pem_of_chain(credentials->cas);
@@ -374,6 +410,11 @@ enum bw_err bw_credentials_check(const struct bw_credentials *credentials, const
                            credentials->path, bw_role_text(self->role));
     if (now_s >= credentials->not_after_s) {
         format_date(credentials->not_after_s, date);
+        if (credentials->ends_with_ca)
+            return bw_diag_set(diag, BW_ERR_AUTH,
+                               "%s: the certificate of the CA that vouches for it expired %s; make another CA (breakwater(1), "
+                               "pki), or check this machine's clock",
+                               credentials->path, date);
         return bw_diag_set(diag, BW_ERR_AUTH,
                            "%s: the certificate expired %s; renew it with `breakwater pki renew` "
                            "(or check this machine's clock)",

@@ -42,7 +42,8 @@ struct bw_credentials {
     struct bw_revoked *revoked; /* NULL: nothing is */
     struct bw_identity identity;
     int64_t not_before_s; /* Unix time */
-    int64_t not_after_s;
+    int64_t not_after_s;  /* from then on no CA vouches for it */
+    bool ends_with_ca;    /* and not because it has ended itself */
     char path[256]; /* of the identity, for messages; cut if longer */
 };
 

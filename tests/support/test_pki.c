@@ -109,6 +109,18 @@ static void write_pem(const char *dir, const char *file, X509 *const *certificat
     MUST(rename(temporary, out_path) == 0);
 }
 
+static X509 *make_ca(EVP_PKEY *key, int64_t ends_s)
+{
+    X509 *ca = begin_certificate(key, "breakwater test CA", -2 * DAY_S, ends_s);
+
+    MUST(X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1);
+    add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
+    add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign");
+    add_extension(ca, ca, NID_subject_key_identifier, "hash");
+    MUST(X509_sign(ca, key, EVP_sha256()) > 0);
+    return ca;
+}
+
 void test_pki_init(struct test_pki *pki)
 {
     EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
@@ -118,15 +130,18 @@ void test_pki_init(struct test_pki *pki)
     (void)snprintf(pki->dir, sizeof pki->dir, "/tmp/breakwater-pki-XXXXXX");
     MUST(mkdtemp(pki->dir) != NULL);
     janitor_add_dir(pki->dir);
-    ca = begin_certificate(key, "breakwater test CA", -2 * DAY_S, 3650 * (int64_t)DAY_S);
-    MUST(X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1);
-    add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
-    add_extension(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign");
-    add_extension(ca, ca, NID_subject_key_identifier, "hash");
-    MUST(X509_sign(ca, key, EVP_sha256()) > 0);
+    ca = make_ca(key, 3650 * (int64_t)DAY_S);
     pki->ca = ca;
     pki->ca_key = key;
     write_pem(pki->dir, "ca.pem", &ca, 1, NULL, pki->ca_path);
+}
+
+void test_pki_write_ca(struct test_pki *pki, const char *file, int64_t ends_s, char out_path[TEST_PKI_PATH_BYTES])
+{
+    X509 *ca = make_ca(pki->ca_key, ends_s);
+
+    write_pem(pki->dir, file, &ca, 1, NULL, out_path);
+    X509_free(ca);
 }
 
 void test_pki_deinit(struct test_pki *pki)

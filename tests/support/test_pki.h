@@ -30,6 +30,9 @@ void test_pki_init(struct test_pki *pki);
 /* Removes the directory with all that was issued into it. */
 void test_pki_deinit(struct test_pki *pki);
 
+/* Writes the authority's certificate as it is with another end (seconds from now) into DIR/`file`. */
+void test_pki_write_ca(struct test_pki *pki, const char *file, int64_t ends_s, char out_path[TEST_PKI_PATH_BYTES]);
+
 /* Issues a leaf (P-256, SAN also DNS:localhost and IP:127.0.0.1) into DIR/`file`, mode 0600,
  * certificate and key in one; an existing file is replaced by rename. `out_path` gets its path. */
 void test_pki_issue(struct test_pki *pki, const char *file, const struct test_leaf *leaf,

@@ -219,6 +219,45 @@ static void seconds_left_are_whole_and_none_once_it_has_ended(void **state)
     bw_credentials_free(credentials);
 }
 
+/* Peers refuse it from the end of its CA on, and close what is open: that end is told as its own would be (5.3). */
+static void a_certificate_ends_with_the_last_ca_that_vouches_for_it(void **state)
+{
+    struct bw_credentials *credentials = NULL;
+    struct bw_wall end;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+    char cas[TEST_PKI_PATH_BYTES];
+    char later[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    test_pki_write_ca(&pki, "ends.pem", 5 * 86400 + 3600, cas);
+    assert_int_equal(bw_credentials_load(cas, path, &credentials, &diag), BW_OK);
+    assert_int_equal(bw_credentials_days_left(credentials, now_wall()), 5);
+    end = bw_credentials_expiry(credentials);
+    assert_int_equal(bw_credentials_check(credentials, "prod", BW_ROLE_BIT(BW_ROLE_WITNESS), end, &diag), BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "the certificate of the CA that vouches for it expired"));
+    end.unix_ms -= 1000;
+    assert_int_equal(bw_credentials_check(credentials, "prod", BW_ROLE_BIT(BW_ROLE_WITNESS), end, &diag), BW_OK);
+    bw_credentials_free(credentials);
+
+    /* The same CA was made to last: whoever has both in the file trusts it for longer. */
+    test_pki_write_ca(&pki, "later.pem", 60 * 86400 + 3600, later);
+    append_file(cas, later);
+    assert_int_equal(bw_credentials_load(cas, path, &credentials, &diag), BW_OK);
+    assert_int_equal(bw_credentials_days_left(credentials, now_wall()), 60);
+    bw_credentials_free(credentials);
+    append_file(cas, pki.ca_path);
+    assert_int_equal(bw_credentials_load(cas, path, &credentials, &diag), BW_OK);
+    assert_in_range(bw_credentials_days_left(credentials, now_wall()), 89, 90);
+    bw_credentials_free(credentials);
+
+    test_pki_write_ca(&pki, "over.pem", -3600, cas); /* a daemon does not begin with it */
+    assert_int_equal(bw_credentials_load(cas, path, &credentials, &diag), BW_OK);
+    assert_int_equal(bw_credentials_check(credentials, "prod", BW_ROLE_BIT(BW_ROLE_WITNESS), now_wall(), &diag), BW_ERR_AUTH);
+    bw_credentials_free(credentials);
+}
+
 static void dates_role_and_cluster_are_checked_in_words(void **state)
 {
     const struct test_leaf expired = {.uris = {URI}, .begins_s = -7200, .ends_s = -3600};
@@ -477,6 +516,7 @@ int main(void)
         cmocka_unit_test(files_that_cannot_be_used_are_refused_in_words),
         cmocka_unit_test(key_of_another_certificate_is_refused),
         cmocka_unit_test(damaged_certificate_is_refused),
+        cmocka_unit_test(a_certificate_ends_with_the_last_ca_that_vouches_for_it),
         cmocka_unit_test(dates_role_and_cluster_are_checked_in_words),
         cmocka_unit_test(seconds_left_are_whole_and_none_once_it_has_ended),
         cmocka_unit_test(a_daemons_own_is_the_one_that_its_file_names),

@@ -83,7 +83,8 @@
       "its clocks run faster or slower against those of the witness that answers than "            \
       "max_clock_drift_ppm allows")                                                                \
     X(CERTIFICATE_ENDS, "certificate_ends",                                                        \
-      "the certificate of the site's agent, or of the witness, ends within 30 days: pki renew; or its file " \
+      "the certificate of the site's agent, or of the witness, or that of the CA that vouches for it, ends within " \
+      "30 days: pki renew, with another CA if that ends; or its file " \
       "was replaced by one that the next start would refuse (78), which counts as ended: check the daemon's " \
       "configuration file there")    \
     X(NOT_SERVING, "not_serving", "the site holds the group, and its service is not started")      \

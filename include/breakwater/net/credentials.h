@@ -97,7 +97,7 @@ BW_MUST_CHECK enum bw_err bw_credentials_read_again(const struct bw_own_certific
 BW_MUST_CHECK enum bw_err bw_credentials_check_address(const struct bw_credentials *credentials,
                                                        const char *address, struct bw_diag *diag);
 
-/* First instant at which the certificate is not valid any more. */
+/* First instant at which no trusted CA vouches for the certificate any more: its own end, or an earlier one of its CAs. */
 struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
 /* Whole seconds left at `now`, rounded down; 0 once it has ended, and in its last second. A
  * duration to tell others, since nobody's wall clock is another's business. */
