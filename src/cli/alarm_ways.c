@@ -157,6 +157,11 @@ void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *ou
         print(named_way, bw_json_member(group, "name"), of, out);
         return;
     }
+    /* A witness answers this command, so it runs. */
+    if (strcmp(word, bw_trouble_word(BW_TROUBLE_WITNESS_LOST)) == 0 && json_is_array(json_object_get(group, "reaches"))) {
+        print("%s runs: mend the way between the witnesses; why it fails, there:  journalctl -u breakwater-witness", "", of, out);
+        return;
+    }
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (strcmp(bw_trouble_word(ways[i].trouble), word) != 0 ||
             (ways[i].is_special && !is_special))

@@ -597,6 +597,28 @@ static void a_witness_without_a_vote_that_is_not_heard_is_not_replaced(void **st
     compare_status(&view, BW_EXIT_WARNINGS, "status_witness_joins.txt");
 }
 
+/* 5.2: the leader does not hear it, and it answers this very command: to start or replace it would mend nothing. */
+static void a_witness_that_answers_and_is_not_heard_is_not_replaced(void **state)
+{
+    struct bw_operator_view view;
+    json_t *status;
+    FILE *out;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.voters_in_contact = 2;
+    view.members[2].is_in_contact = false;
+    view.members[2].role = "unknown";
+    status = status_of(&view);
+    (void)json_object_set_new(json_array_get(json_object_get(status, "witnesses"), 2), "reaches", json_pack("[s]", "w2"));
+    out = begin_telling();
+    assert_int_equal(bw_show_status(status, NULL, SIX_DAYS_MS, out), BW_EXIT_WARNINGS);
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("status_witness_apart.txt");
+    json_decref(status);
+}
+
 /* ---- who may see what ------------------------------------------------------------------------- */
 
 static const char *harbor_alone[] = {"harbor"};
@@ -796,6 +818,7 @@ int main(void)
         cmocka_unit_test(a_witness_that_has_what_the_leader_lacks_is_named_with_the_ways_out),
         cmocka_unit_test(a_site_that_names_what_the_log_lacks_is_named_with_the_ways_out),
         cmocka_unit_test(a_witness_without_a_vote_that_is_not_heard_is_not_replaced),
+        cmocka_unit_test(a_witness_that_answers_and_is_not_heard_is_not_replaced),
         cmocka_unit_test(who_is_limited_sees_what_is_his_and_is_told_so),
         cmocka_unit_test(no_document_has_anything_of_a_group_that_is_not_the_readers),
         cmocka_unit_test(a_view_without_a_scope_shows_no_group),
