@@ -123,6 +123,8 @@ const struct bw_fault bw_fault_table[] = {
           .mtu = 600),
     LINKS("mtu-hole-out", "one way: packets above 600 bytes that the node sends vanish", NODE, OUT,
           .mtu = 600),
+    LINKS("forgotten", "a firewall forgets the node's connections: what they carry vanishes, new ones pass", NODE, BOTH,
+          .forgets = 1),
     LINKS("far", "20 ms more in each direction, give or take 10", NODE, BOTH, .delay_ms = 20,
           .jitter_ms = 10),
     LINKS("reordered", "30 % of the node's packets overtake the others", NODE, BOTH, .delay_ms = 15,

@@ -48,6 +48,9 @@ struct carrier {
     uint32_t heap_count;
     uint64_t packet_count;
     uint64_t busy_until_ns[BW_HUB_NODES_MAX][BW_HUB_NODES_MAX]; /* of links with a rate */
+    bool forgets[BW_HUB_NODES_MAX][BW_HUB_NODES_MAX];           /* links, when their last packet came */
+    /* Of two nodes (the lower first): ports of whoever began a connection since. */
+    uint8_t begun[BW_HUB_NODES_MAX][BW_HUB_NODES_MAX][(UINT16_MAX + 1) / 8];
 };
 
 /* ---- the queue: a heap ----------------------------------------------------------------------- */
@@ -226,6 +229,31 @@ static void answer_reset(const struct bw_hub *hub, uint32_t from, const uint8_t 
     (void)!write(hub->devices[from], answer, sizeof answer); /* its queue is full: a loss */
 }
 
+/* ---- a firewall that forgets ----------------------------------------------------------------- */
+
+/* True for what belongs to a TCP connection that began before the link's row said so. Ports of servers are below those from
+ * which connections begin. */
+static bool is_forgotten(struct carrier *carrier, uint32_t from, uint32_t to, const uint8_t *data, uint32_t size)
+{
+    const bool forgets = carrier->hub->links[from][to].forgets != 0;
+    uint8_t *begun = carrier->begun[from < to ? from : to][from < to ? to : from];
+    const uint32_t ip_bytes = (data[0] & 15U) * 4U;
+    const uint8_t *tcp = data + ip_bytes;
+    uint32_t port;
+
+    if (forgets && !carrier->forgets[from][to] && !carrier->forgets[to][from])
+        memset(begun, 0, sizeof carrier->begun[0][0]);
+    carrier->forgets[from][to] = forgets;
+    if (!forgets || data[9] != IP_TCP || size < ip_bytes + TCP_HEADER_BYTES)
+        return false;
+    port = (uint32_t)tcp[0] << 8U | tcp[1];
+    if (port < ((uint32_t)tcp[2] << 8U | tcp[3]))
+        port = (uint32_t)tcp[2] << 8U | tcp[3];
+    if ((tcp[13] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN)
+        begun[port / 8] |= (uint8_t)(1U << port % 8);
+    return (begun[port / 8] & 1U << port % 8) == 0;
+}
+
 /* ---- the process ----------------------------------------------------------------------------- */
 
 static void take_packet(struct carrier *carrier, uint32_t from, const uint8_t *data, uint32_t size)
@@ -246,7 +274,7 @@ static void take_packet(struct carrier *carrier, uint32_t from, const uint8_t *d
     if (link->reset != 0)
         answer_reset(hub, from, data, size);
     if (link->down != 0 || link->reset != 0 || (link->mtu != 0 && size > link->mtu) ||
-        hits(carrier, link->loss))
+        is_forgotten(carrier, from, to, data, size) || hits(carrier, link->loss))
         return;
     carry(carrier, from, to, data, size);
     if (hits(carrier, link->duplicate))

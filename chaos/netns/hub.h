@@ -31,6 +31,7 @@ struct bw_hub_link {
     uint32_t jitter_ms; /* more or less of it */
     uint32_t rate_kbit; /* per second; 0: no limit */
     uint32_t mtu;       /* larger packets vanish; 0: none do */
+    uint32_t forgets;   /* 1: what TCP connections of before it carry is lost, in silence; those that begin now pass */
 };
 
 /* In the caller's memory, open to close. */
