@@ -382,10 +382,12 @@ other_answers() {
     WHY="nothing of $PGDATA runs, and a server of ${directory:-an unknown directory} answers at $PGHOST:$PGPORT"
 }
 
-# What it says to whom it does not let in.
+# What it says to whom it does not let in, without psql's words before that: a screen shows the begin of a line.
 words_of_refusal() {
-    as_server timeout --foreground -k 1 1 "$PG_BIN/psql" -wXq -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres \
-        -c "SELECT 1" 2>&1 >/dev/null | tr '\n' ' '
+    local words
+    words=$(as_server timeout --foreground -k 1 1 "$PG_BIN/psql" -wXq -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres \
+        -c "SELECT 1" 2>&1 >/dev/null | tr '\n' ' ')
+    echo "${words#*"/.s.PGSQL.$PGPORT\" failed: "}"
 }
 
 # Sets SERVER, and WHY for people:

@@ -4,6 +4,16 @@
 # stays down: whether its data fits the peer's is for rejoin.sh to find out.
 . "${BASH_SOURCE[0]%/*}/server.sh"
 
+# A shutdown waits until each receiver of WAL has all of it. One that is none of ours (a backup, a subscriber) and stands still
+# would hold it up for wal_sender_timeout, a minute by default; one that lives comes again, here or to whoever serves next.
+end_receivers() {
+    local ours=("${SYNC_PEERS[@]}" "${SLOT_PEERS[@]}")
+    [ ${#ours[@]} -gt 0 ] || return 0
+    ask 3 "SELECT pg_terminate_backend(pid) FROM pg_stat_replication
+        WHERE application_name <> ALL (string_to_array('${ours[*]}', ' '))" >/dev/null ||
+        say "cannot end the receivers of others; going on"
+}
+
 problem=$(settings_problem) || fail "$problem"
 problem=$(name_problem) || fail "$problem"
 LIMIT=$PG_STOP_TIMEOUT
@@ -16,6 +26,7 @@ if [ "$SERVER" != down ]; then
     # Makes the one inside the shutdown short.
     [ "$SERVER" != primary ] || ask "$(left $((LIMIT / 2)))" CHECKPOINT >/dev/null ||
         say "the checkpoint before the shutdown failed; going on"
+    [ "$SERVER" != primary ] || end_receivers
     stop_server "$(left)" || fail "the fast shutdown failed or takes longer than $LIMIT s"
     look_at_server
 fi
