@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,8 +156,43 @@ static pid_t start_watcher(const struct outside *outside, int *out_pipe)
 
 /* ---- inside ---------------------------------------------------------------------------------- */
 
-static enum bw_err mount_all(const struct outside *outside, struct bw_diag *diag)
+static bool write_resolver(const char *path)
 {
+    static const char text[] = "nameserver 127.0.0.1\n";
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    const bool is_written = fd >= 0 && write(fd, text, sizeof text - 1) == sizeof text - 1;
+
+    if (fd >= 0)
+        (void)close(fd); /* in memory: what is written is there */
+    return is_written;
+}
+
+/* What looks names up reads /etc/resolv.conf, which may be a link to /run, of which the box has its own. False: there
+ * is no such file. */
+static bool lay_resolver(const char *path)
+{
+    char dir[PATH_MAX];
+
+    if (path[0] == '\0' || !write_resolver(BW_BOX_DIR "/resolv.conf"))
+        return false;
+    if (strncmp(path, "/run/", 5) != 0)
+        return mount(BW_BOX_DIR "/resolv.conf", path, NULL, MS_BIND, NULL) == 0;
+    for (size_t i = 5; path[i] != '\0'; i++) {
+        if (path[i] != '/')
+            continue;
+        (void)snprintf(dir, sizeof dir, "%.*s", (int)i, path); /* of the same size */
+        if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+            return false;
+    }
+    return write_resolver(path);
+}
+
+static enum bw_err mount_all(const struct outside *outside, struct bw_box *box, struct bw_diag *diag)
+{
+    char resolver[PATH_MAX];
+
+    if (realpath("/etc/resolv.conf", resolver) == NULL)
+        resolver[0] = '\0';
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return bw_diag_errno(diag, errno, "make all mounts private");
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
@@ -166,6 +202,7 @@ static enum bw_err mount_all(const struct outside *outside, struct bw_diag *diag
         return bw_diag_errno(diag, errno, "mount a tmpfs on /run");
     if (mkdir(BW_BOX_DIR, 0755) != 0)
         return bw_diag_errno(diag, errno, "create " BW_BOX_DIR);
+    box->has_names = lay_resolver(resolver);
     if (outside->cgroup[0] == '\0')
         return BW_OK;
     /* What is mounted there shows all of the machine; in this namespace a new one shows ours. */
@@ -189,7 +226,7 @@ __attribute__((noreturn)) static void be_inside(const struct outside *outside, i
      */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || read(maker, &byte, 1) != 1)
         _exit(EXIT_FAILURE);
-    err = mount_all(outside, &diag);
+    err = mount_all(outside, &box, &diag);
     if (err != BW_OK) {
         (void)fprintf(stderr, "error: make the box: %s\n", diag.text);
         _exit(EXIT_FAILURE);

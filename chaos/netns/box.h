@@ -20,6 +20,7 @@
 struct bw_box {
     char cgroup[256];     /* the mount of cgroup v2, whose top is the box's own; "": none here */
     char cpu_cgroup[256]; /* a directory of the version 1 controller `cpu`; "": none here */
+    bool has_names;       /* names are looked up at 127.0.0.1 of whatever network a process is in */
 };
 
 typedef int (*bw_box_inside)(const struct bw_box *box, void *user);

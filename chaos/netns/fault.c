@@ -99,8 +99,19 @@ static void shape_all(struct bw_lab *lab, const struct bw_faults *faults)
         .begin = (began), .end = (ended), __VA_ARGS__                                              \
     }
 
+#define NAMES(named, meaning, line)                                                                \
+    {                                                                                              \
+        .name = (named), .words = (meaning), .target = BW_FAULT_AT_ALL,                            \
+        .part = BW_FAULT_OF_NAMES, .is_random = true, .text = (line)                               \
+    }
+
 /* Errno values as numbers: that is what the preload reads. EIO 5, EMFILE 24, ENOSPC 28. */
 const struct bw_fault bw_fault_table[] = {
+    NAMES("names-silent", "no name server answers, whoever looks a name up", "silent\n"),
+    NAMES("names-late", "name servers answer 2.5 s late", "late 2500\n"),
+    NAMES("names-gone", "name servers say that none of the names is there", "nobody\n"),
+    NODE("witness-moved", "a witness's machine gets another address, which its name has from then on", WITNESS, NAMES,
+         PROMISED, true, bw_begin_moved, bw_end_moved, .text = ""),
     LINKS("isolated", "nothing passes to or from the node, in silence", NODE, BOTH, .down = 1),
     LINKS("mute", "one way: nothing that the node sends arrives, it hears all", NODE, OUT,
           .down = 1),
@@ -300,6 +311,8 @@ const char *bw_fault_why_not(const struct bw_lab *lab, const struct bw_fault *ki
 
     if (needs_preload && lab->options->preload == NULL)
         return "the library for it was not built in";
+    if (kind->part == BW_FAULT_OF_NAMES && !lab->box->has_names)
+        return "no /etc/resolv.conf in whose place another one could be";
     if (kind->begin == bw_begin_freeze_site && lab->box->cgroup[0] == '\0')
         return "no writable cgroup v2";
     if (kind->begin == bw_begin_starve && lab->box->cpu_cgroup[0] == '\0')
@@ -378,6 +391,8 @@ enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
     faults->refused_count += fault->is_refused;
     if (kind->part == BW_FAULT_OF_NETWORK)
         shape_all(lab, faults);
+    if (kind->part == BW_FAULT_OF_NAMES && err == BW_OK)
+        err = bw_name_server_tell(lab, faults, diag);
     if (kind->is_momentary)
         fault->kind = NULL;
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "fault %s", kind->name);
@@ -401,6 +416,8 @@ enum bw_err bw_fault_end_due(struct bw_lab *lab, struct bw_faults *faults, uint6
         fault->kind = NULL;
         if (kind->part == BW_FAULT_OF_NETWORK)
             shape_all(lab, faults);
+        if (kind->part == BW_FAULT_OF_NAMES && err == BW_OK)
+            err = bw_name_server_tell(lab, faults, diag);
         if (err != BW_OK)
             (void)bw_diag_wrap(diag, err, "heal %s", kind->name);
     }

@@ -29,6 +29,7 @@ enum bw_fault_part {
     BW_FAULT_OF_DISK,
     BW_FAULT_OF_CLOCK,
     BW_FAULT_OF_SCRIPTS,
+    BW_FAULT_OF_NAMES,
     BW_FAULT_PARTS, /* how many */
 };
 

@@ -266,7 +266,7 @@ static void take_packet(struct carrier *carrier, uint32_t from, const uint8_t *d
     if (size < 20 || data[0] >> 4U != 4 || size < (data[0] & 15U) * 4U)
         return; /* IPv6's own chatter */
     memcpy(&address, data + 16, sizeof address);
-    while (to < hub->count && hub->addresses[to] != address)
+    while (to < hub->count && hub->addresses[to] != address && hub->elsewhere[to] != address)
         to++;
     if (to == hub->count || to == from)
         return;
@@ -343,6 +343,11 @@ void bw_hub_address(uint32_t node, char out_text[BW_HUB_ADDRESS_BYTES])
     (void)snprintf(out_text, BW_HUB_ADDRESS_BYTES, "10.77.0.%u", (unsigned)(node + 1) & 0xffU);
 }
 
+void bw_hub_address_elsewhere(uint32_t node, char out_text[BW_HUB_ADDRESS_BYTES])
+{
+    (void)snprintf(out_text, BW_HUB_ADDRESS_BYTES, "10.77.0.%u", (unsigned)(node + 101) & 0xffU);
+}
+
 static enum bw_err raise_device(const char *name, const char *address, struct bw_diag *diag)
 {
     const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -375,6 +380,8 @@ static enum bw_err make_node(struct bw_hub *hub, uint32_t node, struct bw_diag *
     char address[BW_HUB_ADDRESS_BYTES];
     enum bw_err err;
 
+    bw_hub_address_elsewhere(node, address);
+    hub->elsewhere[node] = inet_addr(address);
     bw_hub_address(node, address);
     hub->addresses[node] = inet_addr(address);
     if (unshare(CLONE_NEWNET) != 0)
@@ -421,6 +428,27 @@ enum bw_err bw_hub_open(struct bw_hub *hub, uint32_t count, uint64_t seed, struc
     }
     if (err != BW_OK)
         bw_hub_close(hub);
+    return err;
+}
+
+enum bw_err bw_hub_move(const struct bw_hub *hub, uint32_t node, bool is_elsewhere, struct bw_diag *diag)
+{
+    const int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    char address[BW_HUB_ADDRESS_BYTES];
+    enum bw_err err = BW_OK;
+
+    if (is_elsewhere)
+        bw_hub_address_elsewhere(node, address);
+    else
+        bw_hub_address(node, address);
+    if (own < 0 || setns(hub->namespaces[node], CLONE_NEWNET) != 0)
+        err = bw_diag_errno(diag, errno, "enter a network namespace");
+    if (err == BW_OK)
+        err = raise_device("wan0", address, diag);
+    if (own >= 0 && setns(own, CLONE_NEWNET) != 0 && err == BW_OK)
+        err = bw_diag_errno(diag, errno, "return to the own network namespace");
+    if (own >= 0)
+        (void)close(own); /* only a handle */
     return err;
 }
 

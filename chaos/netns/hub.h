@@ -7,6 +7,7 @@
 #ifndef BW_CHAOS_HUB_H
 #define BW_CHAOS_HUB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -39,7 +40,8 @@ struct bw_hub {
     uint32_t count;
     int devices[BW_HUB_NODES_MAX];
     int namespaces[BW_HUB_NODES_MAX];              /* network namespaces, to be entered by setns */
-    uint32_t addresses[BW_HUB_NODES_MAX];          /* network order */
+    uint32_t addresses[BW_HUB_NODES_MAX];          /* at home; network order */
+    uint32_t elsewhere[BW_HUB_NODES_MAX];          /* once it has moved */
     struct bw_hub_link (*links)[BW_HUB_NODES_MAX]; /* [from][to], shared with the process */
     struct bw_hub_link weather; /* of each link between two of the first nodes, when nothing is broken */
     uint32_t weather_count;     /* so many nodes; 0: all links are perfect then */
@@ -58,5 +60,10 @@ void bw_hub_heal(struct bw_hub *hub);
 
 #define BW_HUB_ADDRESS_BYTES 16
 void bw_hub_address(uint32_t node, char out_text[BW_HUB_ADDRESS_BYTES]);
+/* 10.77.0.(i + 101): what a node has instead once it has moved. */
+void bw_hub_address_elsewhere(uint32_t node, char out_text[BW_HUB_ADDRESS_BYTES]);
+/* Gives a node that one, or the first one back; what is sent to the other is swallowed from then on. */
+BW_MUST_CHECK enum bw_err bw_hub_move(const struct bw_hub *hub, uint32_t node, bool is_elsewhere,
+                                      struct bw_diag *diag);
 
 #endif

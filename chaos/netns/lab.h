@@ -70,6 +70,7 @@ struct bw_lab_node {
     int time_namespace;              /* -1: ours */
     uint32_t boot_count;
     int wall_shift_s; /* its wall clock shows so much more */
+    bool is_elsewhere; /* its machine has moved to another address */
 };
 
 /* A node's clocks show, of our instant t at or after `from_ns`, t + shift + (t - from) * ppm / 1e6.
@@ -151,6 +152,8 @@ struct bw_lab {
     char records[BW_LAB_PATH_BYTES];
     struct bw_id cluster_id;
     struct bw_hub hub;
+    char zone[BW_LAB_PATH_BYTES]; /* what the name server of the nodes reads (zone.h) */
+    pid_t name_server;            /* 0: this machine cannot have one; then nodes are known by address */
     uint32_t node_count; /* witnesses, sites, the one from which commands are given, and spare ones */
     struct bw_lab_node nodes[BW_LAB_NODES_MAX];
     struct bw_lab_drift drifts[BW_LAB_NODES_MAX];
@@ -190,6 +193,8 @@ BW_MUST_CHECK enum bw_err bw_lab_add_witness(struct bw_lab *lab, uint32_t node,
 
 /* The round trip that the weather makes, without what is lost. */
 uint32_t bw_lab_trip_ms(const struct bw_lab *lab);
+/* By what others know a node: a name, or its address. */
+void bw_lab_host(const struct bw_lab *lab, uint32_t node, char out_host[BW_LAB_HOST_BYTES]);
 uint32_t bw_lab_site_node(uint32_t site);
 uint32_t bw_lab_spare_node(const struct bw_lab *lab, uint32_t spare);
 uint32_t bw_lab_command_node(const struct bw_lab *lab);

@@ -25,6 +25,7 @@
 #include "preload.h"
 #include "report.h"
 #include "verbs.h"
+#include "zone.h"
 
 #define STATUS_SKIPPED     77 /* something that it needs is not on this machine */
 #define LEASE_MS_ABSENT    "1200ms"
@@ -644,9 +645,26 @@ static int ledger_verb(int argc, char **argv)
     return (int)bw_lab_verb_ledger(argc, argv);
 }
 
+/* The name server of a lab, for tests that have networks of their own. */
+static int names_verb(int argc, char **argv)
+{
+    int fd;
+
+    if (argc != 3) {
+        (void)fputs("usage: breakwater-chaos names FILE ADDRESS\n", stderr);
+        return BW_EXIT_USAGE;
+    }
+    fd = bw_zone_listen(argv[2]);
+    if (fd < 0) {
+        (void)fprintf(stderr, "error: serve names at %s: %s\n", argv[2], strerror(errno));
+        return BW_EXIT_FAILED;
+    }
+    bw_zone_serve(argv[1], &fd, 1);
+}
+
 struct verb {
     const char *name;
-    const char *help; /* NULL: for the start scripts of a lab, not for people */
+    const char *help; /* NULL: for start scripts of a lab and for tests, not for people */
     int (*run)(int argc, char **argv);
 };
 static const struct verb verbs[] = {
@@ -658,6 +676,7 @@ static const struct verb verbs[] = {
     {"judge", "judge kept records again", judge_verb},
     {"scripts", "try a site's own scripts", bw_trials_verb},
     {"ledger", NULL, ledger_verb},
+    {"names", NULL, names_verb},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 

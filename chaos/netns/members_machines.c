@@ -92,7 +92,7 @@ static enum bw_err write_config(struct bw_members *members, const struct bw_mach
             own = count;
         list[count] = (struct bw_lab_member){.id = other->id,
                                              .at = members->lab->plan.witnesses[0]}; /* its ports */
-        bw_hub_address(other->process->node, list[count].at.host);
+        bw_lab_host(members->lab, other->process->node, list[count].at.host);
         count++;
     }
     if (err == BW_OK)

@@ -247,6 +247,8 @@ static void reap(struct bw_lab *lab)
             if (lab->processes[i].pid == pid)
                 note_end(lab, &lab->processes[i], status);
         note_job(lab, pid, status);
+        if (pid == lab->name_server)
+            bw_lab_say(lab, BW_LAB_PROBLEM, -1, -1, "the harness's own name server ended");
         if (pid == lab->hub.pid) {
             lab->hub.pid = 0;
             bw_lab_say(lab, BW_LAB_PROBLEM, -1, -1, "the harness's own hub ended");

@@ -12,6 +12,7 @@
 #include <breakwater/base/instant.h>
 
 #include "postgres.h"
+#include "ways.h"
 
 #define TURN_MS        50  /* conditions are looked at this often */
 #define ASK_MS         300 /* the witnesses are, while waiting */
@@ -259,7 +260,9 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
                            .known_leader = -1};
     if (run->rounds == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
-    err = start_role(lab, BW_LAB_WITNESS, diag);
+    err = bw_name_server_start(lab, diag);
+    if (err == BW_OK)
+        err = start_role(lab, BW_LAB_WITNESS, diag);
     if (err == BW_OK)
         err = apply(lab, until_ns, diag);
     if (err == BW_OK && lab->options->is_postgres)

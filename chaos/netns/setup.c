@@ -31,6 +31,14 @@ uint32_t bw_lab_trip_ms(const struct bw_lab *lab)
     return 2 * (lab->options->weather.delay_ms + lab->options->weather.jitter_ms);
 }
 
+void bw_lab_host(const struct bw_lab *lab, uint32_t node, char out_host[BW_LAB_HOST_BYTES])
+{
+    if (lab->box->has_names)
+        (void)snprintf(out_host, BW_LAB_HOST_BYTES, "%.10s.test", lab->nodes[node].name); /* ours: short */
+    else
+        bw_hub_address(node, out_host);
+}
+
 uint32_t bw_lab_site_node(uint32_t site)
 {
     return BW_LAB_WITNESSES + site;
@@ -180,8 +188,8 @@ static void make_plan(struct bw_lab *lab)
     memcpy(plan->sites, site_names, sizeof site_names);
     for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++) {
         plan->witnesses[i] =
-            (struct bw_lab_witness){.api_port = API_PORT, .raft_port = RAFT_PORT};
-        bw_hub_address(i, plan->witnesses[i].host);
+            (struct bw_lab_witness){.api_port = API_PORT, .raft_port = RAFT_PORT, .listen = "0.0.0.0"};
+        bw_lab_host(lab, i, plan->witnesses[i].host);
     }
     choose_timings(lab);
 }
@@ -426,7 +434,7 @@ static enum bw_err write_command_file(const struct bw_lab *lab, struct bw_diag *
     char hosts[BW_LAB_SPARES_MAX][BW_LAB_HOST_BYTES];
 
     for (uint32_t i = 0; i < lab->options->spare_count; i++)
-        bw_hub_address(bw_lab_spare_node(lab, i), hosts[i]);
+        bw_lab_host(lab, bw_lab_spare_node(lab, i), hosts[i]);
     return bw_lab_write_command_file(&lab->plan, hosts, lab->options->spare_count, diag);
 }
 
@@ -488,7 +496,6 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
     *lab = (struct bw_lab){.box = box, .options = options, .begun_ns = bw_lab_now_ns()};
     (void)snprintf(lab->dir, sizeof lab->dir, "%s", dir); /* below BW_BOX_DIR: short */
     bw_prng_init(&lab->prng, options->seed);
-    make_plan(lab);
     lab->events = calloc(BW_LAB_EVENTS_MAX, sizeof *lab->events);
     if (lab->events == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
@@ -497,6 +504,7 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
         err = make_records(lab, diag);
     if (err == BW_OK)
         err = make_nodes(lab, diag);
+    make_plan(lab);
     if (err == BW_OK)
         err = name_processes(lab, diag);
     if (err == BW_OK)

@@ -76,6 +76,15 @@ BW_FAULT_WAY(bw_begin_override);
 BW_FAULT_WAY(bw_begin_pause);
 BW_FAULT_WAY(bw_end_pause);
 
+/* ---- ways_names.c: the name server of the nodes, and a machine that moves ---- */
+BW_FAULT_WAY(bw_begin_moved);
+BW_FAULT_WAY(bw_end_moved);
+/* At 127.0.0.1 of each node; on a machine that cannot have it none. */
+BW_MUST_CHECK enum bw_err bw_name_server_start(struct bw_lab *lab, struct bw_diag *diag);
+/* Where each node is, and which faults are on; `faults` NULL: none. */
+BW_MUST_CHECK enum bw_err bw_name_server_tell(const struct bw_lab *lab, const struct bw_faults *faults,
+                                              struct bw_diag *diag);
+
 /* ---- ways_greedy.c: somebody who takes more than his share ---- */
 BW_FAULT_WAY(bw_begin_greedy);
 BW_FAULT_WAY(bw_end_greedy);

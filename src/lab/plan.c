@@ -14,6 +14,11 @@
 
 /* ---- certificates ---------------------------------------------------------------------------- */
 
+static bool is_numeric(const char *host)
+{
+    return host[strspn(host, "0123456789.")] == '\0';
+}
+
 /* `host` NULL: of nobody who listens. */
 static enum bw_err issue(const struct bw_lab_plan *plan, const char *subject, const char *host,
                          struct bw_diag *diag)
@@ -24,7 +29,7 @@ static enum bw_err issue(const struct bw_lab_plan *plan, const char *subject, co
     const struct bw_pki_request request = {
         .dir = plan->dir, .subject = subject, .sans = sans, .sans_count = host == NULL ? 0 : 2};
 
-    (void)snprintf(san, sizeof san, "ip:%s", host == NULL ? "" : host);
+    (void)snprintf(san, sizeof san, "%s:%s", host == NULL || is_numeric(host) ? "ip" : "dns", host == NULL ? "" : host);
     return bw_pki_issue(&request, path, diag);
 }
 
@@ -60,6 +65,7 @@ enum bw_err bw_lab_write_member(const struct bw_lab_plan *plan, const struct bw_
                                 const char *data_dir, const char *identity, struct bw_diag *diag)
 {
     const struct bw_lab_witness *at = &members[own].at;
+    const char *listen = at->listen != NULL ? at->listen : at->host;
     char list[BW_WITNESSES_MAX * 160] = "";
     char own_identity[24];
     size_t used = 0;
@@ -80,8 +86,8 @@ enum bw_err bw_lab_write_member(const struct bw_lab_plan *plan, const struct bw_
                         "cluster: %s\nname: w%" PRIu32 "\ndata_dir: '%s'\nlisten: \"%s:%u\"\n"
                         "raft_listen: \"%s:%u\"\ntls: {ca: '%s/ca.pem', identity: '%s/%s'}\n"
                         "election_timeout: %" PRIu32 "ms\n%switnesses:\n%s",
-                        plan->cluster, members[own].id, data_dir, at->host, (unsigned)at->api_port,
-                        at->host, (unsigned)at->raft_port, plan->dir, plan->dir,
+                        plan->cluster, members[own].id, data_dir, listen, (unsigned)at->api_port,
+                        listen, (unsigned)at->raft_port, plan->dir, plan->dir,
                         identity != NULL ? identity : own_identity,
                         plan->timings.election_timeout_ms, plan->more, list);
 }

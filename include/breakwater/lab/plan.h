@@ -31,7 +31,8 @@ struct bw_lab_timings {
 };
 
 struct bw_lab_witness {
-    char host[BW_LAB_HOST_BYTES];
+    char host[BW_LAB_HOST_BYTES]; /* a name, or an IPv4 address: where others find it */
+    const char *listen;           /* the address that it listens at; NULL: `host` */
     uint16_t api_port;       /* where it listens */
     uint16_t announced_port; /* what it tells agents; 0: api_port */
     uint16_t raft_port;
