@@ -48,6 +48,7 @@ struct values {
     const char *trip;
     uint64_t loss;
     uint64_t rate;
+    uint64_t reorder;
     bool is_drawn;
     const char *records;
     const char *html;
@@ -75,6 +76,8 @@ struct values {
                          "so many of 100 packets are lost between them (0)"),                      \
         BW_OPTION_NUMBER(struct values, rate, "rate", 0, "N", 0, 1000000,                          \
                          "kbit/s of each of their links, in each direction (no limit)"),           \
+        BW_OPTION_NUMBER(struct values, reorder, "reorder", 0, "N", 0, 50,                         \
+                         "so many of 100 packets overtake those that --rtt delays (0)"),           \
         BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",                                \
                        "keep what the services recorded and all logs, new"),                       \
         BW_OPTION_TEXT(struct values, html, "html", 0, "FILE", "write a page with pictures"),      \
@@ -202,12 +205,12 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
     if (scenario->rounds != NULL)
         return bw_run_measured(run, scenario->rounds, diag);
     if (task->random_ms == 0)
-        return bw_run_round(run, scenario->steps, diag);
+        return bw_run_round(run, scenario->steps, false, diag);
     for (uint32_t i = 0; err == BW_OK && bw_lab_now_ns() < end_ns; i++) {
         if (i == BW_ROUNDS_MAX)
             return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d rounds", BW_ROUNDS_MAX);
         bw_random_steps(outcome->options.seed, i, &outcome->lab, steps);
-        err = bw_run_round(run, steps, diag);
+        err = bw_run_round(run, steps, true, diag);
     }
     return err;
 }
@@ -480,8 +483,12 @@ static int check_weather(struct task *task)
         return (int)bw_usage_error(task->command, "--terms %s: expected scaled, default or far", values->terms);
     if (!parse_duration(values->trip, 0, TRIP_MS_MAX, &trip_ms))
         return (int)bw_usage_error(task->command, "--rtt %s: expected 0s to 4s", values->trip);
+    if (values->reorder > 0 && trip_ms == 0)
+        return (int)bw_usage_error(task->command, "--reorder %" PRIu64 ": without --rtt there is nothing to overtake",
+                                   values->reorder);
     *weather = (struct bw_hub_link){.delay_ms = trip_ms / 2,
                                     .loss = (uint32_t)values->loss,
+                                    .reorder = (uint32_t)values->reorder,
                                     .rate_kbit = (uint32_t)values->rate};
     if (values->is_drawn)
         task->lab.weather = bw_random_weather(values->seed,

@@ -104,7 +104,7 @@ enum bw_err bw_run_measured(struct bw_run *run, const struct bw_measured_round *
         run->known_leader = bw_lab_find_leader(lab);
         round->measured = rounds;
         round->stops_before = bw_lab_count_stops(lab);
-        err = bw_run_round(run, steps, diag);
+        err = bw_run_round(run, steps, false, diag);
         round->stop_count = bw_lab_count_stops(lab) - round->stops_before;
         if (rounds->is_measure)
             measure_ns = round->moved_ns > round->begun_ns ? round->moved_ns - round->begun_ns : 0;

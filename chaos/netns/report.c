@@ -74,6 +74,11 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
     if (verdict->beyond_us > 0)
         (void)fprintf(out, "    outside of what is promised: overlap_ms=%.3f\n",
                       (double)verdict->beyond_us / US_PER_MS);
+    if (verdict->alone_count > 0)
+        (void)fprintf(out, "    one fault alone in rounds=%" PRIu32 ": nobody served a group for %.3f s at most%s%s%s\n",
+                      verdict->alone_count, (double)verdict->alone_gap_us / US_PER_S,
+                      verdict->alone_name == NULL ? "" : " (", verdict->alone_name == NULL ? "" : verdict->alone_name,
+                      verdict->alone_name == NULL ? "" : ")");
     if (outcome->run.calm_end_ns != 0)
         (void)fprintf(out, "    leases lost=%" PRIu32 " in %.0f s in which nothing was broken\n",
                       verdict->calm_lost_count,

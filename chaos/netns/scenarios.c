@@ -448,6 +448,7 @@ struct bw_hub_link bw_random_weather(uint64_t seed, uint32_t request_timeout_ms)
     static const uint32_t tenths[] = {0, 1, 2, 3}; /* one way, of a request's limit */
     static const uint32_t shares[] = {0, 0, 1, 1, 2};
     static const uint32_t rates_kbit[] = {0, 0, 2000, 512};
+    static const uint32_t orders[] = {0, 0, 2, 10, 25}; /* packets that overtake, of 100 */
     struct bw_prng prng;
     struct bw_hub_link weather = {0};
 
@@ -455,7 +456,8 @@ struct bw_hub_link bw_random_weather(uint64_t seed, uint32_t request_timeout_ms)
     weather.delay_ms = request_timeout_ms / 10 * tenths[bw_prng_below(&prng, sizeof tenths / sizeof tenths[0])];
     weather.jitter_ms = weather.delay_ms / 4;
     weather.loss = shares[bw_prng_below(&prng, sizeof shares / sizeof shares[0])];
-    weather.reorder = weather.delay_ms > 0 ? (uint32_t)bw_prng_below(&prng, 3) : 0;
+    weather.reorder = orders[bw_prng_below(&prng, sizeof orders / sizeof orders[0])];
+    weather.reorder = weather.delay_ms > 0 ? weather.reorder : 0; /* there is nothing to overtake */
     weather.rate_kbit = rates_kbit[bw_prng_below(&prng, sizeof rates_kbit / sizeof rates_kbit[0])];
     return weather;
 }

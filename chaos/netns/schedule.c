@@ -30,6 +30,9 @@
 #define SLOW_FENCE_S     UINT64_C(60) /* no candidate for so long, and twice that the next time */
 #define SLOW_ROUNDS_MAX  7            /* up to about an hour */
 #define TRIPS            40 /* round trips of the weather in that time, of them some for what was lost */
+#define ALONE_ELECTIONS  4
+#define ALONE_TRIPS      10 /* dials, handshakes, orders, proofs */
+#define ALONE_LOAD_MS    2000
 #define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
 /* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ----------- */
@@ -535,7 +538,19 @@ static void lengthen(struct bw_lab *lab, struct bw_round *round, uint64_t more_n
                (double)more_ns / (double)BW_NS_PER_S);
 }
 
-enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct bw_diag *diag)
+/* One fault alone costs the lease at most, and what finds that out and starts the service elsewhere: an election, and the
+ * looks and messages on the way. A machine that does other things too may stand still for a moment. */
+static uint64_t alone_most_ns_of(const struct bw_lab *lab)
+{
+    const struct bw_lab_timings *t = &lab->plan.timings;
+
+    return ((uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms + ALONE_ELECTIONS * (uint64_t)t->election_timeout_ms +
+            2 * (uint64_t)t->renew_interval_ms + t->request_timeout_ms + t->check_interval_ms +
+            ALONE_TRIPS * (uint64_t)bw_lab_trip_ms(lab) + ALONE_LOAD_MS) *
+           BW_NS_PER_MS;
+}
+
+enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, bool is_random, struct bw_diag *diag)
 {
     struct bw_lab *lab = run->lab;
     struct bw_round *round = &run->rounds[run->round_count];
@@ -550,6 +565,9 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     (void)ask(lab, &before); /* silence: then every epoch counts as unserved, a longer bound */
     run->round_count++;
     round->begun_ns = bw_lab_now_ns();
+    if (is_random && steps[1].fault == NULL)
+        round->alone = bw_fault_find(steps[0].fault);
+    round->alone_most_ns = alone_most_ns_of(lab);
     err = run_steps(run, steps, round, diag);
     if (err != BW_OK)
         return err;

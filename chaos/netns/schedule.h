@@ -107,6 +107,8 @@ struct bw_round {
     uint64_t end_ns;
     bool is_settled;
     const struct bw_measured_round *measured; /* NULL: of another kind */
+    const struct bw_fault *alone;             /* the one fault of a round of random; NULL: several, or no such round */
+    uint64_t alone_most_ns;                   /* so long may nobody serve a group in it */
     uint64_t moved_ns;                        /* when another site was seen to serve; 0: never */
     bool is_logged;                           /* what it waits for, that long */
     uint64_t stop_begun_ns;                   /* when a stop script was seen to have begun */
@@ -137,8 +139,9 @@ BW_MUST_CHECK enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab,
 void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *point);
 /* Nothing is broken for so long, but for the weather. */
 void bw_run_calm(struct bw_run *run, uint32_t length_ms);
-/* One round: the steps, then calm until every group is served, or its bound is over. */
-BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps,
+/* One round: the steps, then calm until every group is served, or its bound is over. `is_random`: a fault that is
+ * alone in it is held to what one alone may cost. */
+BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, bool is_random,
                                        struct bw_diag *diag);
 /* The rounds of a scenario that measures, one after the other. */
 BW_MUST_CHECK enum bw_err bw_run_measured(struct bw_run *run,

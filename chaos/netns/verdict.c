@@ -123,6 +123,30 @@ static void judge_rounds(struct bw_verdict *verdict, struct bw_group_verdict *gr
     }
 }
 
+static enum bw_err judge_alone(struct bw_verdict *verdict, const struct bw_group_verdict *group,
+                               const struct bw_run *run, bool is_first)
+{
+    for (uint32_t i = 0; i < run->round_count; i++) {
+        const struct bw_round *round = &run->rounds[i];
+        uint64_t gap_us;
+
+        if (round->alone == NULL || round->end_ns == 0)
+            continue;
+        verdict->alone_count += is_first;
+        if (bw_judge_gap_us(&group->judge, round->begun_ns, round->end_ns, &gap_us) != BW_OK)
+            return BW_ERR_NOMEM;
+        if (gap_us > verdict->alone_gap_us) {
+            verdict->alone_gap_us = gap_us;
+            verdict->alone_name = round->alone->name;
+        }
+        if (gap_us * NS_PER_US > round->alone_most_ns)
+            violate(verdict, "%s: nobody served for %.3f s in round %" PRIu32 ", at most %.3f s for one fault (%s)",
+                    group->name, (double)gap_us / US_PER_S, i + 1, (double)round->alone_most_ns / (double)BW_NS_PER_S,
+                    round->alone->name);
+    }
+    return BW_OK;
+}
+
 static uint64_t most_us_of(const struct bw_lab_timings *t, const struct bw_measured_round *round,
                            uint64_t measure_us)
 {
@@ -284,6 +308,8 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
         judge_rounds(verdict, group, index, run);
     if (run != NULL)
         verdict->calm_lost_count += count_lost_in_calm(group, run);
+    if (run != NULL && judge_alone(verdict, group, run, index == 0) != BW_OK)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
     if (run != NULL && index == 0 && judge_measures(verdict, group, run) != BW_OK)
         return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
     for (uint32_t i = 0; run != NULL && i < run->lab->process_count; i++)

@@ -46,6 +46,9 @@ struct bw_verdict {
     uint32_t failover_count;
     uint32_t calm_lost_count; /* epochs that ended while nothing was broken (bw_run_calm) */
     uint64_t beat_count;
+    uint32_t alone_count;   /* rounds of random with one fault */
+    uint64_t alone_gap_us;  /* the longest in which nobody served a group in one of them */
+    const char *alone_name; /* the fault; NULL: somebody always did */
     struct bw_measure measures[BW_MEASURES_MAX];
     uint32_t measure_count;
     uint32_t violation_count;
