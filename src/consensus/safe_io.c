@@ -883,8 +883,8 @@ static bool is_line_full(const struct bw_safe_io *safe, const struct bw_safe_io_
            safe->config.waiting_bytes(safe->config.user, peer->id) > BW_SAFE_IO_LINE_BYTES_MAX;
 }
 
-/* One peer that takes nothing must not make messages pile up here, and a snapshot that takes longer
- * than the library's patience must not be queued once more. */
+/* One peer that takes nothing must not make messages pile up here. A snapshot or entries that take longer than the
+ * library's patience must not be queued once more: of entries that is a heartbeat, until the first are answered. */
 static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_io_peer *peer,
                            const struct raft_message *message, size_t copied)
 {
@@ -892,9 +892,10 @@ static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_i
         return false;
     if (copied > 0 && peer->copied > 0 && peer->copied + copied > BW_SAFE_IO_COPIES_BYTES)
         return false;
-    if (message->type != RAFT_INSTALL_SNAPSHOT)
-        return true;
-    return message->install_snapshot.last_index != NO_SNAPSHOT && !peer->snapshot_in_flight && !is_line_full(safe, peer);
+    if (message->type == RAFT_INSTALL_SNAPSHOT &&
+        (message->install_snapshot.last_index == NO_SNAPSHOT || peer->snapshot_in_flight))
+        return false;
+    return (copied == 0 && message->type != RAFT_INSTALL_SNAPSHOT) || !is_line_full(safe, peer);
 }
 
 static int safe_send(struct raft_io *io, struct raft_io_send *outer,

@@ -452,6 +452,39 @@ static void send_entries(struct raft_entry *entries, unsigned count)
     assert_int_equal(io()->send(io(), &send, &message, on_sent), 0);
 }
 
+static size_t all_that_waits(void *user, uint64_t peer)
+{
+    (void)user, (void)peer;
+    return BW_SAFE_IO_LINE_BYTES_MAX + 1;
+}
+
+/* L11: libraft sends entries again with each heartbeat until the first are answered: copies would fill the line, and
+ * their answers would tell of a peer that stands still. */
+static void entries_wait_while_a_thin_line_is_full(void **state)
+{
+    static const enum raft_entry_type types[] = {RAFT_COMMAND};
+    struct raft_entry *entries = entries_of(types, 1);
+
+    (void)state;
+    send_entries(entries, 1);
+    assert_int_equal(world->sent_count, 1);
+    world->sending->cb(world->sending, 0);
+    world->safe.config.waiting_bytes = all_that_waits;
+    send_entries(entries, 1);
+    assert_int_equal(world->sent_count, 1);
+    assert_int_equal(world->send_status, RAFT_CANCELED);
+    send_entries(entries, 0);
+    assert_int_equal(world->sent_count, 2); /* a heartbeat */
+    world->sending->cb(world->sending, 0);
+    world->safe.config.waiting_bytes = NULL;
+    send_entries(entries, 1);
+    assert_int_equal(world->sent_count, 3);
+    world->sending->cb(world->sending, 0);
+    world->sending = NULL;
+    raft_free(entries[0].batch);
+    raft_free(entries);
+}
+
 /* libraft frees them, and what they hold, as soon as they are sent and behind a snapshot. */
 static void what_a_message_sends_outlives_the_log(void **state)
 {
@@ -545,6 +578,7 @@ int main(void)
         TEST(who_has_no_vote_forgets_a_leader_that_is_not_heard),
         TEST(who_has_no_vote_asks_for_none_past_a_leader),
         TEST(a_voter_forgets_its_leader_by_libraft_alone),
+        TEST(entries_wait_while_a_thin_line_is_full),
         TEST(what_a_message_sends_outlives_the_log),
         TEST(copies_of_entries_do_not_pile_up),
         TEST(a_copy_that_fails_to_leave_is_forgotten),

@@ -88,7 +88,7 @@
 #define BW_SAFE_IO_SENDS_MAX         256 /* unfinished messages to one peer; the next is dropped */
 /* L32: of the entries in unfinished messages to one peer. The next is dropped, but for a first one: it may be larger. */
 #define BW_SAFE_IO_COPIES_BYTES      ((size_t)4 << 20)
-/* With more than this on its way to a peer a snapshot waits: half a second at 256 kbit/s. */
+/* With more than this on its way to a peer a snapshot waits, and so do entries: half a second at 256 kbit/s. */
 #define BW_SAFE_IO_LINE_BYTES_MAX    ((size_t)16 << 10)
 #define BW_SAFE_IO_TERMS_MAX         64  /* L33: beginnings of terms in the log that are remembered */
 #define BW_SAFE_IO_CHANGES_MAX       8   /* configuration entries whose index is remembered */
@@ -118,8 +118,8 @@ struct bw_safe_io_config {
      * behind it are committed. While a snapshot or many entries are on their way over a thin line it answers nothing. Once per case, and after bw_safe_io_tell_again, from within a tick:
      * note it and return. May be NULL. */
     void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
-    /* A snapshot is not sent again while the one before is on its way over a thin line: each more would take its time,
-     * and what follows waits behind them. NULL: 0. */
+    /* Neither a snapshot nor entries are sent again while those before are on their way over a thin line: each more would
+     * take its time, what follows waits behind them, and a peer that answers copies counts as standing still. NULL: 0. */
     bw_waiting_bytes_fn waiting_bytes;
     void *user; /* of all five */
 };
