@@ -169,6 +169,8 @@ struct bw_lab {
     uint32_t problem_count;
     uint64_t begun_ns;
     struct bw_prng prng; /* of boot ids and the like */
+    bool has_more_groups; /* the witnesses have some that are nobody's here (ways_snapshot.c) */
+    uint32_t lead_count; /* how often a witness had begun to lead by then */
 };
 
 /* ---- setup.c --------------------------------------------------------------------------------- */

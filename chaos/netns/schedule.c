@@ -101,29 +101,48 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
     }
 }
 
-/* NULL words end the command. False: nobody answered. */
-static bool ask_with(struct bw_lab *lab, const char *const *words, struct view *out_view)
+/* A status of all groups, or of one. */
+static bool take_status(struct bw_lab *lab, const char *group, const char *endpoint, struct view *view)
 {
     static char text[STATUS_BYTES];
+    const char *words[7] = {"status", "-o", "json"};
+    size_t count = 3;
     json_t *status;
     const json_t *groups;
-    const json_t *group;
+    const json_t *one;
     size_t i;
 
+    if (group != NULL)
+        words[count++] = group;
+    if (endpoint != NULL) {
+        words[count++] = "--endpoint";
+        words[count++] = endpoint;
+    }
     (void)bw_lab_ask(lab, words, ASK_LIMIT_MS, text, sizeof text); /* 3 and 4 are answers too */
     status = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
     groups = json_object_get(status, "groups");
-    *out_view = (struct view){.is_settled = json_array_size(groups) == lab->options->group_count};
-    json_array_foreach(groups, i, group) take_group(lab, group, out_view);
+    view->is_settled = view->is_settled && json_array_size(groups) == (group == NULL ? lab->options->group_count : 1);
+    json_array_foreach(groups, i, one) take_group(lab, one, view);
     json_decref(status);
     return status != NULL;
 }
 
+/* `endpoint` NULL: of whoever leads. False: nobody answered. */
+static bool ask_at(struct bw_lab *lab, const char *endpoint, struct view *out_view)
+{
+    bool is_answered = true;
+
+    *out_view = (struct view){.is_settled = true};
+    if (!lab->has_more_groups)
+        return take_status(lab, NULL, endpoint, out_view);
+    for (uint32_t i = 0; i < lab->options->group_count; i++)
+        is_answered = take_status(lab, lab->groups[i], endpoint, out_view) && is_answered;
+    return is_answered;
+}
+
 static bool ask(struct bw_lab *lab, struct view *out_view)
 {
-    static const char *const words[] = {"status", "-o", "json", NULL};
-
-    return ask_with(lab, words, out_view);
+    return ask_at(lab, NULL, out_view);
 }
 
 /* What keeps the leader from acting, by its own words. */
@@ -162,12 +181,11 @@ static bool is_settled(struct bw_lab *lab, struct view *out_view)
     for (int i = 0; i < BW_LAB_WITNESSES; i++) {
         const struct bw_lab_witness *witness = &lab->plan.witnesses[i];
         char endpoint[BW_LAB_HOST_BYTES + 8];
-        const char *const words[] = {"status", "-o", "json", "--endpoint", endpoint, NULL};
 
         (void)snprintf(endpoint, sizeof endpoint, "%s:%u", witness->host, witness->api_port);
         if (is_given_up(lab, i))
             continue;
-        if (!ask_with(lab, words, out_view) || !out_view->is_settled)
+        if (!ask_at(lab, endpoint, out_view) || !out_view->is_settled)
             return false;
     }
     return true;

@@ -85,6 +85,10 @@ BW_MUST_CHECK enum bw_err bw_name_server_start(struct bw_lab *lab, struct bw_dia
 BW_MUST_CHECK enum bw_err bw_name_server_tell(const struct bw_lab *lab, const struct bw_faults *faults,
                                               struct bw_diag *diag);
 
+/* ---- ways_snapshot.c: a witness that has to receive the whole state ---- */
+BW_FAULT_WAY(bw_begin_thin_snapshot);
+BW_FAULT_WAY(bw_end_thin_snapshot);
+
 /* ---- ways_greedy.c: somebody who takes more than his share ---- */
 BW_FAULT_WAY(bw_begin_greedy);
 BW_FAULT_WAY(bw_end_greedy);
