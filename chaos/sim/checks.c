@@ -228,6 +228,7 @@ const struct sim_tally *sim_checks_tally(const struct sim_world *world)
 /* What must be true once the faults are over. */
 
 #define BACKOFF_NS_MAX (600 * SIM_S)  /* a pause after failed starts grows so far (4) */
+#define TRIPS          20             /* round trips from calm until a group is served, that no timing has room for */
 #define JUDGED_NS      (3600 * SIM_S) /* a world of such a length is judged, or has failed */
 
 static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
@@ -289,6 +290,7 @@ static uint64_t bound_ns(struct sim_world *world)
     const uint64_t restart_ns = 6 * SIM_S; /* machines and programs that come back one by one */
     const uint64_t stall_ns = 4 * SIM_S;   /* a log write that hangs ends its witness (L3) */
     const uint64_t election_ns = 6 * setting->election_timeout_ms * SIM_MS;
+    const uint64_t far_ns = TRIPS * (uint64_t)setting->trip_ms * SIM_MS;
     const uint64_t report_ns =
         3 * freshness_ns(setting) + 4 * setting->check_interval_ms * SIM_MS;
     uint64_t pause_ns = 0;
@@ -305,7 +307,7 @@ static uint64_t bound_ns(struct sim_world *world)
             pause_ns = needed_ns;
     }
     move_ns += (setting->failure_threshold + 1) * setting->check_interval_ms * SIM_MS;
-    return restart_ns + stall_ns + election_ns +
+    return restart_ns + stall_ns + election_ns + far_ns +
            3 * (expiry_ns(setting) + report_ns + move_ns) + pause_ns;
 }
 

@@ -70,6 +70,7 @@ static const char *const others[] = {
     "second:resumes",
     "point:waits",
     "point:acts",
+    "net:far",
     "unit:up",
     "unit:comes_again",
     "override:ordered",

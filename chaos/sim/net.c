@@ -25,6 +25,32 @@ void sim_net_init(struct sim_world *world, struct sim_net *net)
                                                      .late_ns_max = 100 * SIM_MS};
 }
 
+static bool is_near(struct sim_world *world, uint32_t host)
+{
+    for (uint32_t i = 0; world->setting.has_second_enforcer && i < world->setting.site_count; i++)
+        if (sim_second_host(world, i)->index == host)
+            return true;
+    return false;
+}
+
+void sim_net_part(struct sim_world *world)
+{
+    const uint64_t one_way_ns = world->setting.trip_ms * SIM_MS / 2;
+
+    if (world->setting.trip_ms > 0)
+        sim_count(world, "net:far");
+    for (uint32_t from = 0; from < SIM_HOSTS_MAX; from++)
+        for (uint32_t to = 0; to < SIM_HOSTS_MAX; to++) {
+            struct sim_link *link = sim_link(world, from, to);
+
+            if (is_near(world, from) || is_near(world, to))
+                continue;
+            link->delay_ns_min += one_way_ns;
+            link->delay_ns_max += one_way_ns;
+            link->loss_per_million += world->setting.loss_per_million;
+        }
+}
+
 void sim_net_cut(struct sim_world *world, uint32_t from, uint32_t to, bool is_cut)
 {
     struct sim_link *link = sim_link(world, from, to);

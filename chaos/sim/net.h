@@ -20,6 +20,8 @@ struct sim_net {
 };
 
 void sim_net_init(struct sim_world *world, struct sim_net *net);
+/* Once there are machines: all but second enforcers, which stand beside what they watch, are as far as the setting has it. */
+void sim_net_part(struct sim_world *world);
 static inline struct sim_link *sim_link(struct sim_world *world, uint32_t from, uint32_t to)
 {
     return &world->net->links[from][to];

@@ -5,11 +5,16 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/minmax.h>
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/lease.h>
 #include <breakwater/core/spec.h>
 
-#define TTL_SLACK_MS 4000
+#define TTL_SLACK_MS         4000
+#define TRIP_MS_MIN          20
+#define TRIP_MS_MAX          500
+#define LOSS_PER_MILLION_MAX 10000
+#define TRIES_MIN            5
 
 static uint32_t between(struct bw_prng *chance, uint32_t least, uint32_t most)
 {
@@ -92,6 +97,39 @@ static void draw_point(struct sim_setting *setting)
     setting->has_point = sim_chance(&chance, 250000);
 }
 
+/* How many renewals in a row may fail before the fence begins, with the witnesses that are lost and elected meanwhile. */
+static uint32_t count_tries(const struct sim_setting *setting)
+{
+    const struct bw_terms *terms = &setting->terms;
+    const uint32_t needed_ms = terms->fence_ms + 4 * setting->election_timeout_ms + 4 * terms->margin_ms +
+                               terms->request_timeout_ms;
+
+    return terms->ttl_ms > needed_ms ? (terms->ttl_ms - needed_ms) / (terms->renew_interval_ms + terms->request_timeout_ms)
+                                     : 0;
+}
+
+/* A fifth of the worlds are far: a round trip of up to 500 ms, and up to 1 % of the messages lost, at all times. For
+ * safety any; for liveness what the terms bear (4), with some room for messages that are late by chance, and losses
+ * only where a lease has room for some renewals that fail. */
+static void draw_far(struct sim_setting *setting)
+{
+    struct bw_spec spec;
+    struct bw_prng chance;
+    uint32_t most_ms = TRIP_MS_MAX;
+
+    bw_prng_init(&chance, setting->seed * 1000003 + 108); /* of which one world of chaos/sim/rare is far, and shows it */
+    if (!sim_chance(&chance, 200000))
+        return;
+    bw_spec_defaults(&spec);
+    spec.request_timeout_ms = setting->terms.request_timeout_ms;
+    if (setting->is_liveness)
+        most_ms = (uint32_t)bw_min(most_ms, bw_spec_trip_ms_max(&spec, setting->election_timeout_ms) * 4 / 5);
+    setting->trip_ms = between(&chance, TRIP_MS_MIN, most_ms);
+    setting->loss_per_million = between(&chance, 0, LOSS_PER_MILLION_MAX);
+    if (setting->is_liveness && count_tries(setting) < TRIES_MIN)
+        setting->loss_per_million = 0;
+}
+
 /* Mostly few, which costs less; and now and then as many as there may be. */
 static uint32_t draw_groups(struct bw_prng *chance)
 {
@@ -128,4 +166,5 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
     out_setting->founder_count = sim_chance(&chance, 250000) ? 5 : 3;
     out_setting->begins_old =
         sim_chance(&chance, 250000) || (often != NULL && strcmp(often, SIM_UPGRADE) == 0);
+    draw_far(out_setting);
 }

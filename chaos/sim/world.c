@@ -231,6 +231,7 @@ struct sim_world *sim_world_new(const struct sim_setting *setting)
     bw_prng_init(&world->chance, setting->seed * 1000003 + 100);
     sim_net_init(world, world->net);
     make_hosts(world);
+    sim_net_part(world);
     for (uint32_t i = 0; i < setting->group_count; i++)
         (void)snprintf(world->group_names[i], sizeof world->group_names[i], "group-%u", i + 1);
     make_processes(world);

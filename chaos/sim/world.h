@@ -55,6 +55,7 @@ struct sim_setting {
     struct bw_terms terms; /* of every group at the beginning */
     uint32_t ttl_ms_max;   /* of any spec in this run */
     uint32_t election_timeout_ms, heartbeat_ms;
+    uint32_t trip_ms, loss_per_million; /* between any two of witnesses and sites, at all times */
     uint32_t snapshot_threshold, snapshot_trailing;
     uint32_t check_interval_ms, failure_threshold, local_restarts;
     uint64_t script_limit_ns[16]; /* by enum bw_action_kind */
