@@ -310,6 +310,7 @@ static void read_kept(const struct sim_host *host, enum sim_override out_kept[SI
         out_kept[group] = stage_of(memory);
         over = overridden(host->world, host->number, (uint32_t)group);
         over->kept_epoch = memory->epoch;
+        over->end_unix_ms = memory->override_end_unix_ms;
         over->carried_out = memory->let_go_index;
     }
     bw_agent_state_deinit(&state);
@@ -446,9 +447,10 @@ void sim_check_override_decides(struct sim_process *witness, uint32_t group, con
 static bool has_ended(struct sim_world *world, uint32_t site, uint32_t group, const struct bw_guard_mirror *mirror)
 {
     return overridden(world, site, group)->boots != sim_site(world, site)->boots ||
-           (mirror->armed_serial != 0 && /* or has, by the wall clock */
-            bw_instant_right_is_over(sim_clock_now(sim_site(world, site)),
-                                     bw_instant_sub(mirror->armed_end, mirror->fence_ns + SIM_S)));
+           (mirror->armed_serial != 0 &&
+            (bw_instant_right_is_over(sim_clock_now(sim_site(world, site)),
+                                      bw_instant_sub(mirror->armed_end, mirror->fence_ns)) ||
+             overridden(world, site, group)->end_unix_ms - (int64_t)(mirror->fence_ns / SIM_MS) <= sim_wall_ms(world)));
 }
 
 /* A lease governs it again, a person has ordered the end, or somebody else was chosen; or it was

@@ -116,6 +116,7 @@ struct sim_overridden {
     uint32_t boots;              /* of its machine, when it began */
     uint32_t second_life;  /* of another agent at its site, at the beginning */
     uint64_t kept_epoch;   /* that the agent's file has beside it */
+    int64_t end_unix_ms;   /* by the wall clock, as that file has it */
     uint64_t carried_out;  /* the newest let-go that this site has: a newer one it has to obey */
     bool is_leased;        /* an epoch was armed since: by that it serves, or not at all */
     bool is_orphaned;      /* its agent's state is lost: who is there knows of no word */

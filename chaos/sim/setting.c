@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/minmax.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/lease.h>
 #include <breakwater/core/spec.h>
