@@ -122,7 +122,7 @@ static void read_output(const struct bw_members *members, char text[OUTPUT_BYTES
 /* The names of those that were removed are not kept: an order to remove one that is gone is refused. */
 static bool is_gone(struct bw_members *members, const struct order *order)
 {
-    if (strcmp(order->word, "remove") != 0 || !bw_members_look(members))
+    if (strcmp(order->word, "remove") != 0 || !bw_members_read(members))
         return false;
     for (uint32_t i = 0; i < members->view.member_count; i++)
         if (members->view.members[i] == order->id)
@@ -293,7 +293,7 @@ static enum bw_err lead(struct bw_members *members, uint32_t id, struct bw_diag 
     enum bw_err err = carry(members, (struct order){.word = "lead", .id = id}, &was_again, diag);
 
     members->lead_count += err == BW_OK;
-    if (err == BW_OK && !bw_members_look(members))
+    if (err == BW_OK && !bw_members_read(members))
         bw_lab_turn(members->lab, bw_lab_now_ns() + PAUSE_MS * BW_NS_PER_MS); /* seen at the next */
     return err;
 }

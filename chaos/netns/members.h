@@ -115,7 +115,7 @@ BW_MUST_CHECK enum bw_err bw_machine_free(struct bw_members *members, struct bw_
 /* KILL; it is started anew, as by its supervisor. */
 void bw_machine_kill(struct bw_members *members, struct bw_machine *machine);
 /* Asks; false: nobody could say. Says so where fewer than two voters have a disk. */
-bool bw_members_look(struct bw_members *members);
+bool bw_members_read(struct bw_members *members);
 /* Looks until it is settled and its members are those that the machines have, no more and no fewer. */
 BW_MUST_CHECK enum bw_err bw_members_wait_agreed(struct bw_members *members, struct bw_diag *diag);
 /* Looks until that one asks to join. */

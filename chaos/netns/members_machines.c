@@ -258,7 +258,7 @@ static void judge_voters(struct bw_members *members)
                    "only %" PRIu32 " of those that vote have a disk", count);
 }
 
-bool bw_members_look(struct bw_members *members)
+bool bw_members_read(struct bw_members *members)
 {
     static const char *const words[] = {"members", "-o", "json", NULL};
     static char text[TEXT_BYTES];
@@ -301,7 +301,7 @@ static bool wait_until(struct bw_members *members, uint32_t id)
     const uint64_t until_ns = bw_lab_now_ns() + AGREE_MS * BW_NS_PER_MS;
 
     do {
-        if (bw_members_look(members) &&
+        if (bw_members_read(members) &&
             (id == 0 ? agrees(members) : has_applicant(&members->view, id)))
             return true;
         bw_lab_turn(members->lab, bw_lab_now_ns() + ASK_MS * BW_NS_PER_MS);
