@@ -93,6 +93,7 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
     sim_mix(sim_witness_world(witness), command.epoch);
     sim_check_level_applied(witness->process, witness->machine.cluster.feature_level);
     tell_applied(witness, index, &command, &applied);
+    bw_log_entry_release(&command);
     return BW_OK;
 }
 

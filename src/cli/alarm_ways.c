@@ -53,6 +53,9 @@ static const struct {
     {BW_TROUBLE_DISK_LOW, false,
      "there: its log says which, and why; where room is wanted make it, outside of its data_dir: it then writes the snapshot, "
      "or ends by itself, to be started again"},
+    {BW_TROUBLE_PEOPLE_NOT_APPLIED, false,
+     "to have one list for all witnesses, write it:  breakwater people >people.yaml\n"
+     "  then:  breakwater apply -f people.yaml"},
     {BW_TROUBLE_DECISIONS_LOST, false,
      "to keep it, stop the other witnesses; then on %s:  breakwater recover -c FILE\n"
      "  start %s, and make the others anew\n"

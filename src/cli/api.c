@@ -254,7 +254,7 @@ static void learn(struct bw_api *api)
     }
 }
 
-/* Each witness says itself whom it hears, how long its certificate holds, and whether its disk is full. */
+/* Each witness says itself whom it hears, how long its certificate holds, whether its disk is full, and what its file has. */
 static void merge_own_words(struct bw_api *api)
 {
     json_t *member;
@@ -282,6 +282,8 @@ static void merge_own_words(struct bw_api *api)
                                           json_object_get(own, "certificate_left_s"));
                 if (json_is_boolean(json_object_get(own, "disk_low")))
                     (void)json_object_set(member, "disk_low", json_object_get(own, "disk_low"));
+                if (json_is_boolean(json_object_get(own, "people_not_applied")))
+                    (void)json_object_set(member, "people_not_applied", json_object_get(own, "people_not_applied"));
             }
         }
     }
@@ -412,9 +414,8 @@ static enum bw_exit complain_of_leader(const struct bw_api *api,
                   bw_json_member(api->status, "leader"), bw_role_text(own->role), own->name,
                   leader->why, consequence);
     tell_witnesses(api);
-    (void)fputs("  the others would let it in: give all witnesses the same `people`, and have each "
-                "read its "
-                "file again (SIGHUP)\n",
+    (void)fputs("  the others would let it in: their files differ; to have one list for all:\n"
+                "  breakwater apply -f people.yaml\n",
                 stderr);
     return BW_EXIT_FAILED;
 }

@@ -10,6 +10,7 @@
 #include <breakwater/witness/spec_json.h>
 
 #include "api.h"
+#include "change.h"
 #include "verbs.h"
 
 /* ---- what a change means ---- */
@@ -152,6 +153,7 @@ static const struct bw_cli_command apply_command = {
         "A key that FILE does not name has its default, but a mode that it does not name stays.\n"
         "Where it names a version, that must still be the group's. Groups that FILE does not name\n"
         "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.\n"
+        "A FILE with people, and no groups, says who may do what: it replaces the list before it.\n"
         "With --initial-primary you vouch that each group of FILE that was never granted, was let\n"
         "go or recovered serves nowhere else: the plan names each site that does not say so.",
     .options = apply_options,
@@ -188,6 +190,25 @@ static json_t *append_wanted(json_t *groups, json_t **versions,
     return bw_json_append(groups, group);
 }
 
+/* The body of POST /v1/people; NULL: no memory. */
+static json_t *make_people(const struct bw_people_config *people)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < people->count; i++) {
+        const struct bw_person *person = &people->list[i];
+        json_t *entry = json_pack("{s:s}", "name", person->name);
+        json_t *groups = person->group_count > 0 ? json_array() : NULL;
+
+        for (uint32_t j = 0; j < person->group_count; j++)
+            groups = bw_json_append(groups, json_string(person->groups[j]));
+        if (groups != NULL)
+            entry = bw_json_merge(entry, json_pack("{s:o}", "groups", groups));
+        list = bw_json_append(list, entry);
+    }
+    return json_pack("{s:o}", "people", list);
+}
+
 /* The body of PUT /v1/groups; NULL after a message. */
 static json_t *make_body(const struct bw_groups_config *config, const char *initial_primary,
                          enum bw_exit *out_exit)
@@ -214,13 +235,13 @@ static json_t *make_body(const struct bw_groups_config *config, const char *init
         (void)fputs("error: apply: out of memory, or --initial-primary is not UTF-8\n", stderr);
         *out_exit = BW_EXIT_FAILED;
     }
-    if (is_whole)
+    if (is_whole && config->people.count == 0)
         return json_pack("{s:o, s:o, s:o}", "groups", groups, "initial_primary", initial,
                          "versions", versions);
     json_decref(groups);
     json_decref(initial);
     json_decref(versions);
-    return NULL;
+    return is_whole ? make_people(&config->people) : NULL;
 }
 
 static json_t *load_body(const struct apply_values *values, enum bw_exit *out_exit)
@@ -631,9 +652,20 @@ static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *
 
 static enum bw_exit run(struct bw_api *api, const struct apply_values *values, json_t *body)
 {
-    struct tally planned = {.versions = json_object()};
+    struct tally planned = {.versions = NULL};
+    const struct bw_change_values how = {.is_plan = values->is_plan, .is_yes = values->is_yes};
     enum bw_exit exit;
 
+    if (json_object_get(body, "people") != NULL)
+        return bw_change_run(api, &(struct bw_change){.command = &apply_command,
+                                                      .verb = "people",
+                                                      .group = "the cluster",
+                                                      .path = "/v1/people",
+                                                      .word = "yes",
+                                                      .done = "every witness judges by this list",
+                                                      .body = json_incref(body),
+                                                      .values = &how});
+    planned.versions = json_object();
     if (values->is_yes && !values->is_plan)
         exit = commit(api, body, false);
     else

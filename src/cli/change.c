@@ -123,8 +123,10 @@ static enum bw_exit post(struct bw_api *api, const struct bw_change *change, boo
     enum bw_exit exit;
     char path[160];
 
-    (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", change->group, change->verb,
-                   is_plan ? "?plan=1" : "");
+    if (change->path != NULL)
+        (void)snprintf(path, sizeof path, "%s%s", change->path, is_plan ? "?plan=1" : "");
+    else
+        (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", change->group, change->verb, is_plan ? "?plan=1" : "");
     api->wait_ms = wait_ms < REQUEST_MS ? wait_ms : REQUEST_MS; /* the answer comes at once */
     exit = bw_api_ask(api, "POST", path, change->body, out_reply);
     api->wait_ms = wait_ms;

@@ -26,6 +26,7 @@ struct bw_change {
     const struct bw_cli_command *command;
     const char *verb; /* "mode": the last part of the path */
     const char *group;
+    const char *path; /* NULL: that of the group's verb */
     const char *word; /* what a person types to confirm */
     const char *done; /* what is so afterwards */
     json_t *body;     /* without reason; taken over; NULL: something is not UTF-8 */

@@ -243,6 +243,10 @@ static void check_witness(struct check *check, const struct checked_file *file)
         bw_check_line(&check->lines, BW_CHECK_OK, file->name,
                       "witness %s, one of %" PRIu32 " of cluster %s", config->name,
                       config->witness_count, config->cluster);
+    if (config->people.count > 0)
+        bw_check_line(&check->lines, BW_CHECK_WARN, file->name,
+                      "people counts at this witness only, until a list for all is applied: breakwater apply -f FILE; "
+                      "check --connect says whether one is");
     if (check->scope == BW_CONFIG_OFFLINE || !enter(check, file))
         return;
     if (file->user.uid != 0)
@@ -440,6 +444,11 @@ static void check_groups(struct check *check, const struct checked_file *file)
     char ttl_min[BW_DURATION_TEXT_BYTES];
     char trip[BW_DURATION_TEXT_BYTES];
 
+    if (file->groups->people.count > 0) {
+        bw_check_line(&check->lines, BW_CHECK_OK, file->name, "who may do what: %" PRIu32 " entries",
+                      file->groups->people.count);
+        return;
+    }
     bw_check_line(&check->lines, BW_CHECK_OK, file->name, "%" PRIu32 " group%s",
                   file->groups->group_count, file->groups->group_count == 1 ? "" : "s");
     bw_duration_format(check->election_timeout_ms, election);

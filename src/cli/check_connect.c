@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <uv.h>
 
 #include <breakwater/base/assert.h>
@@ -27,8 +28,6 @@
 #include <breakwater/witness/witness.h>
 
 #include "at_site.h"
-
-#define ANSWER_BYTES_MAX 4096
 
 /* Who dials, and what is said of it. */
 struct dialler {
@@ -92,7 +91,8 @@ void bw_check_trip_borne(struct bw_check_lines *lines, const struct bw_check_tri
                       longest, trip->address, is_default ? "the default timings" : "its timings", most, needed);
 }
 
-static void dial_https(const struct dialler *dialler, const char *whose, const char *address)
+static enum bw_err get(const struct dialler *dialler, const char *address, const char *path, struct bw_http_reply *out_reply,
+                       struct bw_diag *diag)
 {
     char url[BW_ADDRESS_MAX + 32];
     const struct bw_http_call call = {.method = "GET",
@@ -100,13 +100,18 @@ static void dial_https(const struct dialler *dialler, const char *whose, const c
                                       .timeout_ms = BW_CHECK_CONNECT_MS,
                                       .connect_timeout_ms = BW_CHECK_CONNECT_MS,
                                       .lookup_timeout_ms = BW_CHECK_LOOKUP_MS,
-                                      .response_bytes_max = ANSWER_BYTES_MAX};
+                                      .response_bytes_max = BW_BODY_BYTES_MAX};
+
+    (void)snprintf(url, sizeof url, "https://%s%s", address, path);
+    return bw_http_client_call(dialler->credentials, &call, out_reply, diag);
+}
+
+static void dial_https(const struct dialler *dialler, const char *whose, const char *address)
+{
     struct bw_http_reply reply;
     struct bw_diag diag = {0};
-    enum bw_err err;
+    const enum bw_err err = get(dialler, address, "/healthz", &reply, &diag);
 
-    (void)snprintf(url, sizeof url, "https://%s/healthz", address);
-    err = bw_http_client_call(dialler->credentials, &call, &reply, &diag);
     if (err != BW_OK)
         bw_check_line(dialler->lines, BW_CHECK_FAIL, dialler->file, "dialled %s: %s", whose,
                       diag.text);
@@ -398,6 +403,23 @@ static void ask_about_id(struct bw_check_lines *lines, const char *file, const s
                           config->data_dir, answers[i].name, answers[i].text);
 }
 
+/* 5.3: after the first apply a list in a file counts for nothing. */
+static void check_people(const struct dialler *dialler, const char *address)
+{
+    struct bw_http_reply reply;
+    struct bw_diag diag = {0};
+    const enum bw_err err = get(dialler, address, "/v1/people", &reply, &diag);
+    json_t *document = err == BW_OK ? json_loadb(reply.body, reply.body_size, 0, NULL) : NULL;
+    const json_int_t version = json_integer_value(json_object_get(document, "version"));
+
+    if (version > 0)
+        bw_check_line(dialler->lines, BW_CHECK_WARN, dialler->file,
+                      "people counts for nothing: list version %" JSON_INTEGER_FORMAT
+                      " is applied (as %s knows it); remove people from this file", version, address);
+    json_decref(document);
+    bw_http_reply_deinit(&reply);
+}
+
 void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
                               const struct bw_witness_config *config, struct bw_check_trip *longest)
 {
@@ -413,6 +435,8 @@ void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
         (void)snprintf(whose, sizeof whose, "witness %s", config->witnesses[i].name);
         dial_https(&dialler, whose, config->witnesses[i].address);
         dial_raft(&dialler, &config->witnesses[i]);
+        if (config->people.count > 0)
+            check_people(&dialler, config->witnesses[i].address);
     }
     bw_credentials_free(dialler.credentials);
 }

@@ -266,49 +266,6 @@ static void compare_lists(struct bw_check_lines *lines, const char *file,
                           other->witnesses[i].name, other_file);
 }
 
-static const struct bw_person *find_person(const struct bw_people *people, const char *name)
-{
-    for (uint32_t i = 0; i < people->count; i++)
-        if (strcmp(people->list[i].name, name) == 0)
-            return &people->list[i];
-    return NULL;
-}
-
-/* Each group of the one is also of the other. */
-static bool is_within(const struct bw_person *person, const struct bw_person *other)
-{
-    const struct bw_scope scope = {.is_everything = other->group_count == 0, .person = other};
-
-    for (uint32_t i = 0; i < person->group_count; i++)
-        if (!bw_scope_has(&scope, person->groups[i]))
-            return false;
-    return person->group_count > 0 || scope.is_everything;
-}
-
-/* Whom one refuses the other would let in. 5.3 */
-static void compare_people(struct bw_check_lines *lines, const char *file,
-                           const struct bw_people *people, const char *other_file,
-                           const struct bw_people *other)
-{
-    if (people->count > 0 && other->count == 0) {
-        bw_check_line(lines, BW_CHECK_FAIL, file, "says under people who may speak, %s does not",
-                      other_file);
-        return;
-    }
-    for (uint32_t i = 0; i < people->count; i++) {
-        const struct bw_person *person = &people->list[i];
-        const struct bw_person *same = find_person(other, person->name);
-
-        if (same == NULL)
-            bw_check_line(lines, BW_CHECK_FAIL, file, "has %s under people, %s has not",
-                          person->name, other_file);
-        else if (!is_within(person, same))
-            bw_check_line(lines, BW_CHECK_FAIL, file,
-                          "lets %s speak for groups for which %s does not", person->name,
-                          other_file);
-    }
-}
-
 void bw_check_witness_pair(struct bw_check_lines *lines, const char *file,
                            const struct bw_witness_config *config, const char *other_file,
                            const struct bw_witness_config *other)
@@ -326,8 +283,6 @@ void bw_check_witness_pair(struct bw_check_lines *lines, const char *file,
                       "has election_timeout %s, %s has %s; it must be the same at all witnesses",
                       own, other_file, its);
     compare_lists(lines, file, config, other_file, other);
-    compare_people(lines, file, &config->people, other_file, &other->people);
-    compare_people(lines, other_file, &other->people, file, &config->people);
 }
 
 /* ---- members ---- */

@@ -636,15 +636,17 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DISK_LOW), bw_json_member(member, "name"),
                     "witness %s: its disk has no room for the log, or has taken no snapshot for half a minute",
                     bw_json_member(member, "name"));
+        if (json_is_true(json_object_get(member, "people_not_applied")))
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_PEOPLE_NOT_APPLIED), bw_json_member(member, "name"),
+                    "witness %s has a list people in its file, and no list is applied", bw_json_member(member, "name"));
         if (json_is_integer(json_object_get(member, "decided_index")))
             bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DECISIONS_LOST), bw_json_member(member, "name"),
                     "witness %s has the decided log entry %" PRId64
                     ", which the leader lacks: another witness has lost part of its log",
                     bw_json_member(member, "name"), bw_json_number(member, "decided_index"));
         if (json_is_false(json_object_get(member, "heard")))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_WITNESS_LOST),
-                    bw_json_member(member, "name"), "witness %s is not heard by %s",
-                    bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
+            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_WITNESS_LOST), bw_json_member(member, "name"),
+                    "witness %s is not heard by %s", bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
     }
     verdict->group = NULL;
     bw_warn_of_reach(status, verdict);

@@ -37,6 +37,7 @@ static const struct verb verbs[] = {
     {"pki", "make, renew and show the certificates of a cluster", bw_verb_pki},
     {"apply", "make the groups what a file says", bw_verb_apply},
     {"groups", "print the groups as a file that apply reads", bw_verb_groups},
+    {"people", "print who may do what as a file that apply reads", bw_verb_people},
     {"delete", "take a group off the witnesses", bw_verb_delete},
     {"status", "show who is primary, and what needs attention", bw_verb_status},
     {"explain", "show why it acts, and why it does not", bw_verb_explain},

@@ -22,6 +22,7 @@ enum bw_exit bw_verb_force_release(int argc, char **argv);
 enum bw_exit bw_verb_enter(int argc, char **argv);
 enum bw_exit bw_verb_gate(int argc, char **argv);
 enum bw_exit bw_verb_groups(int argc, char **argv);
+enum bw_exit bw_verb_people(int argc, char **argv);
 enum bw_exit bw_verb_guard(int argc, char **argv);
 enum bw_exit bw_verb_snapshot(int argc, char **argv);
 enum bw_exit bw_verb_recover(int argc, char **argv);

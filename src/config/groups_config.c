@@ -93,10 +93,14 @@ static const struct bw_table spec_table = {
 
 static const struct bw_key keys[] = {
     BW_KEY(LIST, "groups", offsetof(struct bw_groups_config, groups), .item = BW_KEY_MAP,
-           .table = &spec_table, .required = true,
+           .table = &spec_table,
            .count_offset = offsetof(struct bw_groups_config, group_count), .min = 1,
            .max = BW_GROUPS_MAX,
+           .absent_note = "no group is changed",
            .help = "the groups to create or change; those that are not named stay as they are"),
+    BW_PEOPLE_KEY(offsetof(struct bw_groups_config, people), .absent_note = "the rights stay as they are",
+                  .help = "the operators and viewers, at all witnesses; the list replaces the applied one, and names each "
+                          "of them. In a file of its own, without groups"),
 };
 
 const struct bw_table bw_groups_config_table = {
@@ -177,11 +181,24 @@ static void read_version(struct bw_group_wanted *wanted, struct bw_document *doc
                      "prints them");
 }
 
+static void check_people(struct bw_people_config *people, struct bw_document *document)
+{
+    if (bw_people_config_check(people, document) && people->count > 0 &&
+        bw_people_check(people->people.text) != BW_OK)
+        bw_document_fail(document, "people", BW_PEOPLE_LOCKED);
+}
+
 static void check(void *into, struct bw_document *document, const void *user)
 {
-    const struct bw_groups_config *config = into;
+    struct bw_groups_config *config = into;
     const uint32_t *election_timeout_ms = user;
 
+    if (config->group_count > 0 && config->people.count > 0)
+        bw_document_fail(document, "people", "belongs in a file of its own: groups and people are applied apart");
+    else if (config->group_count == 0 && config->people.count == 0 && bw_document_is_sound(document, "groups") &&
+             bw_document_is_sound(document, "people"))
+        bw_document_fail(document, "", "has neither groups nor people");
+    check_people(&config->people, document);
     for (uint32_t i = 0; i < config->group_count; i++) {
         note_unnamed_mode(&config->groups[i]);
         read_version(&config->groups[i], document, i);

@@ -12,8 +12,6 @@
 #define MEMBER(member) offsetof(struct bw_witness_member_config, member)
 #define FIELD(member)  offsetof(struct bw_witness_config, member)
 
-#define PERSON_NAME_BYTES_MAX (9 + BW_NAME_MAX) /* "operator/" and a name */
-
 static const struct bw_key member_keys[] = {
     BW_KEY(NAME, "name", MEMBER(name), .required = true, .example = "w1",
            .help = "its name, as in its certificate"),
@@ -36,25 +34,6 @@ static const struct bw_table member_table = {
     .keys = member_keys,
     .key_count = BW_KEY_COUNT(member_keys),
     .size = sizeof(struct bw_witness_member_config),
-};
-
-static const struct bw_key person_keys[] = {
-    BW_KEY(TEXT, "name", offsetof(struct bw_person, name), .required = true, .min = 1,
-           .max = PERSON_NAME_BYTES_MAX, .example = "operator/anna",
-           .help = "the end of the certificate's URI: operator/NAME or viewer/NAME"),
-    BW_KEY(LIST, "groups", offsetof(struct bw_person, groups), .item = BW_KEY_TEXT, .min = 1,
-           .max = BW_PERSON_GROUPS_MAX, .count_offset = offsetof(struct bw_person, group_count),
-           .absent_note = "all groups, and what concerns the cluster as a whole",
-           .help = "the groups that this certificate may see and, an operator's, change; no others, "
-                   "and not what concerns the cluster as a whole"),
-};
-
-static const struct bw_table person_table = {
-    .name = "people[]",
-    .help = "one operator or viewer",
-    .keys = person_keys,
-    .key_count = BW_KEY_COUNT(person_keys),
-    .size = sizeof(struct bw_person),
 };
 
 static const struct bw_key keys[] = {
@@ -94,15 +73,10 @@ static const struct bw_key keys[] = {
            .help = "a script that the leader runs with each decision, as JSON on its stdin; it has "
                    "30 s, and "
                    "nothing waits for it. The same at every witness; reread at a reload"),
-    BW_KEY(
-        LIST, "people", FIELD(people.list), .item = BW_KEY_MAP, .table = &person_table, .min = 1,
-        .max = BW_PEOPLE_MAX, .count_offset = FIELD(people.count),
-        .absent_note = "every operator and viewer with a certificate of the cluster",
-        .help =
-            "who of the operators and viewers may speak here, and for which groups; once there is "
-            "a list, it names everybody who may. The same at every witness, for one that refuses "
-            "an "
-            "order is enough; reread at a reload"),
+    BW_PEOPLE_KEY(FIELD(people), .absent_note = "every operator and viewer with a certificate of the cluster",
+                  .help = "the operators and viewers of this witness, and their groups, until a list is applied (`breakwater "
+                          "apply`), which counts at all witnesses: then remove this one. It names each of them; "
+                          "reread at a reload"),
 };
 
 const struct bw_table bw_witness_config_table = {
@@ -231,66 +205,16 @@ static void check_swapped(const struct bw_witness_config *config, struct bw_docu
                          config->name);
 }
 
-static bool is_person_name(const char *text)
+static void check_people(struct bw_witness_config *config, struct bw_document *document)
 {
-    static const char *const prefixes[] = {"operator/", "viewer/"};
-
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
-        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
-            return bw_name_is_valid(text + strlen(prefixes[i]));
-    return false;
-}
-
-static void check_person_groups(const struct bw_person *person, struct bw_document *document,
-                                uint32_t index)
-{
-    char quote[BW_QUOTE_BYTES];
-    char path[64];
-
-    for (uint32_t i = 0; i < person->group_count; i++) {
-        (void)snprintf(path, sizeof path, "people[%" PRIu32 "].groups[%" PRIu32 "]", index, i);
-        if (bw_document_is_sound(document, path) && !bw_name_is_valid(person->groups[i]))
-            bw_document_fail(document, path, "\"%s\" is no name of a group",
-                             bw_document_quote(person->groups[i], quote));
-    }
-}
-
-static void check_person(const struct bw_people *people, struct bw_document *document,
-                         uint32_t index)
-{
-    const struct bw_person *person = &people->list[index];
-    char quote[BW_QUOTE_BYTES];
-    char path[64];
-
-    check_person_groups(person, document, index);
-    (void)snprintf(path, sizeof path, "people[%" PRIu32 "].name", index);
-    if (!bw_document_is_sound(document, path))
-        return;
-    if (!is_person_name(person->name))
-        bw_document_fail(document, path, "\"%s\" is neither operator/NAME nor viewer/NAME",
-                         bw_document_quote(person->name, quote));
-    for (uint32_t i = 0; i < index; i++) {
-        if (people->list[i].name == NULL || strcmp(people->list[i].name, person->name) != 0)
-            continue;
-        bw_document_fail(document, path, "\"%s\" is the name of people[%" PRIu32 "] too",
-                         bw_document_quote(person->name, quote), i);
-        break;
-    }
-}
-
-static void check_people(const struct bw_witness_config *config, struct bw_document *document)
-{
-    const struct bw_people *people = &config->people;
+    const char *at = config->people.people.text;
     bool is_any_limited = false;
-    uint32_t at = 0;
 
-    for (uint32_t i = 0; i < people->count; i++) {
-        check_person(people, document, i);
-        is_any_limited = is_any_limited || people->list[i].group_count > 0;
-    }
-    if (people->count == 0 || !bw_document_is_sound(document, "people"))
+    for (uint32_t i = 0; i < config->people.count; i++)
+        is_any_limited = is_any_limited || config->people.list[i].group_count > 0;
+    if (!bw_people_config_check(&config->people, document) || config->people.count == 0)
         return;
-    if (bw_people_who_may(people, NULL, true, &at) == NULL)
+    if (bw_people_who_may(&at, NULL, true) == NULL)
         bw_document_warn(document, "people",
                          "names no operator without groups: nobody may change what concerns the "
                          "cluster as a whole");

@@ -102,12 +102,15 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
     enum bw_err err = bw_log_entry_decode(data, size, &command, diag);
 
     (void)term; /* the state knows none */
-    if (err == BW_OK && index <= cluster->applied_index)
+    if (err != BW_OK)
+        return err;
+    if (index <= cluster->applied_index)
         err = bw_diag_set(diag, BW_ERR_CORRUPT,
                           "its snapshot says that entries up to %" PRIu64 " are in it",
                           cluster->applied_index);
-    if (err == BW_OK)
+    else
         (void)bw_cluster_apply(cluster, index, &command); /* what it does not take is a no-op */
+    bw_log_entry_release(&command);
     return err;
 }
 

@@ -21,6 +21,7 @@ static const struct bw_group_rule rules[] = {
     {"C7", BW_PHASE_GRANTED, BW_COMMAND_WISH_OVER, "wish_is_asked", BW_PHASE_GRANTED, "end_wish"},
     {"C8", BW_PHASE_GRANTED, BW_COMMAND_CLAIM, "claim_is_news", BW_PHASE_GRANTED, "take_claim"},
     {"C9", BW_PHASE_GRANTED, BW_COMMAND_CLAIM_OVER, "claim_stands", BW_PHASE_GRANTED, "end_claim"},
+    {"C10", BW_PHASE_VACANT, BW_COMMAND_SET_PEOPLE, "list_can_be_changed", BW_PHASE_VACANT, "set_people"},
 };
 enum {
     RULE_FOUND,
@@ -30,7 +31,8 @@ enum {
     RULE_WISH,
     RULE_WISH_OVER,
     RULE_CLAIM,
-    RULE_CLAIM_OVER
+    RULE_CLAIM_OVER,
+    RULE_PEOPLE
 };
 /* No command: a recovery is what a log begins with. */
 const char bw_cluster_recovery_rule[] = "C4";
@@ -88,6 +90,26 @@ static struct bw_applied raise_level(struct bw_cluster *cluster, const struct bw
         return refuse(-1, BW_ERR_STALE);
     cluster->feature_level = command->feature_level;
     return fired(-1, &rules[RULE_RAISE_LEVEL]);
+}
+
+const char *bw_cluster_people(const struct bw_cluster *cluster, const struct bw_people *of_file)
+{
+    return cluster->people_version > 0 ? cluster->people.text : of_file->text;
+}
+
+static struct bw_applied set_people(struct bw_cluster *cluster, const struct bw_command *command)
+{
+    const enum bw_err err = bw_people_check(command->people);
+
+    if (cluster->feature_level < BW_PEOPLE_LEVEL)
+        return refuse(-1, BW_ERR_REFUSED);
+    if (command->spec_version != cluster->people_version)
+        return refuse(-1, BW_ERR_STALE);
+    if (err != BW_OK)
+        return refuse(-1, err);
+    memcpy(cluster->people.text, command->people, strlen(command->people) + 1);
+    cluster->people_version++;
+    return fired(-1, &rules[RULE_PEOPLE]);
 }
 
 /* A gap, else a new slot; -1 when there is none. */
@@ -184,6 +206,7 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
     case BW_COMMAND_CLAIM_OVER:
     case BW_COMMAND_FOUND:
     case BW_COMMAND_RAISE_LEVEL:
+    case BW_COMMAND_SET_PEOPLE:
     case BW_COMMAND_COUNT:
         break;
     }
@@ -321,6 +344,8 @@ static struct bw_applied apply(struct bw_cluster *cluster, uint64_t index,
         return refuse(-1, BW_ERR_REFUSED);
     if (command->kind == BW_COMMAND_RAISE_LEVEL)
         return raise_level(cluster, command);
+    if (command->kind == BW_COMMAND_SET_PEOPLE)
+        return set_people(cluster, command);
     if (command->kind == BW_COMMAND_SET_SPEC && !is_spec_valid(cluster, command))
         return refuse(bw_cluster_find(cluster, command->group), BW_ERR_INVALID);
     group_index = bw_cluster_find(cluster, command->group);

@@ -191,6 +191,7 @@ static enum bw_record_kind fill(const struct bw_group *group, const struct bw_re
     case BW_COMMAND_BOOT:
     case BW_COMMAND_FOUND:
     case BW_COMMAND_RAISE_LEVEL:
+    case BW_COMMAND_SET_PEOPLE:
     case BW_COMMAND_COUNT:
         break;
     }

@@ -53,6 +53,7 @@ static const struct bw_rule rules[] = {
     RULE(C7, "4", "what a person asked for is asked for no more: WishOver")
     RULE(C8, "3.8", "a site may serve without the open epoch: Claim")
     RULE(C9, "3.8", "and does no more: ClaimOver")
+    RARE(C10, "5.3", "an operator for everything sets the rights: SetPeople", "the simulator has no HTTP")
 
     /* The rows of the group's table (group.c): one rule may have a row in several phases. */
     RULE(G1, "3.1", "no epoch is open: Grant")

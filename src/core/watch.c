@@ -199,6 +199,7 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_SECOND_ENFORCER:
     case BW_COMMAND_PASSED:
     case BW_COMMAND_RAISE_LEVEL:
+    case BW_COMMAND_SET_PEOPLE:
     case BW_COMMAND_NOTE:
     case BW_COMMAND_WISH:
     case BW_COMMAND_WISH_OVER:

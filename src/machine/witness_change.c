@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
 
 #include "witness_internal.h"
 
@@ -258,14 +259,33 @@ bool bw_witness_machine_forget_wish(struct bw_witness_machine *machine, int grou
     return true;
 }
 
+/* 5.3: who may do what. */
+static enum bw_err judge_people(const struct bw_cluster *cluster, const struct bw_command *command,
+                                struct bw_diag *diag)
+{
+    if (cluster->feature_level < BW_PEOPLE_LEVEL)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "people is applied from feature level %d on, and this cluster is at %" PRIu32
+                           ":  breakwater feature-level raise", BW_PEOPLE_LEVEL, cluster->feature_level);
+    if (cluster->people_version > 0 && strcmp(cluster->people.text, command->people) == 0)
+        return bw_diag_set(diag, BW_ERR_EXISTS, "this list is applied already");
+    if (command->spec_version != cluster->people_version)
+        return bw_diag_set(diag, BW_ERR_STALE, "somebody has applied another list meanwhile; look again");
+    if (bw_people_check(command->people) != BW_OK)
+        return bw_diag_set(diag, BW_ERR_REFUSED, "the list " BW_PEOPLE_LOCKED);
+    return BW_OK;
+}
+
 enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *machine, int group,
                                             struct bw_group_change *change, struct bw_diag *diag)
 {
-    const struct bw_group *now = &machine->cluster.groups[group];
+    const struct bw_group *now = group >= 0 ? &machine->cluster.groups[group] : NULL;
     const bool is_cancel = change->command.kind == BW_COMMAND_UNREVOKE;
     struct bw_command form;
     enum bw_err err;
 
+    if (group < 0)
+        return judge_people(&machine->cluster, &change->command, diag);
     if (change->command.spec_version != 0 && change->command.spec_version != now->spec_version)
         return bw_diag_set(diag, BW_ERR_STALE, "somebody has changed %s since the plan was shown",
                            now->spec.name);
@@ -307,6 +327,8 @@ enum bw_err bw_witness_machine_change(struct bw_witness_machine *machine, int gr
 
     if (err != BW_OK)
         return err;
+    if (group < 0)
+        return bw_witness_machine_propose(machine, &change->command, proposer, diag);
     bw_witness_count_change(machine, group);
     form = committed_form(machine, group, &change->command);
     return bw_witness_machine_propose(machine, &form, proposer, diag);

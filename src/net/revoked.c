@@ -117,22 +117,6 @@ static const uint8_t *serial_of(const X509 *certificate, size_t *out_size)
     return data;
 }
 
-void bw_revoked_format_serial(const struct x509_st *certificate,
-                              char out_text[BW_REVOKED_SERIAL_BYTES])
-{
-    const uint8_t *data;
-    size_t size;
-
-    out_text[0] = '\0';
-    if (certificate == NULL)
-        return;
-    data = serial_of(certificate, &size);
-    if (size > BW_REVOKED_SERIAL_MAX)
-        return;
-    memcpy(out_text, SERIAL_PREFIX, strlen(SERIAL_PREFIX));
-    bw_hex_encode(data, size, out_text + strlen(SERIAL_PREFIX));
-}
-
 static bool is_serial_of(const struct entry *entry, const X509 *certificate)
 {
     size_t size;

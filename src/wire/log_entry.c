@@ -1,5 +1,6 @@
 #include <breakwater/wire/log_entry.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/wire/frame.h>
@@ -9,12 +10,12 @@
 #define ALIGN       8
 #define PAYLOAD_MAX (BW_COMMAND_BYTES_MAX - BW_FRAME_HEAD_BYTES - (ALIGN - 1))
 
-/* Found and RaiseLevel are about the cluster, every other command about a group. */
+/* What is about the cluster; every other command is about a group. */
 static const char *unsound(const void *core)
 {
     const struct bw_command *command = core;
-    const bool is_of_cluster = command->kind == BW_COMMAND_FOUND ||
-                               command->kind == BW_COMMAND_RAISE_LEVEL;
+    const bool is_of_cluster = command->kind == BW_COMMAND_FOUND || command->kind == BW_COMMAND_RAISE_LEVEL ||
+                               command->kind == BW_COMMAND_SET_PEOPLE;
 
     return (command->group[0] == '\0') == is_of_cluster
                ? NULL
@@ -73,4 +74,10 @@ enum bw_err bw_log_entry_decode(const void *data, size_t size, struct bw_command
     if (!is_padding((const uint8_t *)data + frame.size, size - frame.size))
         return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: something follows it");
     return bw_message_decode(&coding, frame.payload, frame.payload_size, out_command, diag);
+}
+
+void bw_log_entry_release(struct bw_command *command)
+{
+    if (command->kind == BW_COMMAND_SET_PEOPLE)
+        free(command->people);
 }

@@ -325,7 +325,7 @@ static enum bw_err convert_heap_bytes(struct walk *walk, const struct bw_field *
     if (walk->is_encoding) {
         memcpy(wire, &bytes, sizeof bytes);
     } else if (bytes.len > 0) {
-        copy = bw_wire_calloc(bytes.len, 1);
+        copy = bw_wire_calloc(bytes.len + 1, 1); /* a text has its NUL */
         if (copy == NULL)
             return refuse(walk, BW_ERR_NOMEM, "no memory for %zu bytes", bytes.len);
         memcpy(copy, bytes.data, bytes.len);
@@ -623,13 +623,21 @@ enum bw_err bw_shape_encode(const struct bw_coding *coding, const void *core,
     return BW_OK;
 }
 
-/* Frees what was made for the fields at the top, where alone such fields are. */
+/* Frees what was made for the fields at the top and of its choice, where alone such fields are. */
 static void free_heap_fields(const struct bw_shape *shape, const uint8_t *core)
 {
-    for (size_t i = 0; i < shape->field_count; i++)
-        if (shape->fields[i].kind == BW_FIELD_HEAP_LIST ||
-            shape->fields[i].kind == BW_FIELD_HEAP_BYTES)
-            free(get_pointer(core + shape->fields[i].core_offset));
+    for (size_t i = 0; i < shape->field_count; i++) {
+        const struct bw_field *field = &shape->fields[i];
+
+        if (field->kind == BW_FIELD_HEAP_LIST || field->kind == BW_FIELD_HEAP_BYTES)
+            free(get_pointer(core + field->core_offset));
+        if (field->kind == BW_FIELD_CHOICE && get_u32(core + field->core_offset) < field->max) {
+            const struct bw_shape *chosen = field->choices[get_u32(core + field->core_offset)].shape;
+
+            if (chosen != NULL)
+                free_heap_fields(chosen, core + chosen->core_offset);
+        }
+    }
 }
 
 /* protobuf reads more than it writes: other orders, zeros, longer numbers, fields said twice. */

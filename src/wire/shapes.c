@@ -124,7 +124,8 @@ BW_REFUSAL_LIST(X)
      .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
 #define NAME(member) {.kind = BW_FIELD_NAME, PLACES(member, member)}
 #define NAME1(member) {.kind = BW_FIELD_NAME, .is_required = true, PLACES(member, member)}
-#define TEXT(member) {.kind = BW_FIELD_TEXT, PLACES(member, member)}
+#define TEXT_AS(member, wire_member) {.kind = BW_FIELD_TEXT, PLACES(member, wire_member)}
+#define TEXT(member) TEXT_AS(member, member)
 #define TEXT1(member) {.kind = BW_FIELD_TEXT, .is_required = true, PLACES(member, member)}
 #define ID(member) {.kind = BW_FIELD_ID, PLACES(member, member)}
 #define ID1(member) {.kind = BW_FIELD_ID, .is_required = true, PLACES(member, member)}
@@ -304,6 +305,9 @@ COMMAND(CLAIM, claim, NAME1(site), ID1(instance), ID1(session), NUMBER1(sync_num
 COMMAND(CLAIM_OVER, claim_over, NAME1(site), NUMBER(claim_index), ENUM1(claim_end, BW_CLAIM_END_LIST), ID(session),
         NUMBER(sync_number))
 #undef WIRE
+#define WIRE Breakwater__V1__SetPeople
+COMMAND(SET_PEOPLE, set_people, NUMBER(spec_version), HEAP_BYTES1(people, people_size, BW_PEOPLE_BYTES_MAX))
+#undef WIRE
 
 static const struct bw_choice commands[] = {
 #define X(name, word)                                                                              \
@@ -392,7 +396,7 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
 SHAPE(snapshot_head, snapshot_head, VERSION(SNAPSHOT_VERSION), ID(id), NAME(name),
       NUMBER(generation), NUMBER(election_timeout_ms), NUMBER(epoch_floor), NUMBER(applied_index),
       NUMBER(no_op_count), NUMBER(group_count), NUMBER(let_go_wait_ms), NUMBER(feature_level),
-      NUMBER(record_blocks))
+      NUMBER(record_blocks), NUMBER(people_version), TEXT_AS(people.text, people))
 #undef CORE
 #undef WIRE
 

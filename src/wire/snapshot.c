@@ -25,23 +25,34 @@ _Static_assert((size_t)BW_SNAPSHOT_GROUP_BYTES_MAX *(BW_GROUPS_MAX + 2) <= BW_SN
 _Static_assert(BW_FRAME_HEAD_BYTES + BLOCK_PAYLOAD_MAX <= BW_SNAPSHOT_BLOCK_BYTES_MAX,
                "bw_record_limit leaves room for it");
 
+static const char *head_unsound(const void *core)
+{
+    const struct bw_cluster *head = core;
+
+    if (head->people_version == 0 ? head->people.text[0] == '\0' : bw_people_check(head->people.text) == BW_OK)
+        return NULL;
+    return "not a list that was applied";
+}
+
 /* The three kinds that are messages, each with a magic of its own. */
 struct record_kind {
     uint32_t magic;
     struct bw_coding coding;
 };
-#define KIND(frame_magic, name)                                                                    \
+#define KIND(frame_magic, name, judge)                                                             \
     {                                                                                              \
         .magic = (frame_magic), .coding = {                                                        \
             .shape = &bw_shape_snapshot_##name,                                                    \
             .what = "snapshot " #name,                                                             \
             .bytes_max = PAYLOAD_MAX,                                                              \
-            .is_strict = true                                                                      \
+            .is_strict = true,                                                                     \
+            .unsound = (judge),                                                                    \
+            .unsound_head = "snapshot " #name ": people: "                                         \
         }                                                                                          \
     }
-static const struct record_kind head_kind = KIND(BW_FRAME_SNAPSHOT_HEAD, head);
-static const struct record_kind group_kind = KIND(BW_FRAME_SNAPSHOT_GROUP, group);
-static const struct record_kind end_kind = KIND(BW_FRAME_SNAPSHOT_END, end);
+static const struct record_kind head_kind = KIND(BW_FRAME_SNAPSHOT_HEAD, head, head_unsound);
+static const struct record_kind group_kind = KIND(BW_FRAME_SNAPSHOT_GROUP, group, NULL);
+static const struct record_kind end_kind = KIND(BW_FRAME_SNAPSHOT_END, end, NULL);
 
 /* ---- encode ---- */
 

@@ -85,6 +85,9 @@ static void look_at_cluster(const struct bw_operator_view *view, struct bw_troub
                                                (ends ? UINT64_C(1) << BW_TROUBLE_CERTIFICATE_ENDS
                                                      : 0) |
                                                (member->is_disk_low ? UINT64_C(1) << BW_TROUBLE_DISK_LOW : 0) |
+                                               (member->is_people_not_applied
+                                                    ? UINT64_C(1) << BW_TROUBLE_PEOPLE_NOT_APPLIED
+                                                    : 0) |
                                                (is_decided_lost ? UINT64_C(1) << BW_TROUBLE_DECISIONS_LOST : 0);
     }
     bw_trouble_book_note(book, BW_TROUBLE_CLUSTER, &troubles, view->now, unix_ms);

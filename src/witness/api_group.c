@@ -1,5 +1,5 @@
 /* api_group.c - what a group keeps until somebody changes it again: POST /v1/groups/{name}/mode,
- * maintenance, delete; and the end of what was asked for: cancel. Design 3.9, 4, 5.2. */
+ * maintenance, delete; the end of what was asked for: cancel; GET and POST /v1/people. Design 3.9, 4, 5.2, 5.3. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +16,168 @@
 
 #define COMMIT_MS 10000
 
+/* ---- who may do what ---- */
+
+static json_t *people_json(const char *people)
+{
+    json_t *list = json_array();
+
+    for (; *people != '\0'; people = bw_people_next(people)) {
+        json_t *groups = bw_json_person_groups(people);
+        const char *at = people;
+        char name[BW_PERSON_TEXT_BYTES] = "";
+
+        (void)bw_people_word(&at, name); /* it has one */
+        list = bw_json_append(list, json_pack("{s:s, s:O*}", "name", name, "groups",
+                                              json_array_size(groups) > 0 ? groups : NULL));
+        json_decref(groups);
+    }
+    return list;
+}
+
+void bw_operator_on_people(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    struct bw_read_clock clock;
+
+    if (bw_agents_is_too_early(program, request) || !bw_reads_may_write(program, request, &clock))
+        return;
+    bw_operator_answer(request, 200,
+                       json_pack("{s:s, s:s, s:I, s:o}", "schema", "breakwater.people/v1", "witness",
+                                 program->config->name, "version",
+                                 (json_int_t)program->machine.cluster.people_version, "people",
+                                 people_json(bw_people_of(program))));
+    bw_reads_written(program, &clock);
+}
+
+/* ---- reading a list ---- */
+
+/* False: it is no list of texts, or too long a one. */
+static bool read_words(const json_t *list, const char *words[BW_PERSON_GROUPS_MAX])
+{
+    size_t i;
+    json_t *word;
+
+    if (list == NULL)
+        return true;
+    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > BW_PERSON_GROUPS_MAX)
+        return false;
+    json_array_foreach(list, i, word) {
+        words[i] = json_string_value(word);
+        if (words[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void read_person(const json_t *person, const char *path, struct bw_people *people,
+                        struct bw_json_problems *problems)
+{
+    const char *name = json_string_value(json_object_get(person, "name"));
+    const json_t *list = json_object_get(person, "groups");
+    const char *groups[BW_PERSON_GROUPS_MAX];
+    enum bw_err err = BW_ERR_INVALID;
+
+    bw_operator_note_unknown(person, "name, groups", problems);
+    if (name != NULL && read_words(list, groups))
+        err = bw_people_add(people, name, groups, (uint32_t)json_array_size(list));
+    if (err == BW_ERR_EXISTS)
+        bw_json_problem(problems, path, "is there twice");
+    else if (err == BW_ERR_LIMIT)
+        bw_json_problem(problems, path, "the list takes more than %d entries or %d bytes", BW_PEOPLE_MAX,
+                        BW_PEOPLE_BYTES_MAX);
+    else if (err != BW_OK)
+        bw_json_problem(problems, path, "not {\"name\": \"operator/NAME\" or \"viewer/NAME\", \"groups\": [1 to %d names]}",
+                        BW_PERSON_GROUPS_MAX);
+}
+
+static void read_people(const json_t *list, struct bw_people *people, struct bw_json_problems *problems)
+{
+    size_t i;
+    json_t *person;
+
+    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > BW_PEOPLE_MAX)
+        bw_json_problem(problems, "people", "not a list of 1 to %d entries", BW_PEOPLE_MAX);
+    json_array_foreach(list, i, person) {
+        char path[32];
+
+        (void)snprintf(path, sizeof path, "people[%zu]", i);
+        if (problems->count == 0) /* one tells enough of a list that a program has made */
+            read_person(person, path, people, problems);
+    }
+}
+
+/* ---- what a list changes ---- */
+
+static json_t *add_person(json_t *steps, const char *name, const char *may, const json_t *groups)
+{
+    char *list = json_array_size(groups) > 0 ? json_dumps(groups, JSON_COMPACT) : NULL;
+    json_t *text = json_sprintf("%s %s%s", name, may, list != NULL ? list : "");
+
+    free(list);
+    return bw_json_append(steps, json_pack("{s:I, s:o, s:n}", "number", (json_int_t)json_array_size(steps) + 1, "text",
+                                           text, "within_ms"));
+}
+
+static bool is_same_line(const char *line, const char *other)
+{
+    const size_t size = strcspn(line, "\n");
+
+    return other != NULL && size == strcspn(other, "\n") && memcmp(line, other, size) == 0;
+}
+
+/* What each of `people` may, whose line is not the same in `before`. */
+static json_t *add_given(json_t *steps, const char *before, const char *people)
+{
+    for (; *people != '\0'; people = bw_people_next(people)) {
+        json_t *groups = bw_json_person_groups(people);
+        const bool is_all = json_array_size(groups) == 0;
+        const char *at = people;
+        char name[BW_PERSON_TEXT_BYTES] = "";
+
+        (void)bw_people_word(&at, name); /* it has one */
+        if (!is_same_line(people, bw_people_find(before, name)))
+            steps = add_person(steps, name, is_all ? "may speak for everything" : "may speak for these groups only: ", groups);
+        json_decref(groups);
+    }
+    return steps;
+}
+
+/* Whoever is in `before` and not in `people`. */
+static json_t *add_taken(json_t *steps, const char *before, const char *people)
+{
+    char name[BW_PERSON_TEXT_BYTES] = "";
+
+    if (*before == '\0')
+        steps = add_person(steps, "every other operator and viewer", "may do nothing any more", NULL);
+    for (; *before != '\0'; before = bw_people_next(before)) {
+        const char *at = before;
+
+        if (bw_people_word(&at, name) && bw_people_find(people, name) == NULL)
+            steps = add_person(steps, name, "may do nothing any more", NULL);
+    }
+    return steps;
+}
+
+static json_t *people_steps(const struct bw_program *program, const struct bw_people *people, const char *by)
+{
+    const char *before = bw_people_of(program);
+    json_t *steps = add_taken(add_given(json_array(), before, people->text), before, people->text);
+
+    if (!bw_people_scope(people->text, by).is_everything)
+        steps = add_person(steps, by, "cannot take this back", NULL);
+    if (program->machine.cluster.people_version == 0)
+        steps = add_person(steps, "the list `people` of each witness's file", "counts for nothing from then on", NULL);
+    return steps;
+}
+
+/* ---- an order ---- */
+
 struct group_change {
     struct bw_awaited awaited; /* first */
     struct bw_group_change order;
-    int group;
+    int group; /* -1: of who may do what */
+    struct bw_people people; /* of that command */
 };
 
 /* ---- reading ---- */
@@ -53,6 +211,7 @@ static const struct change_keys {
     {BW_COMMAND_MAINTENANCE, "duration_ms, site, reason, spec_version"},
     {BW_COMMAND_DELETE, "reason, spec_version"},
     {BW_COMMAND_UNREVOKE, "wish_index, reason, spec_version"},
+    {BW_COMMAND_SET_PEOPLE, "people, reason, spec_version"},
 };
 
 static const char *known_of(enum bw_command_kind kind)
@@ -66,7 +225,8 @@ static const char *known_of(enum bw_command_kind kind)
 
 static void read_change(const json_t *body, void *into, struct bw_json_problems *problems)
 {
-    struct bw_command *command = into;
+    struct group_change *change = into;
+    struct bw_command *command = &change->order.command;
     const json_t *version = json_object_get(body, "spec_version");
     const json_t *wish_index = json_object_get(body, "wish_index");
 
@@ -81,6 +241,11 @@ static void read_change(const json_t *body, void *into, struct bw_json_problems 
         read_whole(json_object_get(body, "duration_ms"), "duration_ms", BW_MAINTENANCE_MS_MAX,
                    " ms, which are " BW_MAINTENANCE_MAX_TEXT, &command->duration_ms, problems);
         bw_operator_read_text(body, "site", command->site, sizeof command->site, problems);
+    }
+    if (command->kind == BW_COMMAND_SET_PEOPLE) {
+        read_people(json_object_get(body, "people"), &change->people, problems);
+        command->people = change->people.text;
+        command->people_size = strlen(change->people.text);
     }
     bw_operator_note_unknown(body, known_of(command->kind), problems);
 }
@@ -324,11 +489,15 @@ json_t *bw_operator_mode_steps(const struct bw_program *program, int group, enum
 static json_t *steps_of(const struct group_change *change)
 {
     const struct bw_witness_machine *machine = &change->awaited.program->machine;
-    const struct bw_group *group = &machine->cluster.groups[change->group];
-    const struct bw_watch *watch = &machine->core.watches[change->group];
     const struct bw_command *command = &change->order.command;
+    const struct bw_group *group;
+    const struct bw_watch *watch;
     json_t *steps;
 
+    if (change->group < 0)
+        return people_steps(change->awaited.program, &change->people, command->by);
+    group = &machine->cluster.groups[change->group];
+    watch = &machine->core.watches[change->group];
     if (command->kind == BW_COMMAND_SET_MODE)
         return bw_operator_mode_steps(change->awaited.program, change->group, command->mode, false);
     if (command->kind == BW_COMMAND_UNREVOKE)
@@ -355,14 +524,16 @@ static const char *change_word(const struct bw_command *command)
 /* Of a cancel: what it would take back is this wish; 0: none that is replicated. */
 static uint64_t wish_index_of(const struct group_change *change)
 {
-    const struct bw_watch *watch = &change->awaited.program->machine.core.watches[change->group];
+    const struct bw_watch *watches = change->awaited.program->machine.core.watches;
 
-    return change->order.command.kind == BW_COMMAND_UNREVOKE ? watch->wish.index : 0;
+    return change->order.command.kind == BW_COMMAND_UNREVOKE ? watches[change->group].wish.index : 0;
 }
 
 static void answer_plan(struct group_change *change)
 {
-    const struct bw_group *group = &change->awaited.program->machine.cluster.groups[change->group];
+    const struct bw_cluster *cluster = &change->awaited.program->machine.cluster;
+    const struct bw_group *group = change->group >= 0 ? &cluster->groups[change->group] : NULL;
+    const uint64_t version = group != NULL ? group->spec_version : cluster->people_version;
     const struct bw_command *command = &change->order.command;
     struct bw_diag diag = {0};
     const enum bw_err err = bw_witness_machine_judge_change(&change->awaited.program->machine,
@@ -370,9 +541,10 @@ static void answer_plan(struct group_change *change)
 
     bw_operator_answer(change->awaited.request, 200,
                        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}",
-                                 "schema", "breakwater.change_plan/v1", "group", group->spec.name,
-                                 "change", change_word(command), "epoch", (json_int_t)group->epoch,
-                                 "spec_version", (json_int_t)group->spec_version, "wish_index",
+                                 "schema", "breakwater.change_plan/v1", "group",
+                                 group != NULL ? group->spec.name : "", "change", change_word(command), "epoch",
+                                 (json_int_t)(group != NULL ? group->epoch : 0), "spec_version",
+                                 (json_int_t)version, "wish_index",
                                  (json_int_t)wish_index_of(change), "possible", err == BW_OK,
                                  "already", err == BW_ERR_EXISTS, "busy", err == BW_ERR_BUSY,
                                  "refused", err == BW_OK ? NULL : diag.text, "steps",
@@ -456,6 +628,7 @@ static void take(struct bw_http_request *request, struct bw_program *program,
 {
     struct group_change *change;
     bool is_plan = false;
+    bool is_good;
 
     if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
         return;
@@ -468,15 +641,19 @@ static void take(struct bw_http_request *request, struct bw_program *program,
     change->awaited.answer = answer_outcome;
     change->awaited.answer_late = refuse_late;
     change->order.command.kind = kind;
-    change->group = bw_operator_read_order(request, change->order.command.by, read_change,
-                                           &change->order.command)
-                        ? bw_operator_find_group(program, request)
-                        : -1;
-    if (change->group >= 0 && !is_plan) {
+    change->group = -1;
+    if (kind == BW_COMMAND_SET_PEOPLE)
+        change->order.command.spec_version = program->machine.cluster.people_version; /* unless it names one */
+    is_good = bw_operator_read_order(request, change->order.command.by, read_change, change);
+    if (is_good && kind != BW_COMMAND_SET_PEOPLE) {
+        change->group = bw_operator_find_group(program, request);
+        is_good = change->group >= 0;
+    }
+    if (is_good && !is_plan) {
         begin(change);
         return;
     }
-    if (change->group >= 0)
+    if (is_good)
         answer_plan(change);
     free(change);
 }
@@ -499,4 +676,9 @@ void bw_operator_on_cancel(struct bw_http_request *request, void *user)
 void bw_operator_on_delete(struct bw_http_request *request, void *user)
 {
     take(request, user, BW_COMMAND_DELETE);
+}
+
+void bw_operator_on_set_people(struct bw_http_request *request, void *user)
+{
+    take(request, user, BW_COMMAND_SET_PEOPLE);
 }

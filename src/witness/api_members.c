@@ -1,7 +1,6 @@
 /* api_members.c - GET /v1/members, POST /v1/members (people order), and POST /v1/witness/join (a witness says that
  * it is there). Design 3.9, 5.3. */
 #include "api_operator.h"
-#include "consent.h"
 #include "program.h"
 
 #include <inttypes.h>
@@ -474,7 +473,7 @@ static void take_order(struct bw_http_request *request, void *user)
 
 static void on_order(struct bw_http_request *request, void *user)
 {
-    bw_consent_then(user, request, take_order);
+    bw_reads_order(user, request, take_order);
 }
 
 const struct bw_http_route bw_members_routes[] = {

@@ -14,7 +14,6 @@
 #include <breakwater/machine/witness_operator.h>
 #include <breakwater/sys/clock.h>
 
-#include "consent.h"
 
 /* ---- looking ---- */
 
@@ -66,6 +65,15 @@ static void look_at_connection(const struct bw_program *program, struct bw_insta
     member->unreached_ms = bw_instant_elapsed_ns(now, unreached->since) / BW_NS_PER_MS;
 }
 
+/* 5.3: below that level none can be applied. */
+static bool lacks_applied_people(const struct bw_program *program)
+{
+    const struct bw_cluster *cluster = &program->machine.cluster;
+
+    return program->config->people.count > 0 && cluster->people_version == 0 &&
+           cluster->feature_level >= BW_PEOPLE_LEVEL;
+}
+
 void bw_operator_look(const struct bw_program *program, const struct bw_scope *scope,
                       struct bw_operator_view *out_view)
 {
@@ -104,6 +112,7 @@ void bw_operator_look(const struct bw_program *program, const struct bw_scope *s
         member->has_no_vote = leads && !member->is_self && has_no_vote(&status, from->id);
         member->role = role_of(program, &status, member, out_view->leader);
         member->is_disk_low = member->is_self && (status.lacks_room || status.is_snapshot_stalled);
+        member->is_people_not_applied = member->is_self && lacks_applied_people(program);
         if (leads && !member->is_self && bw_node_lacks(program->node, program->directory.list[i].committed))
             member->decided_index = program->directory.list[i].committed.index;
         look_at_connection(program, out_view->now, from, member);
@@ -535,24 +544,25 @@ void bw_operator_read_text(const json_t *body, const char *key, char *out, size_
         bw_json_problem(problems, key, "longer than %zu bytes", size - 1);
 }
 
-/* ---- with the others' consent ---- */
+/* ---- orders ---- */
 
-#define WITH_CONSENT(name, handler)                                                                \
+#define ORDER(name, handler)                                                                \
     static void name(struct bw_http_request *request, void *user)                                  \
     {                                                                                              \
-        bw_consent_then(user, request, handler);                                                   \
+        bw_reads_order(user, request, handler);                                                    \
     }
 
-WITH_CONSENT(on_failover, bw_operator_on_failover)
-WITH_CONSENT(on_switchover, bw_operator_on_switchover)
-WITH_CONSENT(on_force_release, bw_operator_on_force_release)
-WITH_CONSENT(on_apply, bw_operator_on_apply)
-WITH_CONSENT(on_raise_level, bw_operator_on_raise_level)
-WITH_CONSENT(on_mode, bw_operator_on_mode)
-WITH_CONSENT(on_maintenance, bw_operator_on_maintenance)
-WITH_CONSENT(on_delete, bw_operator_on_delete)
-WITH_CONSENT(on_ack, bw_operator_on_ack)
-WITH_CONSENT(on_cancel, bw_operator_on_cancel)
+ORDER(on_failover, bw_operator_on_failover)
+ORDER(on_switchover, bw_operator_on_switchover)
+ORDER(on_force_release, bw_operator_on_force_release)
+ORDER(on_apply, bw_operator_on_apply)
+ORDER(on_people, bw_operator_on_set_people)
+ORDER(on_raise_level, bw_operator_on_raise_level)
+ORDER(on_mode, bw_operator_on_mode)
+ORDER(on_maintenance, bw_operator_on_maintenance)
+ORDER(on_delete, bw_operator_on_delete)
+ORDER(on_ack, bw_operator_on_ack)
+ORDER(on_cancel, bw_operator_on_cancel)
 
 #define CHANGES (BW_ROLE_BIT(BW_ROLE_OPERATOR) | BW_HTTP_JSON)
 
@@ -577,5 +587,7 @@ const struct bw_http_route bw_operator_routes[] = {
     {"POST", "/v1/groups/{name}/mode", CHANGES, BW_HTTP_ABOUT_GROUP, on_mode},
     {"POST", "/v1/groups/{name}/maintenance", CHANGES, BW_HTTP_ABOUT_GROUP, on_maintenance},
     {"POST", "/v1/groups/{name}/delete", CHANGES, BW_HTTP_ABOUT_GROUP, on_delete},
+    {"GET", "/v1/people", BW_ROLES_ANY, BW_HTTP_ABOUT_CLUSTER, bw_operator_on_people},
+    {"POST", "/v1/people", CHANGES, BW_HTTP_ABOUT_CLUSTER, on_people},
 };
 const size_t bw_operator_route_count = sizeof bw_operator_routes / sizeof bw_operator_routes[0];

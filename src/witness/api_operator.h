@@ -79,4 +79,8 @@ void bw_operator_on_snapshot(struct bw_http_request *request, void *user);
 /* api_apply.c: PUT /v1/groups. */
 void bw_operator_on_apply(struct bw_http_request *request, void *user);
 
+/* api_group.c */
+void bw_operator_on_people(struct bw_http_request *request, void *user);
+void bw_operator_on_set_people(struct bw_http_request *request, void *user);
+
 #endif

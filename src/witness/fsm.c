@@ -41,7 +41,7 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
 
     (void)term; /* the node's business */
     if (err == BW_OK)
-        err = bw_witness_machine_admit(&program->machine, &command, diag);
+        err = bw_witness_machine_admit(&program->machine, &command, diag); /* what it refuses allocates nothing */
     if (err != BW_OK)
         return err;
     applied = bw_witness_machine_apply(&program->machine, index, &command);
@@ -53,6 +53,9 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
     log_applied(program, index, &command, &applied);
     if (applied.rule != NULL && program->machine.core.leadership.leads)
         bw_on_event_tell(program, index, &command, &applied);
+    if (command.kind == BW_COMMAND_SET_PEOPLE)
+        bw_reads_forget(&program->reads); /* who may see what is another now */
+    bw_log_entry_release(&command);
     return BW_OK;
 }
 
@@ -89,6 +92,7 @@ static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct 
         err = bw_witness_machine_restored(&program->machine, diag);
     if (err != BW_OK)
         return err;
+    bw_reads_forget(&program->reads); /* they are of the state before, and of its readers */
     bw_drive_settle_soon(program);
     bw_log_info(&program->log, "snapshot.restored", "index=%" PRIu64 " groups=%" PRIu32,
                 program->machine.cluster.applied_index, program->machine.cluster.group_count);

@@ -494,7 +494,7 @@ static json_t *members_json(const struct bw_operator_view *view)
                               view->machine->leadership.leads;
         /* clang-format off */
         json_t *one = json_pack(
-            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
             "name", member->name,
             "id", (json_int_t)member->id,
             "failure_domain", member->failure_domain,
@@ -504,6 +504,7 @@ static json_t *members_json(const struct bw_operator_view *view)
             "votes", view->machine->leadership.leads ? json_boolean(!member->has_no_vote) : json_null(),
             "certificate_left_s", bw_json_number_or_null(member->is_certificate_known, member->certificate_left_s),
             "disk_low", member->is_self ? json_boolean(member->is_disk_low) : json_null(),
+            "people_not_applied", member->is_self ? json_boolean(member->is_people_not_applied) : json_null(),
             "decided_index", bw_json_number_or_null(member->decided_index != 0, member->decided_index),
             "reaches", member->is_self ? reaches_of(view) : json_null(),
             "unreached", member->is_self ? unreached_of(view) : json_null());
@@ -514,14 +515,23 @@ static json_t *members_json(const struct bw_operator_view *view)
     return members;
 }
 
+json_t *bw_json_person_groups(const char *person)
+{
+    json_t *names = json_array();
+    char word[BW_PERSON_TEXT_BYTES];
+
+    (void)bw_people_word(&person, word); /* the name */
+    while (bw_people_word(&person, word))
+        names = bw_json_append(names, json_string(word));
+    return names;
+}
+
 /* The groups that this reader may see; null: all. */
 static json_t *limits_json(const struct bw_scope *scope)
 {
-    json_t *names = scope->is_everything ? json_null() : json_array();
-
-    for (uint32_t i = 0; scope->person != NULL && i < scope->person->group_count; i++)
-        names = bw_json_append(names, json_string(scope->person->groups[i]));
-    return names;
+    if (scope->is_everything)
+        return json_null();
+    return scope->person != NULL ? bw_json_person_groups(scope->person) : json_array();
 }
 
 static bool put_group(struct bw_json_buffer *buffer, size_t number, const void *user)

@@ -1,6 +1,6 @@
-/* people.c - what of the cluster a caller may see and change: his certificate's name, held against
- * `people` of the configuration. Design 5.3. Each request is judged anew, by the configuration that is in
- * force as it comes: so an open connection is worth no more than a new one. */
+/* people.c - what of the cluster a caller may see and change: his certificate's name, held against the list that was
+ * applied. Design 5.3. Each request is judged anew, by the list that is in force as it comes: so an open connection is
+ * worth no more than a new one. */
 #include "people.h"
 
 #include <stdio.h>
@@ -20,6 +20,11 @@ void bw_people_name(const struct bw_identity *identity, char out_name[BW_PERSON_
                    identity->name);
 }
 
+const char *bw_people_of(const struct bw_program *program)
+{
+    return bw_cluster_people(&program->machine.cluster, &program->config->people.people);
+}
+
 static bool is_person(const struct bw_identity *identity)
 {
     return identity->role == BW_ROLE_OPERATOR || identity->role == BW_ROLE_VIEWER;
@@ -35,7 +40,7 @@ struct bw_scope bw_people_scope_of(const struct bw_program *program,
     if (request->route->roles == BW_HTTP_OPEN || !is_person(request->peer))
         return everything;
     bw_people_name(request->peer, name);
-    return bw_people_scope(&program->config->people, name);
+    return bw_people_scope(bw_people_of(program), name);
 }
 
 /* ---- in words ---- */
@@ -66,42 +71,44 @@ static void say_more(struct words *words, uint32_t count)
     say(words, text);
 }
 
-static void say_groups(struct words *words, const struct bw_person *person)
+static void say_groups(struct words *words, const char *person)
 {
-    const uint32_t named = person->group_count < NAMED_MAX ? person->group_count : NAMED_MAX;
+    char word[BW_PERSON_TEXT_BYTES];
+    uint32_t count = 0;
 
-    for (uint32_t i = 0; i < named; i++) {
-        say(words, i > 0 ? ", " : "");
-        say(words, person->groups[i]);
+    (void)bw_people_word(&person, word); /* the name */
+    for (; bw_people_word(&person, word); count++) {
+        if (count >= NAMED_MAX)
+            continue;
+        say(words, count > 0 ? ", " : "");
+        say(words, word);
     }
-    say_more(words, person->group_count - named);
+    say_more(words, count > NAMED_MAX ? count - NAMED_MAX : 0);
 }
 
 /* Who can, by the same list. */
-static void say_who(struct words *words, const struct bw_people *people, const char *group,
-                    bool changes)
+static void say_who(struct words *words, const char *people, const char *group, bool changes)
 {
-    const struct bw_person *person;
+    char name[BW_PERSON_TEXT_BYTES];
+    const char *person;
     uint32_t count = 0;
-    uint32_t at = 0;
 
-    while ((person = bw_people_who_may(people, group, changes, &at)) != NULL) {
-        if (++count > 2)
+    while ((person = bw_people_who_may(&people, group, changes)) != NULL) {
+        if (++count > 2 || !bw_people_word(&person, name))
             continue;
         say(words, count > 1 ? ", " : "");
-        say(words, person->name);
+        say(words, name);
     }
     if (count == 0)
         say(words, "nobody");
     else
         say_more(words, count > 2 ? count - 2 : 0);
-    say(words, " can; `people` in the witnesses' files says who may what");
+    say(words, " can; who may do what:  breakwater people");
 }
 
 bool bw_people_refuse(const struct bw_program *program, const struct bw_http_request *request,
                       const char *group, struct bw_http_refused *out_refused)
 {
-    const struct bw_people *people = &program->config->people;
     const struct bw_scope scope = bw_people_scope_of(program, request);
     const bool changes = strcmp(request->route->method, "GET") != 0;
     struct words error = {out_refused->error, sizeof out_refused->error, 0};
@@ -118,7 +125,7 @@ bool bw_people_refuse(const struct bw_program *program, const struct bw_http_req
         say(&error, group != NULL ? ", not " : ", not what concerns the whole cluster");
         say(&error, group != NULL ? group : "");
     }
-    say_who(&hint, people, group, changes);
+    say_who(&hint, bw_people_of(program), group, changes);
     return false;
 }
 

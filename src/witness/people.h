@@ -8,10 +8,11 @@
 struct bw_program;
 
 /* "operator/anna" */
-#define BW_PERSON_TEXT_BYTES (10 + BW_NAME_MAX + 1)
 void bw_people_name(const struct bw_identity *identity, char out_name[BW_PERSON_TEXT_BYTES]);
 
-/* By the configuration that is in force; good until the next reload. */
+/* The list by which this witness judges (5.3). */
+const char *bw_people_of(const struct bw_program *program);
+/* By that; good until another is applied, or the next reload. */
 struct bw_scope bw_people_scope_of(const struct bw_program *program,
                                    const struct bw_http_request *request);
 

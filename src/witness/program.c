@@ -1,7 +1,6 @@
 /* program.c - the life of a witness: opened part by part, run, reloaded, closed. Design 2, 5.2. */
 #include "program.h"
 
-#include "consent.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -326,7 +325,6 @@ static enum bw_err build_routes(struct bw_program *program, size_t *out_count, s
     } tables[] = {
         {bw_agent_routes, bw_agent_route_count, false},
         {bw_operator_routes, bw_operator_route_count, false},
-        {bw_consent_routes, bw_consent_route_count, false},
         {bw_health_routes, bw_health_route_count, true},
         {bw_metrics_routes, bw_metrics_route_count, true},
         {bw_members_routes, bw_members_route_count, false},

@@ -13,7 +13,6 @@
  *   people.c     which groups a caller may see and change
  *   alarms.c     since when something needs attention, and who has seen it
  *   unreached.c  which witnesses this one cannot connect to, and why
- *   consent.c    whether the other witnesses would let a person change something
  *
  * Everything belongs to the loop's thread. The machine (machine/witness.h) decides; nothing here
  * does. */
@@ -188,10 +187,9 @@ struct bw_program {
     struct bw_raft_links *links; /* raft_link.c */
     struct bw_http_server *api;
     struct bw_http_route *routes; /* all tables as one */
-    struct bw_http_client relay;  /* to the leader, when an agent reaches only us; consent.c, members.c */
+    struct bw_http_client relay;  /* to the leader, when an agent reaches only us; members.c */
     bool has_relay;               /* it was initialised */
     struct bw_names *names;       /* of the other witnesses, for both; kept in the data directory */
-    struct bw_consent *consents;  /* consent.c: orders about which the others are being asked */
 
     struct bw_directory directory;
     struct bw_members members;

@@ -16,7 +16,7 @@ struct bw_read_body {
     struct bw_read_body *next; /* newer */
     struct bw_http_body *body;
     uint32_t argument;
-    const struct bw_person *person; /* for whom; NULL: for all who may see everything */
+    const char *person; /* for whom: his line of the list; NULL: for all who may see everything */
     uint64_t made_ns; /* uv_hrtime before it was written: what it says is of then, or of later */
 };
 
@@ -58,7 +58,7 @@ static void trim(struct bw_program *program)
 }
 
 /* Who is limited to some groups; NULL: he sees everything, as others do. */
-static const struct bw_person *reader_of(const struct bw_scope *scope)
+static const char *reader_of(const struct bw_scope *scope)
 {
     return scope->is_everything ? NULL : scope->person;
 }
@@ -196,23 +196,20 @@ bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *requ
     return false;
 }
 
-struct bw_read_clock bw_reads_order_clock(struct bw_program *program, struct bw_http_request *request)
+void bw_reads_order(struct bw_program *program, struct bw_http_request *request, bw_http_handler *handler)
 {
     const struct bw_scope scope = bw_people_scope_of(program, request);
+    const struct bw_read_clock clock = {scope.is_everything ? BW_READ_PART_ORDERS : BW_READ_PART_LIMITED_ORDERS,
+                                        spent_ns()};
 
-    return (struct bw_read_clock){scope.is_everything ? BW_READ_PART_ORDERS : BW_READ_PART_LIMITED_ORDERS, spent_ns()};
-}
-
-bool bw_reads_may_order(struct bw_program *program, struct bw_http_request *request,
-                        struct bw_read_clock *out_clock)
-{
-    *out_clock = bw_reads_order_clock(program, request);
-    if (has_budget(&program->reads, out_clock->part))
-        return true;
+    if (has_budget(&program->reads, clock.part)) {
+        handler(request, program);
+        bw_reads_written(program, &clock);
+        return;
+    }
     program->reads.busy_count++;
     bw_http_respond_error(request, 503, "this witness is given too many orders, or too long ones; nothing was changed",
                           "give the order again in a moment");
-    return false;
 }
 
 static void refuse_unwritten(struct bw_http_request *request)

@@ -70,11 +70,8 @@ struct bw_read_clock {
  * False: none is left, and that was answered. */
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
                         struct bw_read_clock *out_clock);
-/* The same of an order, or of the plan of one: before anything of its body is read. */
-bool bw_reads_may_order(struct bw_program *program, struct bw_http_request *request,
-                        struct bw_read_clock *out_clock);
-/* The clock of an order that went through there, and goes on: its part of the time, whatever is left of that. */
-struct bw_read_clock bw_reads_order_clock(struct bw_program *program, struct bw_http_request *request);
+/* Has `handler` read and judge an order, or the plan of one, in its part of the time. */
+void bw_reads_order(struct bw_program *program, struct bw_http_request *request, bw_http_handler *handler);
 void bw_reads_written(struct bw_program *program, const struct bw_read_clock *clock);
 /* Answers with it, and takes its text: its bytes count as those of the documents above. */
 void bw_reads_send(struct bw_program *program, struct bw_http_request *request, struct bw_json_buffer *buffer);

@@ -156,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             continue;
         fit(&command, &cluster, bits);
         apply(&cluster, &command);
+        bw_log_entry_release(&command);
         bits = 0;
         count++;
     }

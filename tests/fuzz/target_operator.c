@@ -170,6 +170,7 @@ static void end_proposals(void)
                                 &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_ENDED,
                                                            .request = &request,
                                                            .index = index});
+        bw_log_entry_release(&submitted);
     }
     bw_operator_send_applied(&program);
     bw_program_answer_awaited(&program);

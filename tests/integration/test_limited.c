@@ -1,5 +1,5 @@
 /* operators and viewers who may speak for some groups only, at three real witnesses: every route there is,
- * the real commands, and what a reload changes. Design 5.3. */
+ * the real commands, what a reload changes until a list is applied, and what an apply does. Design 5.3. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,21 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/sys/clock.h>
-
-#include "../../src/witness/consent.h"
 #include "../../src/witness/program.h"
 #include "operator.h"
 #include "patience.h"
 #include "test_https.h"
 
 /* anna may change harbor; vera, of viewer.yaml, may see it. Nobody but root may anything of the other group. */
-#define SLACK_MS 300 /* a stall that can make a request of a few hundred ms take a second */
 #define OTHER      "payments"
 #define OTHER_SITE "dc-z"
 #define PEOPLE                                                                                     \
     "people:\n  - {name: operator/root}\n  - {name: operator/anna, groups: [harbor, later]}\n"     \
     "  - {name: viewer/vera, groups: [harbor]}\n"
+/* As far as the last entry. */
+#define PEOPLE_JSON                                                                                \
+    "{\"people\":[{\"name\":\"operator/root\"},"                                                 \
+    "{\"name\":\"operator/anna\",\"groups\":[\"harbor\",\"later\"]},"                            \
+    "{\"name\":\"viewer/vera\",\"groups\":[\"harbor\"]}"
 #define MANY 60
 #define GROUP_JSON(name, site)                                                                     \
     "{\"name\":\"" name "\",\"sites\":[{\"name\":\"dc-a\"},{\"name\":\"" site "\"}]}"
@@ -99,6 +100,7 @@ static int setup(void **state)
     vera = issue("vera.pem", "breakwater://prod/viewer/vera");
     nobody = issue("nobody.pem", "breakwater://prod/operator/mallory");
     operator_put_cli("nobody.yaml", "nobody.pem", all, 3);
+    operator_put_cli("root.yaml", "root.pem", all, 3);
     assert_int_equal(ask_leader(root, "PUT", "/v1/groups",
                                 GROUPS_JSON(GROUP_JSON("harbor", "dc-b") ","
                                             GROUP_JSON(OTHER, OTHER_SITE))),
@@ -126,8 +128,7 @@ static const struct {
 } tables[] = {
     {bw_agent_routes, &bw_agent_route_count},     {bw_operator_routes, &bw_operator_route_count},
     {bw_health_routes, &bw_health_route_count},   {bw_metrics_routes, &bw_metrics_route_count},
-    {bw_members_routes, &bw_members_route_count}, {bw_consent_routes, &bw_consent_route_count},
-    {bw_page_routes, &bw_page_route_count},
+    {bw_members_routes, &bw_members_route_count}, {bw_page_routes, &bw_page_route_count},
 };
 
 /* The pattern as a path, with `group` for {name}. */
@@ -274,24 +275,175 @@ static void the_commands_say_who_may_what(void **state)
     assert_says(operator.errors, "operator/mallory may not ask here");
 }
 
-/* Groups that make a status so long that no witness has the time to write it for each reader. */
-static void apply_many(char *people, size_t size)
+/* ---- a reload */
+
+static void a_reload_changes_who_may_and_a_bad_list_changes_nothing(void **state)
+{
+    (void)state;
+    say_who_may(0, "people: []\n");
+    trio_logs(&operator.trio, 0, "config.reload_failed");
+    assert_int_equal(ask(nobody, 0, "GET", "/v1/status", ""), 403);
+
+    say_who_may(0, "people:\n  - {name: operator/root}\n"
+                   "  - {name: viewer/vera, groups: [" OTHER "]}\n");
+    assert_int_equal(ask(vera, 0, "GET", "/v1/groups/harbor", ""), 403);
+    assert_int_equal(ask(vera, 0, "GET", "/v1/groups/" OTHER, ""), 200);
+    assert_int_equal(ask(operator.operator, 0, "GET", "/v1/status", ""), 403);
+
+    say_who_may(0, ""); /* without a list everybody may, as ever */
+    assert_int_equal(ask(nobody, 0, "GET", "/v1/groups/harbor", ""), 200);
+    say_who_may(0, PEOPLE);
+}
+
+/* The quorum is there: what is missing is a line in the leader's file. */
+static void a_person_whom_the_leader_alone_does_not_know_is_told_so(void **state)
+{
+    const int leader = trio_leader(&operator.trio);
+    char says[128];
+
+    (void)state;
+    say_who_may(leader, "people:\n  - {name: operator/root}\n");
+    assert_int_equal(operator_run_once("cli.yaml", "status"), 1);
+    (void)snprintf(
+        says, sizeof says,
+        "error: status: w%d, which leads, refuses operator/anna: HTTP 403: ", leader + 1);
+    assert_int_equal(strncmp(operator.errors, says, strlen(says)), 0);
+    assert_says(operator.errors, "none of the people who may speak here");
+    assert_says(operator.errors, "breakwater apply -f people.yaml");
+    assert_null(strstr(operator.errors, "no leader"));
+    assert_int_equal(operator_run_once("cli.yaml", "mode harbor paused --yes"), 1);
+    say_who_may(leader, PEOPLE); /* for those that follow, whatever comes of it */
+    assert_says(operator.errors, "; nothing was changed\n");
+}
+
+/* ---- an apply */
+
+static void a_list_in_a_file_is_an_alarm_until_one_is_applied(void **state)
+{
+    (void)state;
+    operator_until_it_says("root.yaml", "status", 4, "witness w1 has a list people in its file, and no list is applied");
+    assert_says(operator.out, "breakwater apply -f people.yaml");
+    assert_says(operator.out, "witness w3 has a list people");
+    assert_int_equal(operator_run("root.yaml", "people"), 0);
+    assert_says(operator.out, "# not applied: from the file of w");
+    assert_says(operator.out, "  - name: \"operator/anna\"\n    groups: [\"harbor\", \"later\"]\n");
+}
+
+static int apply_as(const char *config, const char *file, const char *more)
+{
+    char words[400];
+    char path[TRIO_PATH_BYTES];
+
+    trio_path(&operator.trio, file, path);
+    (void)snprintf(words, sizeof words, "apply -f %s %s", path, more);
+    return operator_run(config, words);
+}
+
+/* Nobody could change it again. */
+static void a_list_that_locks_everybody_out_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_leader(root, "POST", "/v1/people",
+                                "{\"people\":[{\"name\":\"operator/root\",\"groups\":[\"harbor\"]},"
+                                "{\"name\":\"viewer/vera\"}]}"),
+                     409);
+    assert_says(operator.reply.body, "names no operator without groups: nobody could change the list again");
+    operator_put("locked.yaml", "people:\n  - {name: viewer/vera}\n");
+    assert_int_equal(apply_as("root.yaml", "locked.yaml", "--yes"), 1);
+    assert_says(operator.errors, "nobody could change the list again");
+    assert_int_equal(ask_leader(root, "GET", "/v1/people", ""), 200);
+    assert_says(operator.reply.body, "\"version\":0");
+}
+
+/* A witness that has just begun, or follows, answers so as soon as it has applied what was committed. */
+static void until_harbor(int i, const struct bw_credentials *who, int status)
+{
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
+
+    while (ask(who, i, "GET", "/v1/groups/harbor", "") != status)
+        if (patience_is_over(&patience))
+            patience_fail("w%d answers with %d", i + 1, status);
+}
+
+/* 5.3: at all witnesses at once; one that was down has it with the log, whatever its file says. */
+static void who_is_not_in_the_applied_list_is_out_at_every_witness(void **state)
+{
+    const int leader = trio_leader(&operator.trio);
+    const int follower = trio_follower(&operator.trio);
+
+    (void)state;
+    operator_put("people.yaml", "people:\n  - {name: operator/root}\n  - {name: viewer/vera, groups: [harbor]}\n");
+    assert_int_equal(apply_as("cli.yaml", "people.yaml", "--plan"), 1); /* anna is limited */
+    assert_int_equal(apply_as("root.yaml", "people.yaml", "--plan"), 0);
+    assert_says(operator.out, "operator/anna may do nothing any more");
+    assert_says(operator.out, "counts for nothing from then on");
+    assert_int_equal(operator_ask(operator.operator, leader, "GET", "/v1/groups/harbor", "", 0), 200);
+    (void)trio_stop(&operator.trio, follower, SIGKILL);
+    assert_int_equal(apply_as("root.yaml", "people.yaml", "--yes"), 0);
+    assert_says(operator.out, "people of the cluster: done: every witness judges by this list");
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (i != follower)
+            until_harbor(i, operator.operator, 403);
+    assert_int_equal(ask_leader(operator.operator, "PUT", "/v1/groups", GROUPS_JSON(GROUP_JSON("harbor", "dc-b"))), 403);
+
+    trio_start(&operator.trio, follower, TRIO_EXECUTED);
+    (void)trio_leader(&operator.trio); /* all are ready */
+    until_harbor(follower, operator.operator, 403);
+    until_harbor(follower, vera, 200);
+    assert_int_equal(operator_run("root.yaml", "people"), 0);
+    assert_says(operator.out, "# applied, version 1\n");
+    assert_int_equal(operator_run("root.yaml", "status"), 4);
+    assert_null(strstr(operator.out, "people_not_applied"));
+    assert_null(strstr(operator.out, "has a list people"));
+}
+
+static void a_list_in_a_file_counts_for_nothing_once_one_is_applied(void **state)
+{
+    char path[TRIO_PATH_BYTES];
+    char *argv[] = {NULL, "check", "--connect", path, NULL};
+
+    (void)state;
+    (void)trio_leader(&operator.trio); /* all are ready, for a signal too */
+    say_who_may(0, "people:\n  - {name: operator/anna}\n  - {name: operator/mallory}\n");
+    assert_int_equal(ask(nobody, 0, "GET", "/v1/status", ""), 403);
+    assert_int_equal(ask(root, 0, "GET", "/v1/people", ""), 200);
+    trio_path(&operator.trio, "w1.yaml", path);
+    (void)trio_run(&operator.trio, argv, operator.out, sizeof operator.out); /* whatever else it finds */
+    assert_says(operator.out, "people counts for nothing: list version 1 is applied");
+}
+
+static void a_plan_of_before_another_apply_is_stale(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_leader(root, "POST", "/v1/people",
+                                "{\"people\":[{\"name\":\"operator/mallory\"}],\"spec_version\":0}"),
+                     409);
+    assert_says(operator.reply.body, "\"code\":\"stale\"");
+    assert_int_equal(ask_leader(root, "POST", "/v1/people", PEOPLE_JSON "]}"), 200); /* anna is back */
+    assert_int_equal(ask_leader(operator.operator, "GET", "/v1/groups/harbor", ""), 200);
+}
+
+/* Groups that make a status so long that no witness has the time to write it for each reader, and zoe, who sees them. */
+static void apply_many(void)
 {
     static char body[128 * 1024];
+    static char people[8192];
     size_t used = (size_t)snprintf(body, sizeof body, "{\"groups\":[");
+    size_t said = (size_t)snprintf(people, sizeof people, "%s,{\"name\":\"viewer/zoe\",\"groups\":[\"" OTHER "\"",
+                                   PEOPLE_JSON);
 
-    (void)snprintf(people, size, "%s  - {name: viewer/zoe, groups: [" OTHER, PEOPLE);
     for (int i = 0; i < MANY; i++) {
         used += (size_t)snprintf(body + used, sizeof body - used,
                                  "%s{\"name\":\"" OTHER "-%d\",\"sites\":[{\"name\":\"dc-a\"},"
                                  "{\"name\":\"dc-b\"},{\"name\":\"dc-c\"},{\"name\":\"dc-d\"},{\"name\":\"dc-e\"},"
                                  "{\"name\":\"dc-f\"},{\"name\":\"dc-g\"}]}",
                                  i > 0 ? "," : "", i);
-        (void)snprintf(people + strlen(people), size - strlen(people), ", " OTHER "-%d", i);
+        said += (size_t)snprintf(people + said, sizeof people - said, ",\"" OTHER "-%d\"", i);
     }
-    (void)snprintf(people + strlen(people), size - strlen(people), "]}\n");
+    (void)snprintf(people + said, sizeof people - said, "]}]}");
     (void)snprintf(body + used, sizeof body - used, "]}");
     assert_int_equal(ask_leader(root, "PUT", "/v1/groups", body), 200);
+    assert_int_equal(ask_leader(root, "POST", "/v1/people", people), 200);
 }
 
 /* GET /v1/status on a connection that stays open; the status. */
@@ -317,7 +469,6 @@ static struct ssl_ctx_st *open_as(struct test_https *client, int i, const char *
  * busy witness refuses instead. */
 static void no_answer_is_shared_with_whom_it_was_not_made_for(void **state)
 {
-    static char people[8192];
     struct test_https zoe;
     struct test_https board;
     struct ssl_ctx_st *zoes = open_as(&zoe, 0, "zoe.pem", "breakwater://prod/viewer/zoe");
@@ -326,8 +477,8 @@ static void no_answer_is_shared_with_whom_it_was_not_made_for(void **state)
     int busy_count = 0;
 
     (void)state;
-    apply_many(people, sizeof people);
-    say_who_may(0, people);
+    apply_many();
+    until_harbor(0, operator.operator, 200); /* w1 has applied it too */
     for (int i = 0; i < 5000 && busy_count < 10; i++) {
         if (look(&zoe, &answer) == 200)
             assert_says(answer.body, OTHER "-1");
@@ -341,270 +492,39 @@ static void no_answer_is_shared_with_whom_it_was_not_made_for(void **state)
     SSL_CTX_free(boards);
 }
 
-/* ---- witnesses that differ */
-
-/* The quorum is there: what is missing is a line in the leader's file. */
-static void a_person_whom_the_leader_alone_does_not_know_is_told_so(void **state)
+static bool is_let_in(int i, struct ssl_ctx_st *context)
 {
-    const int leader = trio_leader(&operator.trio);
-    char says[128];
+    struct test_https client;
+    struct test_answer answer = {0};
 
-    (void)state;
-    say_who_may(leader, "people:\n  - {name: operator/root}\n");
-    assert_int_equal(operator_run_once("cli.yaml", "status"), 1);
-    (void)snprintf(
-        says, sizeof says,
-        "error: status: w%d, which leads, refuses operator/anna: HTTP 403: ", leader + 1);
-    assert_int_equal(strncmp(operator.errors, says, strlen(says)), 0);
-    assert_says(operator.errors, "none of the people who may speak here");
-    assert_says(operator.errors, "give all witnesses the same `people`");
-    assert_null(strstr(operator.errors, "no leader"));
-    assert_int_equal(operator_run_once("cli.yaml", "mode harbor paused --yes"), 1);
-    say_who_may(leader, PEOPLE); /* for those that follow, whatever comes of it */
-    assert_says(operator.errors, "; nothing was changed\n");
+    if (test_https_open(&client, operator.trio.api[i], context) &&
+        test_https_say(&client, "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"))
+        test_https_hear(&client, false, &answer);
+    test_https_close(&client);
+    return answer.status == 200;
 }
 
-/* 5.3: a leader that has not reread its file would let in whom the others refuse. */
-static void one_witness_that_says_no_is_enough(void **state)
+/* No quorum is needed for it, and no list helps. */
+static void whom_a_file_revokes_is_out_whatever_the_list_says(void **state)
 {
     const int leader = trio_leader(&operator.trio);
     const int follower = trio_follower(&operator.trio);
-    char name[8];
+    struct patience patience = patience_begin(OPERATOR_WAIT_MS);
+    char path[TEST_PKI_PATH_BYTES];
+    struct ssl_ctx_st *annas;
 
     (void)state;
-    (void)snprintf(name, sizeof name, "w%d", (unsigned char)follower + 1);
-    say_who_may(follower, "people:\n  - {name: operator/root}\n");
-    assert_int_equal(operator_ask(operator.operator, leader, "PUT", "/v1/groups",
-                                  GROUPS_JSON(GROUP_JSON("harbor", "dc-b")),
-                                  strlen(GROUPS_JSON(GROUP_JSON("harbor", "dc-b")))),
-                     403);
-    assert_says(operator.reply.body, " says no: operator/anna is none of the people");
-    assert_says(operator.reply.body, name);
-    assert_int_equal(operator_ask(operator.operator, leader, "POST", "/v1/groups/harbor/failover",
-                                  "{\"to\":\"dc-b\"}", 13),
-                     403);
-    assert_int_equal(operator_ask(operator.operator, leader, "POST",
-                                  "/v1/groups/harbor/failover?plan=0", "{\"to\":\"dc-b\"}", 13),
-                     403);
-    /* Who may everything everywhere is asked about, and let in. */
-    assert_int_equal(ask_leader(root, "PUT", "/v1/groups", GROUPS_JSON(GROUP_JSON("harbor", "dc-b"))),
-                     200);
-    /* A witness that does not answer has no say. */
-    (void)trio_stop(&operator.trio, follower, SIGKILL);
-    assert_int_equal(ask_leader(operator.operator, "PUT", "/v1/groups",
-                                GROUPS_JSON(GROUP_JSON("harbor", "dc-b"))),
-                     200);
-    trio_start(&operator.trio, follower, TRIO_EXECUTED);
-    (void)trio_leader(&operator.trio); /* all are ready, for a signal too */
-    say_who_may(follower, PEOPLE);
-    assert_int_equal(ask_leader(operator.operator, "PUT", "/v1/groups",
-                                GROUPS_JSON(GROUP_JSON("harbor", "dc-b"))),
-                     200);
-}
-
-#define CROWD 12
-
-/* Each of them may everything, so that only room is lacking. */
-#define CROWD_NAMED                                                                                \
-    "  - {name: operator/c0}\n  - {name: operator/c1}\n  - {name: operator/c2}\n"                  \
-    "  - {name: operator/c3}\n  - {name: operator/c4}\n  - {name: operator/c5}\n"                  \
-    "  - {name: operator/c6}\n  - {name: operator/c7}\n  - {name: operator/c8}\n"                  \
-    "  - {name: operator/c9}\n  - {name: operator/c10}\n  - {name: operator/c11}\n"
-
-static const char crowds_body[] = GROUPS_JSON(GROUP_JSON("harbor", "dc-b"));
-
-struct crowd {
-    struct test_https guests[CROWD];
-    struct ssl_ctx_st *contexts[CROWD];
-};
-
-/* All at once, and nobody waits for an answer. `person` NULL: each is another one. */
-static void ask_in_a_crowd(struct crowd *crowd, int leader, const char *person)
-{
-    char order[sizeof crowds_body + 128];
-    char name[16];
-    char file[48];
-    char uri[64];
-
-    (void)snprintf(order, sizeof order,
-                   "PUT /v1/groups HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\n"
-                   "Content-Length: %zu\r\n\r\n%s",
-                   strlen(crowds_body), crowds_body);
-    for (int i = 0; i < CROWD; i++) {
-        (void)snprintf(name, sizeof name, "c%d", i);
-        (void)snprintf(file, sizeof file, "crowd-%s.pem", person != NULL ? person : name);
-        (void)snprintf(uri, sizeof uri, "breakwater://prod/operator/%s",
-                       person != NULL ? person : name);
-        crowd->contexts[i] = open_as(&crowd->guests[i], leader, file, uri);
-    }
-    trio_signal(&operator.trio, trio_follower(&operator.trio), SIGSTOP);
-    for (int i = 0; i < CROWD; i++)
-        assert_true(test_https_say(&crowd->guests[i], order));
-}
-
-/* How many were carried out, and how many found no room, as `why` says. */
-static void hear_the_crowd(struct crowd *crowd, const char *why, int out_counts[2])
-{
-    struct test_answer answer;
-
-    out_counts[0] = out_counts[1] = 0;
-    for (int i = 0; i < CROWD; i++) {
-        test_https_hear(&crowd->guests[i], false, &answer);
-        assert_true(answer.status == 200 || answer.status == 503);
-        out_counts[answer.status == 503]++;
-        if (answer.status == 503)
-            assert_says(answer.body, why);
-        test_https_close(&crowd->guests[i]);
-        SSL_CTX_free(crowd->contexts[i]);
-    }
-}
-
-static void wake_all(void)
-{
-    for (int i = 0; i < TRIO_WITNESSES; i++)
-        trio_signal(&operator.trio, i, SIGCONT);
-    (void)trio_leader(&operator.trio);
-}
-
-/* In nanoseconds, of root's order that is answered with `status`. */
-static uint64_t time_of(int leader, const char *method, const char *path, const char *body,
-                        int status)
-{
-    const struct bw_instant begun = bw_clock_now();
-
-    assert_int_equal(operator_ask(root, leader, method, path, body, strlen(body)), status);
-    return bw_instant_elapsed_ns(bw_clock_now(), begun);
-}
-
-struct quick {
-    int leader;
-    const char *method, *path, *body;
-    int status;
-    uint64_t quickest_ns;
-};
-
-/* True if one of five requests takes less than a second. Whoever waits for a witness that hangs waits each time. */
-static bool is_quick(void *user)
-{
-    struct quick *quick = user;
-
-    quick->quickest_ns = UINT64_MAX;
-    for (int i = 0; i < 5 && quick->quickest_ns >= BW_NS_PER_S; i++) {
-        const uint64_t took = time_of(quick->leader, quick->method, quick->path, quick->body, quick->status);
-
-        quick->quickest_ns = took < quick->quickest_ns ? took : quick->quickest_ns;
-    }
-    return quick->quickest_ns < BW_NS_PER_S;
-}
-
-static uint64_t quickest_ns(int leader, const char *method, const char *path, const char *body,
-                            int status)
-{
-    struct quick quick = {leader, method, path, body, status, 0};
-
-    claim_in_time(SLACK_MS, is_quick, &quick);
-    return quick.quickest_ns;
-}
-
-/* A witness that answers nothing, and whose silence is not noticed yet, costs an order a second at
- * most, and a crowd of orders no more: what finds no room is refused. Then it is not asked any
- * more. 5.3 */
-static void a_witness_that_hangs_delays_an_order_by_a_second_at_most(void **state)
-{
-    const int leader = trio_leader(&operator.trio);
-    struct crowd crowd;
-    struct bw_instant begun;
-    int counts[2];
-
-    (void)state;
-    for (int i = 0; i < TRIO_WITNESSES; i++)
-        say_who_may(i, PEOPLE CROWD_NAMED);
-    ask_in_a_crowd(&crowd, leader, NULL);
-    begun = bw_clock_now();
-    hear_the_crowd(&crowd, "being asked about other orders", counts);
-    print_message("%d orders took %.0f ms beside a witness that hangs: %d carried out, %d refused\n",
-                  CROWD, (double)bw_instant_elapsed_ns(bw_clock_now(), begun) / 1e6, counts[0],
-                  counts[1]);
-    assert_true(counts[0] >= 4);
-    assert_true(counts[1] > 0);
-    assert_true(bw_instant_elapsed_ns(bw_clock_now(), begun) <
-                8 * BW_NS_PER_S); /* one by one: 12 */
-    print_message("then the quickest took %.0f ms\n",
-                  (double)quickest_ns(leader, "PUT", "/v1/groups", crowds_body, 200) / 1e6);
-    wake_all();
-}
-
-/* Who may order little, or holds such a person's key, and finds a witness that hangs. 5.3 */
-static void one_person_leaves_room_for_the_orders_of_others(void **state)
-{
-    const int leader = trio_leader(&operator.trio);
-    struct crowd crowd;
-    int counts[2];
-    int status;
-
-    (void)state;
-    ask_in_a_crowd(&crowd, leader, "anna");
-    status = operator_ask(root, leader, "PUT", "/v1/groups", crowds_body, strlen(crowds_body));
-    hear_the_crowd(&crowd, "being asked about earlier orders of yours", counts);
-
-    assert_int_equal(status, 200);
-    assert_true(counts[0] >= 1);
-    wake_all();
-}
-
-/* True if one of three requests takes less than a second while a follower hangs. */
-static bool is_quick_beside_one_that_hangs(void *user)
-{
-    struct quick *quick = user;
-
-    quick->quickest_ns = UINT64_MAX;
-    for (int tries = 0; tries < 3 && quick->quickest_ns >= BW_NS_PER_S; tries++) {
-        uint64_t took;
-
-        quick->leader = trio_leader(&operator.trio);
-        trio_signal(&operator.trio, trio_follower(&operator.trio), SIGSTOP);
-        took = time_of(quick->leader, quick->method, quick->path, quick->body, quick->status);
-        quick->quickest_ns = took < quick->quickest_ns ? took : quick->quickest_ns;
-        wake_all();
-    }
-    return quick->quickest_ns < BW_NS_PER_S;
-}
-
-/* Nobody is asked about what is refused anyway, and no room is taken: 404 and 400 come at once. */
-static void what_is_refused_anyway_waits_for_nobody(void **state)
-{
-    static const struct {
-        const char *path, *body;
-        int status;
-    } orders[] = {{"/v1/groups/never/failover", "{\"to\":\"dc-b\"}", 404},
-                  {"/v1/groups/harbor/failover", "{", 400},
-                  {"/v1/groups/harbor/failover", "[]", 400}};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        struct quick quick = {0, "POST", orders[i].path, orders[i].body, orders[i].status, 0};
-
-        claim_in_time(SLACK_MS, is_quick_beside_one_that_hangs, &quick);
-    }
-}
-
-/* ---- a reload */
-
-static void a_reload_changes_who_may_and_a_bad_list_changes_nothing(void **state)
-{
-    (void)state;
-    say_who_may(0, "people: []\n");
-    trio_logs(&operator.trio, 0, "config.reload_failed");
-    assert_int_equal(ask(nobody, 0, "GET", "/v1/status", ""), 403);
-
-    say_who_may(0, "people:\n  - {name: operator/root}\n"
-                   "  - {name: viewer/vera, groups: [" OTHER "]}\n");
-    assert_int_equal(ask(vera, 0, "GET", "/v1/groups/harbor", ""), 403);
-    assert_int_equal(ask(vera, 0, "GET", "/v1/groups/" OTHER, ""), 200);
-    assert_int_equal(ask(operator.operator, 0, "GET", "/v1/status", ""), 403);
-
-    say_who_may(0, ""); /* without a list everybody may, as ever */
-    assert_int_equal(ask(nobody, 0, "GET", "/v1/groups/harbor", ""), 200);
+    assert_int_equal(operator_ask(root, leader, "GET", "/v1/people", "", 0), 200);
+    assert_says(operator.reply.body, "operator/anna");
+    test_pki_issue_uri(&operator.trio.pki, "anna.pem", "breakwater://prod/operator/anna", path);
+    annas = test_pki_client(operator.trio.pki.ca_path, path);
+    assert_true(is_let_in(leader, annas));
+    trio_revoke(&operator.trio, leader, "[operator/anna]");
+    while (is_let_in(leader, annas))
+        if (patience_is_over(&patience))
+            patience_fail("w%d refuses whom its file revokes", leader + 1);
+    SSL_CTX_free(annas);
+    assert_int_equal(ask(operator.operator, follower, "GET", "/v1/groups/harbor", ""), 200); /* its file does not */
 }
 
 int main(void)
@@ -615,13 +535,15 @@ int main(void)
         cmocka_unit_test(who_is_not_in_the_list_gets_nothing),
         cmocka_unit_test(an_apply_with_one_foreign_group_changes_none),
         cmocka_unit_test(the_commands_say_who_may_what),
-        cmocka_unit_test(a_person_whom_the_leader_alone_does_not_know_is_told_so),
-        cmocka_unit_test(one_witness_that_says_no_is_enough),
-        cmocka_unit_test(a_witness_that_hangs_delays_an_order_by_a_second_at_most),
-        cmocka_unit_test(one_person_leaves_room_for_the_orders_of_others),
-        cmocka_unit_test(what_is_refused_anyway_waits_for_nobody),
-        cmocka_unit_test(no_answer_is_shared_with_whom_it_was_not_made_for),
         cmocka_unit_test(a_reload_changes_who_may_and_a_bad_list_changes_nothing),
+        cmocka_unit_test(a_person_whom_the_leader_alone_does_not_know_is_told_so),
+        cmocka_unit_test(a_list_in_a_file_is_an_alarm_until_one_is_applied),
+        cmocka_unit_test(a_list_that_locks_everybody_out_is_refused),
+        cmocka_unit_test(who_is_not_in_the_applied_list_is_out_at_every_witness),
+        cmocka_unit_test(a_list_in_a_file_counts_for_nothing_once_one_is_applied),
+        cmocka_unit_test(a_plan_of_before_another_apply_is_stale),
+        cmocka_unit_test(no_answer_is_shared_with_whom_it_was_not_made_for),
+        cmocka_unit_test(whom_a_file_revokes_is_out_whatever_the_list_says),
         cmocka_unit_test(every_answer_is_as_its_schema_says),
     };
 

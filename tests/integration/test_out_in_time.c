@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/net/revoked.h>
 #include <breakwater/sys/clock.h>
 
@@ -25,6 +26,7 @@
 #include "trio_life.h"
 
 #define OUT_MS          2000
+#define SERIAL_BYTES    (7 + 2 * BW_REVOKED_SERIAL_MAX + 1) /* "serial:", digits, NUL */
 #define GET_STATUS      "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"
 #define INODES_MAX      256
 #define SHORT_LIFE_S    20
@@ -137,7 +139,7 @@ static struct {
     int peer; /* the witness that is to be out */
     struct test_https clients[2];
     struct ssl_ctx_st *contexts[2];
-    char serials[2][BW_REVOKED_SERIAL_BYTES];
+    char serials[2][SERIAL_BYTES];
     int64_t ends_s[2]; /* of their certificates, since 1970 */
     unsigned long links[WATCHED_COUNT]; /* inodes at the leader */
     double out_ms[WATCHED_COUNT];
@@ -151,6 +153,15 @@ static int64_t end_of(const X509 *certificate)
     return (int64_t)timegm(&tm);
 }
 
+/* As `revoked` of a witness's file names it. */
+static void format_serial(const X509 *certificate, char out_text[SERIAL_BYTES])
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate);
+
+    (void)strcpy(out_text, "serial:");
+    bw_hex_encode(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial), out_text + strlen("serial:"));
+}
+
 static void open_client(enum watched who, const char *path)
 {
     struct test_answer answer;
@@ -158,7 +169,7 @@ static void open_client(enum watched who, const char *path)
 
     scene.contexts[who] = test_pki_client(trio.pki.ca_path, path);
     certificate = SSL_CTX_get0_certificate(scene.contexts[who]);
-    bw_revoked_format_serial(certificate, scene.serials[who]);
+    format_serial(certificate, scene.serials[who]);
     scene.ends_s[who] = end_of(certificate);
     assert_true(test_https_open(&scene.clients[who], trio.api[scene.leader], scene.contexts[who]));
     assert_true(test_https_say(&scene.clients[who], GET_STATUS));
@@ -315,7 +326,7 @@ static void who_is_revoked_by_name_is_out_in_time(void **state)
 
 static void who_is_revoked_by_serial_is_out_in_time(void **state)
 {
-    char entries[2 * BW_REVOKED_SERIAL_BYTES + 16];
+    char entries[2 * SERIAL_BYTES + 16];
     int64_t begun_ms;
 
     (void)state;

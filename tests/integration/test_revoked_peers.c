@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <breakwater/net/revoked.h>
 #include <breakwater/sys/clock.h>
 
 #include "patience.h"
@@ -130,74 +129,13 @@ static void who_is_taken_back_is_out_also_where_the_witness_own_certificate_is_r
 
 /* ---- at one witness alone ---- */
 
-/* An apply, on a connection that stays open. */
-static int apply_on(struct test_https *client, struct test_answer *out_answer)
-{
-    static const char body[] =
-        "{\"groups\":[{\"name\":\"quay\",\"sites\":[{\"name\":\"dc-x\"},{\"name\":\"dc-y\"}]}]}";
-    char request[sizeof body + 128];
-
-    (void)snprintf(request, sizeof request,
-                   "PUT /v1/groups HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\n"
-                   "Content-Length: %zu\r\n\r\n%s",
-                   strlen(body), body);
-    assert_true(test_https_say(client, request));
-    test_https_hear(client, false, out_answer);
-    return out_answer->status;
-}
-
-/* Its new file is in force once somebody whom it names is out. */
-static void take_back_from(int i, const char *entries, struct test_https *out)
-{
-    trio_revoke(&trio, i, entries);
-    assert_true(test_https_is_at_end(out));
-    test_https_close(out);
-}
-
-/* 5.3: one certificate, named in a follower's file alone: the leader asks about the very one. */
-static void a_serial_that_one_witness_refuses_changes_nothing_anywhere(void **state)
-{
-    struct test_https dora[2];
-    struct test_https newer;
-    struct ssl_ctx_st *contexts[2];
-    struct test_answer answer;
-    char serial[BW_REVOKED_SERIAL_BYTES];
-    char entries[BW_REVOKED_SERIAL_BYTES + 8];
-    int leader;
-    int follower;
-
-    (void)state;
-    leader = trio_leader(&trio);
-    follower = trio_follower(&trio);
-    open_as(&dora[0], follower, "breakwater://prod/operator/dora", &contexts[0]);
-    bw_revoked_format_serial(SSL_CTX_get0_certificate(contexts[0]), serial);
-    (void)snprintf(entries, sizeof entries, "['%s']", serial);
-    assert_true(test_https_open(&dora[1], trio.api[leader], contexts[0]));
-    assert_int_equal(apply_on(&dora[1], &answer), 200);
-    take_back_from(follower, entries, &dora[0]);
-
-    assert_int_equal(apply_on(&dora[1], &answer), 403);
-    assert_non_null(strstr(answer.body, "says no: the certificate of operator/dora is revoked"));
-    open_as(&newer, leader, "breakwater://prod/operator/dora", &contexts[1]);
-    assert_int_equal(apply_on(&newer, &answer), 200);
-    test_https_close(&dora[1]);
-    test_https_close(&newer);
-    SSL_CTX_free(contexts[0]);
-    SSL_CTX_free(contexts[1]);
-}
-
 /* A witness is out once the two others have it in their files. */
 static void a_witness_is_out_while_connected_and_the_others_go_on(void **state)
 {
     struct patience patience;
     struct puppet puppet;
-    struct test_https eve;
-    struct ssl_ctx_st *eves;
-    struct test_answer answer;
 
     (void)state;
-    open_as(&eve, 2, "breakwater://prod/operator/eve", &eves);
-    take_back_from(2, "[operator/eve]", &eve); /* whom the two others let in */
     trio_revoke(&trio, 0, "[witness/w3]");
     trio_revoke(&trio, 1, "[witness/w3]");
     trio_logs(&trio, 0, "raft.peer_refused");
@@ -213,17 +151,6 @@ static void a_witness_is_out_while_connected_and_the_others_go_on(void **state)
         if (patience_is_over(&patience))
             patience_fail("w1 or w2 answers an agent");
     puppet_deinit(&puppet);
-
-    /* Nor does its no count. */
-    patience = patience_begin(TRIO_WAIT_MS);
-    for (int tries = 0, status = 0; status != 200; tries++) {
-        if (patience_is_over(&patience))
-            patience_fail("w1 or w2 applies the groups: %d", status);
-        assert_true(test_https_open(&eve, trio.api[tries % 2], eves));
-        status = apply_on(&eve, &answer);
-        test_https_close(&eve);
-    }
-    SSL_CTX_free(eves);
 }
 
 /* 5.3: a follower that has not reread its file passes on whom the leader refuses: in vain. */
@@ -258,7 +185,6 @@ int main(void)
         cmocka_unit_test(an_operator_is_out_while_connected_and_another_is_not),
         cmocka_unit_test(what_is_no_entry_is_refused_and_the_old_list_stays),
         cmocka_unit_test(who_is_taken_back_is_out_also_where_the_witness_own_certificate_is_refused),
-        cmocka_unit_test(a_serial_that_one_witness_refuses_changes_nothing_anywhere),
         cmocka_unit_test(an_agent_is_out_also_behind_a_witness_that_does_not_know),
         cmocka_unit_test(a_witness_is_out_while_connected_and_the_others_go_on),
     };

@@ -34,11 +34,11 @@ static inline struct bw_operator_view view_of_leader(void)
                                     .now = world.now};
 
     view.members[0] = (struct bw_operator_member){
-        "w1", "w1.example.net:7400", "zone-1", "leader", 1, true, false, true, 60 * 86400, false, false, 0, NULL, 0, ""};
+        "w1", "w1.example.net:7400", "zone-1", "leader", 1, true, false, true, 60 * 86400, false, false, false, 0, NULL, 0, ""};
     view.members[1] = (struct bw_operator_member){
-        "w2", "w2.example.net:7400", "zone-2", "follower", 2, false, true, true, 45 * 86400, false, false, 0, NULL, 0, ""};
+        "w2", "w2.example.net:7400", "zone-2", "follower", 2, false, true, true, 45 * 86400, false, false, false, 0, NULL, 0, ""};
     view.members[2] = (struct bw_operator_member){
-        "w3", "w3.example.net:7400", "", "unknown", 3, false, false, false, 0, false, false, 0, NULL, 0, ""};
+        "w3", "w3.example.net:7400", "", "unknown", 3, false, false, false, 0, false, false, false, 0, NULL, 0, ""};
     return view;
 }
 

@@ -184,6 +184,12 @@ void wire_free(const struct bw_shape *shape, void *core)
 
         if (field->kind == BW_FIELD_HEAP_LIST || field->kind == BW_FIELD_HEAP_BYTES)
             free(get_pointer((uint8_t *)core + field->core_offset));
+        if (field->kind == BW_FIELD_CHOICE) {
+            const struct bw_shape *chosen = field->choices[get_u32((uint8_t *)core + field->core_offset)].shape;
+
+            if (chosen != NULL)
+                wire_free(chosen, (uint8_t *)core + chosen->core_offset);
+        }
     }
 }
 

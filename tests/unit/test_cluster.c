@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/expiry.h>
 
 #include "core_fixture.h"
@@ -401,6 +402,94 @@ static void a_level_that_is_not_the_next_is_stale(void **state)
     assert_err(command, BW_ERR_STALE);
 }
 
+/* ---- who may do what (5.3) ---- */
+
+static struct bw_command people_of(const char *text, uint64_t version)
+{
+    static char copy[BW_PEOPLE_BYTES_MAX + 1];
+
+    strcpy(copy, text);
+    return (struct bw_command){.kind = BW_COMMAND_SET_PEOPLE,
+                               .spec_version = version,
+                               .people = copy,
+                               .people_size = strlen(copy)};
+}
+
+static void begin_at(uint32_t level)
+{
+    begin();
+    cluster.feature_level = level;
+}
+
+static void who_may_do_what_is_applied_from_its_level_on(void **state)
+{
+    struct bw_applied applied;
+
+    (void)state;
+    begin_at(BW_PEOPLE_LEVEL - 1);
+    assert_err(people_of("operator/root\n", 0), BW_ERR_REFUSED);
+    assert_int_equal(cluster.people_version, 0);
+    assert_string_equal(cluster.people.text, "");
+
+    begin_at(BW_PEOPLE_LEVEL);
+    applied = apply(people_of("operator/root\n", 0));
+    assert_string_equal(applied.rule->id, "C10");
+    assert_int_equal(applied.group, -1);
+    assert_int_equal(cluster.people_version, 1);
+    assert_string_equal(cluster.people.text, "operator/root\n");
+}
+
+static void a_list_made_from_another_one_is_stale(void **state)
+{
+    (void)state;
+    begin_at(BW_PEOPLE_LEVEL);
+    assert_fires(people_of("operator/root\n", 0), "C10");
+    assert_err(people_of("operator/mallory\n", 0), BW_ERR_STALE);
+    assert_err(people_of("operator/mallory\n", 2), BW_ERR_STALE);
+    assert_string_equal(cluster.people.text, "operator/root\n");
+    assert_fires(people_of("operator/anna\n", 1), "C10");
+    assert_string_equal(cluster.people.text, "operator/anna\n");
+}
+
+static void no_list_is_applied_that_nobody_could_change_again(void **state)
+{
+    (void)state;
+    begin_at(BW_PEOPLE_LEVEL);
+    assert_fires(people_of("operator/root\n", 0), "C10");
+    assert_err(people_of("operator/root harbor\nviewer/board\n", 1), BW_ERR_REFUSED);
+    assert_err(people_of("operator/root", 1), BW_ERR_INVALID);
+    assert_string_equal(cluster.people.text, "operator/root\n");
+    assert_int_equal(cluster.people_version, 1);
+}
+
+static void the_applied_list_counts_and_no_file(void **state)
+{
+    const struct bw_people of_file = {.text = "operator/anna\n"};
+    const struct bw_people none = {.text = ""};
+
+    (void)state;
+    begin_at(BW_PEOPLE_LEVEL);
+    assert_string_equal(bw_cluster_people(&cluster, &of_file), "operator/anna\n");
+    assert_string_equal(bw_cluster_people(&cluster, &none), "");
+    assert_fires(people_of("operator/root\n", 0), "C10");
+    assert_string_equal(bw_cluster_people(&cluster, &of_file), "operator/root\n");
+    assert_string_equal(bw_cluster_people(&cluster, &none), "operator/root\n");
+}
+
+/* 3.9 */
+static void a_recovery_keeps_who_may_do_what(void **state)
+{
+    uint64_t index;
+
+    (void)state;
+    begin_at(BW_PEOPLE_LEVEL);
+    assert_fires(people_of("operator/root\n", 0), "C10");
+    assert_int_equal(bw_cluster_recover(&cluster, cluster.applied_index, &(struct bw_recovery_way){.chance = 5}, &index),
+                     BW_OK);
+    assert_int_equal(cluster.people_version, 1);
+    assert_string_equal(cluster.people.text, "operator/root\n");
+}
+
 /* 3.9: the terms that an epoch was granted are what a spec has to suit, to the millisecond; and one by which
  * the group is only watched has nothing to suit. */
 static void a_spec_may_ask_for_all_of_the_pinned_lease(void **state)
@@ -460,6 +549,11 @@ int main(void)
         cmocka_unit_test(a_spec_may_ask_for_all_of_the_pinned_lease),
         cmocka_unit_test(a_spec_that_observes_keeps_the_holders_site_too),
         cmocka_unit_test(a_level_that_is_not_the_next_is_stale),
+        cmocka_unit_test(who_may_do_what_is_applied_from_its_level_on),
+        cmocka_unit_test(a_list_made_from_another_one_is_stale),
+        cmocka_unit_test(no_list_is_applied_that_nobody_could_change_again),
+        cmocka_unit_test(the_applied_list_counts_and_no_file),
+        cmocka_unit_test(a_recovery_keeps_who_may_do_what),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

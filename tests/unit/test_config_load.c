@@ -131,6 +131,7 @@ static void the_people_of_witness_yaml_arrive(void **state)
     assert_int_equal(config->people.list[1].group_count, 2);
     assert_string_equal(config->people.list[1].groups[1], "billing");
     assert_string_equal(config->people.list[2].groups[0], "orders");
+    assert_string_equal(config->people.people.text, "operator/anna orders billing\noperator/root\nviewer/board orders\n");
 
     bw_witness_config_free(config);
     bw_problems_deinit(&problems);

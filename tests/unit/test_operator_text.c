@@ -538,6 +538,19 @@ static void a_witness_whose_disk_is_full_is_named(void **state)
     compare_status(&view, BW_EXIT_WARNINGS, "status_disk_low.txt");
 }
 
+/* 5.3: its own file, of each. */
+static void a_witness_whose_list_of_people_is_not_applied_is_named(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+    view.members[0].is_people_not_applied = true;
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_people_not_applied.txt");
+}
+
 /* Whom, why, and since when: of each witness's own connections. */
 static void a_witness_that_cannot_be_connected_to_is_named_with_the_reason(void **state)
 {
@@ -621,11 +634,7 @@ static void a_witness_that_answers_and_is_not_heard_is_not_replaced(void **state
 
 /* ---- who may see what ------------------------------------------------------------------------- */
 
-static const char *harbor_alone[] = {"harbor"};
-
-static const char *another_alone[] = {"another"};
-
-static struct bw_operator_view view_of_limited(const struct bw_person *person)
+static struct bw_operator_view view_of_limited(const char *person)
 {
     struct bw_operator_view view = view_of_calm_leader();
 
@@ -635,28 +644,24 @@ static struct bw_operator_view view_of_limited(const struct bw_person *person)
 
 static void who_is_limited_sees_what_is_his_and_is_told_so(void **state)
 {
-    const struct bw_person board = {
-        .name = "viewer/board", .groups = harbor_alone, .group_count = 1};
     struct bw_operator_view view;
 
     (void)state;
     world_begin(&world, 2);
-    view = view_of_limited(&board);
+    view = view_of_limited("viewer/board harbor\n");
 
     compare_status(&view, BW_EXIT_FINE, "status_limited.txt");
 }
 
 static void no_document_has_anything_of_a_group_that_is_not_the_readers(void **state)
 {
-    const struct bw_person board = {
-        .name = "viewer/board", .groups = another_alone, .group_count = 1};
     struct bw_json_buffer groups = {0};
     struct bw_operator_view view;
     json_t *history;
 
     (void)state;
     world_begin(&world, 2);
-    view = view_of_limited(&board);
+    view = view_of_limited("viewer/board another\n");
 
     compare_status(&view, BW_EXIT_FINE, "status_limited_to_none.txt");
     history = history_of(&view);
@@ -814,6 +819,7 @@ int main(void)
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(without_a_leader_no_failover_is_promised),
         cmocka_unit_test(a_witness_whose_disk_is_full_is_named),
+        cmocka_unit_test(a_witness_whose_list_of_people_is_not_applied_is_named),
         cmocka_unit_test(a_witness_that_cannot_be_connected_to_is_named_with_the_reason),
         cmocka_unit_test(a_witness_that_has_what_the_leader_lacks_is_named_with_the_ways_out),
         cmocka_unit_test(a_site_that_names_what_the_log_lacks_is_named_with_the_ways_out),

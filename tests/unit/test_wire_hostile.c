@@ -139,6 +139,7 @@ static enum bw_err encode_snapshot(struct wire_filler *filler, uint8_t *bytes, s
     struct bw_spec spec;
 
     wire_fill(filler, &bw_shape_snapshot_head, &cluster);
+    strcpy(cluster.people.text, "operator/anna harbor\noperator/root\n");
     cluster.groups = groups;
     cluster.group_capacity = GROUPS;
     cluster.group_count = 2;

@@ -37,7 +37,7 @@ static struct bw_command fill(enum bw_command_kind kind, uint64_t seed)
 
     bw_prng_init(&filler.prng, seed);
     wire_fill(&filler, &bw_shape_log_entry, &command);
-    if (kind == BW_COMMAND_FOUND || kind == BW_COMMAND_RAISE_LEVEL)
+    if (kind == BW_COMMAND_FOUND || kind == BW_COMMAND_RAISE_LEVEL || kind == BW_COMMAND_SET_PEOPLE)
         command.group[0] = '\0';
     return command;
 }
@@ -46,7 +46,7 @@ static void each_kind_is_read_again_and_fits_the_log(void **state)
 {
     (void)state;
     for (uint32_t kind = 0; kind < BW_COMMAND_COUNT; kind++) {
-        const struct bw_command command = fill((enum bw_command_kind)kind, kind);
+        struct bw_command command = fill((enum bw_command_kind)kind, kind);
         struct bw_command again;
         const size_t size = encode(&command);
 
@@ -55,7 +55,36 @@ static void each_kind_is_read_again_and_fits_the_log(void **state)
         assert_true(wire_is_equal(&bw_shape_log_entry, &command, &again));
         assert_int_equal(size % 8, 0); /* the log takes nothing else */
         assert_true(size <= BW_COMMAND_BYTES_MAX);
+        bw_log_entry_release(&again);
+        bw_log_entry_release(&command);
     }
+}
+
+/* 5.3: whoever reads it has it as a text; a list too long for one is refused, and nothing is kept of it. */
+static void a_list_of_people_has_its_end(void **state)
+{
+    static char longest[BW_PEOPLE_BYTES_MAX + 2];
+    struct bw_command command = {.kind = BW_COMMAND_SET_PEOPLE, .spec_version = 3, .people = longest};
+    struct bw_command again;
+    size_t size = 4711;
+
+    (void)state;
+    memset(longest, 'a', BW_PEOPLE_BYTES_MAX);
+    command.people_size = BW_PEOPLE_BYTES_MAX;
+    assert_int_equal(bw_log_entry_decode(bytes, encode(&command), &again, &diag), BW_OK);
+    assert_string_equal(again.people, longest);
+    assert_int_equal(again.people_size, BW_PEOPLE_BYTES_MAX);
+    assert_int_equal(again.spec_version, 3);
+    bw_log_entry_release(&again);
+
+    longest[BW_PEOPLE_BYTES_MAX] = 'a';
+    command.people_size++;
+    assert_int_equal(bw_log_entry_encode(&command, bytes, sizeof bytes, &size, &diag), BW_ERR_LIMIT);
+    command.people_size = 0;
+    assert_int_equal(bw_log_entry_encode(&command, bytes, sizeof bytes, &size, &diag), BW_ERR_INVALID);
+    command.people_size = 1;
+    strcpy(command.group, "harbor"); /* it is of the cluster */
+    assert_int_equal(bw_log_entry_encode(&command, bytes, sizeof bytes, &size, &diag), BW_ERR_INVALID);
 }
 
 /* ---- what the core does with a command does not depend on its way over the wire ---- */
@@ -400,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_is_read_again_and_fits_the_log),
+        cmocka_unit_test(a_list_of_people_has_its_end),
         cmocka_unit_test(a_command_does_the_same_after_its_way_over_the_wire),
         cmocka_unit_test(an_unknown_kind_stops_the_witness),
         cmocka_unit_test(an_unknown_field_stops_the_witness_at_each_depth),

@@ -249,7 +249,7 @@ static void each_member_in_a_header_has_a_row(void **state)
 {
     (void)state;
     check_members("core/spec.h", "struct bw_spec {", &bw_shape_spec, " site_count ");
-    check_members("core/command.h", "struct bw_command {", &bw_shape_log_entry, " kind ");
+    check_members("core/command.h", "struct bw_command {", &bw_shape_log_entry, " kind *people people_size "); /* its row is of bytes */
     check_members("core/group.h", "struct bw_group {", &bw_shape_group,
                   " history_first history_count boot_count voucher_count wish_count "
                   "wish_over_count claim_count "); /* written in order */

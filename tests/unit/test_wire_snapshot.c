@@ -63,6 +63,20 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     assert_true(bw_group_is_sound(group));
 }
 
+/* One that could have been applied; of the largest cluster as long as there can be one. */
+static void fill_people(struct bw_cluster *cluster, bool is_largest)
+{
+    struct bw_people *people = &cluster->people;
+    char name[BW_PERSON_TEXT_BYTES];
+    int number = 100;
+
+    people->text[0] = '\0';
+    do
+        (void)snprintf(name, sizeof name, "operator/%d%0*d", number, is_largest ? 60 : 1, 0);
+    while (bw_people_add(people, name, NULL, 0) == BW_OK && number++ < (is_largest ? 1000 : 103));
+    assert_int_equal(bw_people_check(people->text), BW_OK);
+}
+
 static void set_up(struct fixture *fixture, uint32_t group_count, bool is_largest)
 {
     struct wire_filler filler = {.is_largest = is_largest};
@@ -70,6 +84,7 @@ static void set_up(struct fixture *fixture, uint32_t group_count, bool is_larges
 
     bw_prng_init(&filler.prng, group_count);
     wire_fill(&filler, &bw_shape_snapshot_head, &fixture->cluster);
+    fill_people(&fixture->cluster, is_largest);
     fixture->cluster.groups = groups;
     fixture->cluster.record_blocks = 0; /* the record: test_record */
     fixture->cluster.group_capacity = group_count;

@@ -31,6 +31,7 @@
 
 #define BW_BODY_BYTES_MAX (256 * 1024)          /* HTTP request body */
 #define BW_COMMAND_BYTES_MAX (64 * 1024)        /* one log command */
+#define BW_PEOPLE_BYTES_MAX             16383        /* the list of who may do what */
 #define BW_SNAPSHOT_CLAIMS_BYTES_MAX    1280         /* of it: the claims of one group; level 3 */
 #define BW_SNAPSHOT_GROUP_BYTES_MAX     15936        /* of it: the rest of one group's state */
 #define BW_SNAPSHOT_RECORD_BYTES_MAX    (16 * 1024 * 1024) /* of it: all but the claims */

@@ -1,10 +1,10 @@
-/* groups_config.h - groups.yaml (design 5.4): the specs that `apply` sends; replicated then. */
+/* groups_config.h - groups.yaml (design 5.4): the specs that `apply` sends, or who may do what; replicated then. */
 #ifndef BW_CONFIG_GROUPS_CONFIG_H
 #define BW_CONFIG_GROUPS_CONFIG_H
 
 #include <stdint.h>
 
-#include <breakwater/config/schema.h>
+#include <breakwater/config/people_config.h>
 #include <breakwater/core/spec.h>
 
 /* One group of the file. */
@@ -19,6 +19,7 @@ struct bw_groups_config {
     struct bw_config_arena arena; /* owns the strings */
     struct bw_group_wanted *groups;
     uint32_t group_count;
+    struct bw_people_config people; /* groups or people, not both */
 };
 
 extern const struct bw_table bw_groups_config_table;

@@ -7,7 +7,7 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/config/config_kind.h>
-#include <breakwater/core/people.h>
+#include <breakwater/config/people_config.h>
 #include <breakwater/obs/log.h>
 
 struct bw_witness_member_config {
@@ -33,7 +33,7 @@ struct bw_witness_config {
     enum bw_log_level log_level;
     bool metrics_open;             /* /metrics, /healthz, /readyz without a client certificate */
     const char *on_event;          /* script; NULL: none */
-    struct bw_people people;       /* none: every operator and viewer of the cluster */
+    struct bw_people_config people; /* counts until a list is applied; none: every operator and viewer of the cluster */
 };
 
 extern const struct bw_table bw_witness_config_table;

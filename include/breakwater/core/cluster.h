@@ -4,6 +4,7 @@
 
 #include <breakwater/core/counters.h>
 #include <breakwater/core/group.h>
+#include <breakwater/core/people.h>
 #include <breakwater/core/record.h>
 
 /* `groups` is the caller's memory for `group_capacity` (<= BW_GROUPS_MAX) groups, in order of
@@ -26,6 +27,8 @@ struct bw_cluster {
     uint32_t group_count;  /* used places, gaps included */
     struct bw_record *record; /* the caller's; NULL: none is kept here. From BW_RECORD_LEVEL on */
     uint32_t record_blocks;   /* of it, in use: what a snapshot of this state has */
+    uint64_t people_version;  /* how often a list was applied; 0: never, and the witnesses' files count (5.3) */
+    struct bw_people people;
 };
 
 void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity);
@@ -40,18 +43,21 @@ struct bw_applied {
                         BW_ERR_INVALID: a value or the spec breaks a rule
                         BW_ERR_EXISTS: a second Found
                         BW_ERR_NOT_FOUND: no such group
-                        BW_ERR_STALE: its epoch, instance or spec_version is not the group's
+                        BW_ERR_STALE: its epoch, instance or spec_version is not the group's; of SetPeople the list's
                         BW_ERR_LIMIT: no place for one more group
                         BW_ERR_REFUSED: not now: anything before Found; the holder's site or a
                         switchover's target would leave the spec; a new spec whose timings do not
                         fit the open epoch's terms (3.9); observe or delete while an epoch is being
-                        closed; an initial primary when no first grant is due; a phase without a
-                        row for it */
+                        closed; an initial primary when no first grant is due; a list that nobody
+                        could change again; a phase without a row for it */
 };
 
 /* Applies one committed command at `index` (> applied_index). The same on every witness. */
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
                                    const struct bw_command *command);
+
+/* 5.3: the list by which a witness judges: the one that was applied, or, before there is one, that of its own file. */
+const char *bw_cluster_people(const struct bw_cluster *cluster, const struct bw_people *of_file);
 
 /* The inputs of a recovery beside the state. */
 struct bw_recovery_way {

@@ -33,7 +33,8 @@
     X(SECOND_ENFORCER, "SecondEnforcer") /* whether one of the holder's site is seen (3.4) */      \
     X(PASSED, "Passed") /* the holder may begin what lies behind its point of no return (4) */     \
     X(CLAIM, "Claim")                    /* a site may serve without the open epoch (3.8) */       \
-    X(CLAIM_OVER, "ClaimOver")           /* and does no more */
+    X(CLAIM_OVER, "ClaimOver")           /* and does no more */                                    \
+    X(SET_PEOPLE, "SetPeople")           /* who may do what, of the cluster (5.3) */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -185,7 +186,7 @@ struct bw_command {
     char group[BW_NAME_MAX + 1];
     uint64_t epoch;         /* GRANT: the new one; the others: the one they are about */
     uint64_t spec_version;  /* GRANT REVOKE UNREVOKE: compared; SET_SPEC SET_MODE MAINTENANCE
-                               DELETE: compared when not 0. WISH: compared */
+                               DELETE: compared when not 0. WISH: compared. SET_PEOPLE: the list's, compared */
     char site[BW_NAME_MAX + 1];   /* GRANT; MAINTENANCE ("" = the group); SET_SPEC: initial primary */
     char target[BW_NAME_MAX + 1]; /* REVOKE; WISH ("" = the best candidate) */
     struct bw_id instance;        /* GRANT RELEASED */
@@ -234,6 +235,10 @@ struct bw_command {
     uint64_t named_index;        /* likewise */
     uint64_t claim_index;        /* CLAIM_OVER: log index of the Claim; 0: of all claims of the site */
     enum bw_claim_end claim_end; /* CLAIM_OVER */
+    /* From BW_PEOPLE_LEVEL on. */
+    char *people;       /* SET_PEOPLE: a list (people.h), with its NUL. Of who made the command; of one that was decoded
+                           bw_log_entry_release frees it */
+    size_t people_size; /* without the NUL */
 };
 
 /* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE),

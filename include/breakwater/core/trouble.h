@@ -132,7 +132,12 @@
       "another witness has lost part of its log, as one does whose directory is restored from an " \
       "earlier moment. recover on the witness that has it keeps what was decided; members replace " \
       "gives it up. If a site names it, no site becomes primary before a recovery, or, if the "   \
-      "report is false, force-release --site SITE")
+      "report is false, force-release --site SITE")                                \
+    X(PEOPLE_NOT_APPLIED, "people_not_applied",                                                    \
+      "the witness has a list people in its file, and no list is applied: each witness judges by " \
+      "its own file, and they may differ. Apply one list for all, which ends it: breakwater "      \
+      "people prints the file's, breakwater apply -f FILE commits it. Each witness says it of "    \
+      "itself, and status asks them all")
 enum bw_trouble {
 #define X(name, word, meaning) BW_TROUBLE_##name,
     BW_TROUBLE_LIST(X)

@@ -111,7 +111,8 @@ enum bw_err bw_apply_result(const struct bw_apply *apply);
 /* ---- what a group keeps until somebody changes it again ----------------------------------------- */
 
 /* SET_MODE, MAINTENANCE or DELETE of one group; UNREVOKE: a person takes back what was asked for,
- * if that is `wish_index` still (0: whatever it is). */
+ * if that is `wish_index` still (0: whatever it is). SET_PEOPLE of the cluster (group -1): who may do what, made from
+ * the list of version `spec_version`. */
 struct bw_group_change {
     struct bw_command command; /* by, text, and what its kind takes; spec_version 0: as the group is by now */
     struct bw_group trial;     /* the machine's: on which it is tried */

@@ -34,9 +34,4 @@ bool bw_revoked_has(const struct bw_revoked *revoked, const struct x509_st *cert
  * certificate that another has seen, and speaks of. What is neither is not in it. */
 bool bw_revoked_has_entry(const struct bw_revoked *revoked, const char *text);
 
-#define BW_REVOKED_SERIAL_BYTES (7 + 2 * BW_REVOKED_SERIAL_MAX + 1) /* "serial:", digits, NUL */
-/* The entry that names this one certificate; "" if its number is longer than any entry's, or NULL. */
-void bw_revoked_format_serial(const struct x509_st *certificate,
-                              char out_text[BW_REVOKED_SERIAL_BYTES]);
-
 #endif

@@ -19,5 +19,7 @@ BW_MUST_CHECK enum bw_err bw_log_entry_encode(const struct bw_command *command, 
 BW_MUST_CHECK enum bw_err bw_log_entry_decode(const void *data, size_t size,
                                               struct bw_command *out_command,
                                               struct bw_diag *diag);
+/* Frees what decoding has allocated for the command. */
+void bw_log_entry_release(struct bw_command *command);
 
 #endif

@@ -27,6 +27,7 @@ struct bw_operator_member {
     bool is_certificate_known;
     uint64_t certificate_left_s; /* 0 once it has ended */
     bool is_disk_low;            /* of this one alone */
+    bool is_people_not_applied;  /* likewise: its file has a list, and none was applied (5.3) */
     bool has_no_vote;            /* as a leader knows: it is to have one */
     uint64_t decided_index; /* an entry that it knows to be decided, and this leader lacks (L33); 0: none */
     const char *unreached_why; /* this one cannot connect to it, and for so long; NULL: it can */
@@ -73,6 +74,8 @@ json_t *bw_json_way(const struct bw_operator_view *view, int group_index);
  * lead: null. */
 json_t *bw_json_next(const struct bw_operator_view *view, int group_index);
 
+/* The groups of a line of the list of who may do what (people.h). */
+json_t *bw_json_person_groups(const char *person);
 /* There is a group at that place, and it is within the view's scope. */
 bool bw_json_sees(const struct bw_operator_view *view, int group_index);
 
