@@ -8,6 +8,7 @@
 #include <breakwater/config/scalar.h>
 #include <breakwater/os/random.h>
 
+#include "alarm_lines.h"
 #include "api.h"
 #include "columns.h"
 #include "outcome.h"
@@ -151,6 +152,16 @@ static void tell_still_waits(const json_t *group, const char *name)
     bw_move_tell_cancel(group, name, stderr);
 }
 
+/* The last words of the script, as that site reported them. */
+static void tell_failed_start(const struct bw_api *api, const struct bw_move *move, const char *site)
+{
+    const json_t *group = bw_json_find_group(api->status, move->group);
+
+    bw_tell_of_failures(bw_json_find(json_object_get(group, "sites"), "name", site), "  ", stderr);
+    (void)fprintf(stderr, "  mend the start there, then:  breakwater %s %s --to %s\n", move->command->name, move->group,
+                  site);
+}
+
 static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
                          enum bw_outcome_progress progress, const struct bw_outcome *outcome)
 {
@@ -161,6 +172,8 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
     (void)fprintf(stderr, "error: %s: %s: %s\n", move->command->name,
                   progress == BW_OUTCOME_WAITING ? "no outcome yet" : "not done", outcome->text);
     tell_next(api, move);
+    if (outcome->has_failed_start)
+        tell_failed_start(api, move, outcome->to);
     if (progress == BW_OUTCOME_STUCK) {
         (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
         tell_still_waits(bw_json_find_group(api->status, move->group), move->group);

@@ -42,8 +42,15 @@ static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const js
         return BW_OUTCOME_GIVEN_UP;
     }
     if (outcome->to[0] != '\0' && strcmp(name, outcome->to) != 0) {
-        (void)snprintf(outcome->text, sizeof outcome->text, "%s holds epoch %" PRId64 ": %s", name,
-                       epoch, bw_json_member(last, "reason"));
+        const char *reason = bw_json_member(last, "reason");
+
+        outcome->has_failed_start = strcmp(reason, "start_failed") == 0;
+        if (outcome->has_failed_start)
+            (void)snprintf(outcome->text, sizeof outcome->text,
+                           "the start at %s failed; the group went back to %s, which holds epoch %" PRId64, outcome->to,
+                           name, epoch);
+        else
+            (void)snprintf(outcome->text, sizeof outcome->text, "%s holds epoch %" PRId64 ": %s", name, epoch, reason);
         return BW_OUTCOME_GIVEN_UP;
     }
     if (!bw_json_truth(holder, "serving")) {

@@ -3,6 +3,8 @@
 #ifndef BW_CLI_OUTCOME_H
 #define BW_CLI_OUTCOME_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include <breakwater/base/limits.h>
@@ -21,6 +23,7 @@ struct bw_outcome {
     int64_t wish_index;       /* of the wish in the log; 0: that leader alone knows it */
     unsigned unknown_looks;   /* one after the other, at which the log had nothing of that wish */
     char to[BW_NAME_MAX + 1]; /* "": any site */
+    bool has_failed_start;    /* at `to`: the group went back to where it was */
     char text[512];           /* what the newest judgement saw */
 };
 

@@ -238,6 +238,27 @@ static void whoever_waits_is_told_that_nothing_is_known_of_his_wish(void **state
     assert_ends(for_a_moment, "switchover harbor --to dc-b --yes", UNKNOWN, "no outcome yet: epoch 7 is GRANTED");
 }
 
+#define BACK                                                                                                           \
+    "{\"name\": \"harbor\", \"phase\": \"GRANTED\", \"epoch\": 9, \"holder\": \"dc-a\", \"target\": null, \"wish\": null, "       \
+    "\"wish_over\": {\"index\": 40, \"end\": \"granted\"}, \"last\": {\"epoch\": 9, \"site\": \"dc-a\", \"reason\": "            \
+    "\"start_failed\"}, \"sites\": [{\"name\": \"dc-a\", \"holder\": true, \"serving\": true}, {\"name\": \"dc-b\", \"failures\": " \
+    "[{\"text\": \"start failed, exit status 3: no such volume\"}]}]}"
+
+/* The group is back where it was: that alone says nothing of what is to be mended. */
+static void whoever_waits_is_told_which_start_failed_and_how(void **state)
+{
+    static const struct told back[] = {{GET_STATUS, APPLIED("40", HARBOR(OURS)), 2},
+                                       {GET_STATUS, APPLIED("43", BACK), 0},
+                                       MOVE("switchover"),
+                                       {0}};
+
+    (void)state;
+    assert_ends(back, "switchover harbor --to dc-b --yes", FAILED,
+                "not done: the start at dc-b failed; the group went back to dc-a, which holds epoch 9\n");
+    assert_non_null(strstr(out, "  dc-b: start failed, exit status 3: no such volume\n"
+                                "  mend the start there, then:  breakwater switchover harbor --to dc-b\n"));
+}
+
 /* ---- the feature level, and orders whose answer is lost */
 
 #define NO_LEADER {"GET /v1/status", "200 OK", NO_LEADER_5, 0}
@@ -411,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hand_over_that_was_given_up_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_the_group_is_deleted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whoever_waits_is_told_that_nothing_is_known_of_his_wish, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whoever_waits_is_told_which_start_failed_and_how, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_raise_whose_leader_is_lost_is_of_unknown_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_raise_that_ends_a_handover_by_time_is_accepted_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_order_whose_answer_is_lost_names_what_has_it, set_up, tear_down),
