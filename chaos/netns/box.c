@@ -167,7 +167,7 @@ static bool write_resolver(const char *path)
     return is_written;
 }
 
-/* What looks names up reads /etc/resolv.conf, which may be a link to /run, of which the box has its own. False: there
+/* The resolver reads /etc/resolv.conf, which may be a link to /run, of which the box has its own. False: there
  * is no such file. */
 static bool lay_resolver(const char *path)
 {

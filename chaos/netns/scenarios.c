@@ -231,7 +231,7 @@ const struct bw_scenario bw_scenario_table[] = {
     SCENARIO("thin_snapshot-nothing_moves",
              "a witness behind 256 kbit/s gets a snapshot of more than a MiB: it catches up, and leadership stays",
              STAYS, BW_STEP("thin-snapshot", FOLLOWER, 0, 0)),
-    /* What is struck has to be dialed anew, by whoever has not forgotten where it was. */
+    /* A struck connection has to be dialed anew, by whoever has not forgotten where it was. */
     SCENARIO("names_silent-nothing_moves", "no name server answers, and the leading witness is started anew: no service ends",
              STAYS, BW_STEP("names-silent", NODE, 0, 300), BW_STEP("witness-killed", LEADER, 30, 0)),
     SCENARIO("names_gone-nothing_moves", "no name is there any more, and the leading witness is started anew: no service ends",

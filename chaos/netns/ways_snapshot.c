@@ -142,7 +142,7 @@ static uint32_t count_leads(const struct bw_lab *lab)
     return count;
 }
 
-/* What the network device of a process has received; 0: it does not run. */
+/* Bytes that the network device of a process has received; 0: it does not run. */
 static uint64_t count_received(const struct bw_lab_process *process)
 {
     char line[COUNT_BYTES];

@@ -35,7 +35,7 @@ struct question {
     size_t end; /* in the message */
 };
 
-/* What the file says of one question. */
+/* The file's answer to one question. */
 struct saying {
     bool is_silent;
     bool is_failing;
@@ -214,7 +214,7 @@ static uint64_t send_due(struct answer *answers)
             next_ns = answer->at_ns < next_ns ? answer->at_ns : next_ns;
             continue;
         }
-        /* Who asked may be gone. */
+        /* The asker may be gone. */
         (void)sendto(answer->socket, answer->bytes, answer->size, 0, (const struct sockaddr *)&answer->to,
                      sizeof answer->to);
         answer->at_ns = 0;

@@ -1,6 +1,6 @@
 /* zone.h - a name server with faults, by which the machines of a lab find each other. UDP, one thread.
  *
- * What it does is in a file that it reads anew for each question: a line for each name,
+ * It reads a file anew for each question: a line for each name,
  *
  *     NAME ADDRESS...
  *

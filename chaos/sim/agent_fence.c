@@ -281,7 +281,7 @@ struct bw_instant sim_own_fence_wake(const struct sim_own_fence *fence)
 
 /* ---- overrides ---- */
 
-/* What a person says to an agent at its own machine: `breakwater override`, and
+/* Orders of an operator to an agent at its own machine: `breakwater override`, and
  * its `--end`. */
 
 static void *packed(uint32_t group, bool is_end)

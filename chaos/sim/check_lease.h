@@ -35,7 +35,7 @@ uint64_t sim_check_lease_sent_ns(const struct sim_world *world, uint32_t site, u
 /* After each event. */
 void sim_check_lease(struct sim_world *world);
 
-/* What a leader proposes rests on what it has heard (3.3, 3.9). */
+/* A leader's proposals rest on what it has heard (3.3, 3.9). */
 
 /* This witness has read a sync, in whatever way it came. */
 void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync);

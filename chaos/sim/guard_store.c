@@ -319,7 +319,7 @@ void sim_guard_write_mirrors(struct sim_guard *guard)
 
 /* ---- the proof of the reach ---- */
 
-/* What shows that a guard can end what it starts, as src/guard/guard_group.c does. */
+/* A proof that a guard can end what it starts, as src/guard/guard_group.c does. */
 
 static void set_proved(struct sim_guard *guard, struct sim_guard_group *guarded)
 {

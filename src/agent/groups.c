@@ -1,4 +1,4 @@
-/* What drives the agent's machine: its clocks, what it asks for, its groups, and what it exchanges. */
+/* The driver of the agent's machine: its clocks, what it asks for, its groups, and what it exchanges. */
 #include "program.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* What an agent keeps, and reads: its state directory and the boot that this is (3.7), saves, the mirrors of its guard. */
+/* State of an agent: its state directory and the boot that this is (3.7), saves, the mirrors of its guard. */
 #include "program.h"
 
 #include <errno.h>

@@ -134,7 +134,7 @@ void bw_check_followed(struct bw_check_lines *lines, const struct bw_site_config
 /* Of this machine. Nothing is said of a group with other scripts. */
 void bw_check_parts(struct bw_check_lines *lines, const struct bw_group_config *group);
 
-/* What files say of each other that no one of them shows. */
+/* Contradictions between files that no one of them shows. */
 
 /* The same file, or two site files of one agent: then another's was meant. */
 void bw_check_same_file(struct bw_check_lines *lines, const char *file, const char *other_file);
@@ -167,7 +167,7 @@ void bw_check_loop(struct bw_check_lines *lines, const char *site,
 void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
                        const struct bw_site_config *const *sites, size_t count);
 
-/* What a file names is dialled, with the file's own certificate: witnesses at
+/* A witness that a file names is dialled, with the file's own certificate: witnesses at
  * both of their ports, and the guard of this machine. Design 5.3, 5.4. */
 
 #define BW_CHECK_CONNECT_MS 3000  /* for each that is dialled, whatever it does, once its name is resolved */

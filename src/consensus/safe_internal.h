@@ -63,7 +63,7 @@ void bw_safe_commit_took(struct bw_safe_io *safe, raft_index index, raft_term te
 /* The loaded log ends with entry `last`. False: the log lacks a decided entry; `diag` says which. */
 bool bw_safe_commit_judge(struct bw_safe_io *safe, raft_index last, struct bw_diag *diag);
 
-/* What safe_io keeps of each peer: what is on its way to it, when it was heard, whether it stands still
+/* safe_io's state of each peer: what is on its way to it, when it was heard, whether it stands still
  * behind what was committed (L11 of safe_io.h). */
 
 /* NULL: not kept. */

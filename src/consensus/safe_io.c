@@ -1,4 +1,4 @@
-/* What stands between libraft and its disk and network: the rules are at the head of safe_io.h. lint: a machine. */
+/* safe_io stands between libraft and its disk and network: the rules are at the head of safe_io.h. lint: a machine. */
 #include <breakwater/consensus/safe_io.h>
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* What everything else of the site's machine rests on: its states, and what a step asks for, and may ask of it. */
+/* The ground of the site's machine: its states, and what a step asks for, and may ask of it. */
 #include "site_internal.h"
 
 #include <string.h>

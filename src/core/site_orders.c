@@ -1,4 +1,4 @@
-/* What the witnesses order a site, what it accepts by that (3.5), and what the tenure of an epoch asks for next (3.4, 3.5,
+/* Orders of the witnesses to a site: what it accepts by that (3.5), and what the tenure of an epoch asks for next (3.4, 3.5,
  * 3.7, 4). */
 #include "site_internal.h"
 

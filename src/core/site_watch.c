@@ -1,4 +1,4 @@
-/* What a site sees of its service, and what it says of itself by that: what is looked at when, and what that counts for;
+/* Looks of a site at its service, and its report of itself: what is looked at when, and what that counts for;
  * syncs and reports; whether it can show that it serves. lint: a machine. */
 #include "site_internal.h"
 

@@ -19,7 +19,7 @@
     static const char *const member##_words[] = {BW_##LIST##_LIST(BW_WORD_OF_ROW)};
 BW_SPEC_KEYS(NO_LIST, LIST_OF, LIST_OF)
 
-/* Where it is a uint32_t, or as large as one; else this does not compile. */
+/* The place of a uint32_t, or of a member as large as one; else this does not compile. */
 #define PLACE(member)                                                                              \
     (offsetof(struct bw_spec, member) +                                                            \
      0 * sizeof(char[sizeof(((struct bw_spec *)0)->member) == sizeof(uint32_t) ? 1 : -1]))

@@ -1,4 +1,4 @@
-/* What an agent has on its own machine: the connection with its guard, the fence without it, an operator. */
+/* An agent on its own machine: the connection with its guard, the fence without it, an operator. */
 #include "agent_internal.h"
 
 #include <string.h>

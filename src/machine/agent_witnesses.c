@@ -1,4 +1,4 @@
-/* What an agent exchanges with witnesses: with which of them, polls for orders, renewals and reports, what is believed of an answer. */
+/* An agent and its witnesses: with which of them, polls for orders, renewals and reports, what is believed of an answer. */
 #include "agent_internal.h"
 
 #include <string.h>

@@ -10,7 +10,7 @@
 #define ALIGN       8
 #define PAYLOAD_MAX (BW_COMMAND_BYTES_MAX - BW_FRAME_HEAD_BYTES - (ALIGN - 1))
 
-/* What is about the cluster; every other command is about a group. */
+/* Commands about the cluster; every other command is about a group. */
 static const char *unsound(const void *core)
 {
     const struct bw_command *command = core;

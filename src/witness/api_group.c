@@ -126,7 +126,7 @@ static bool is_same_line(const char *line, const char *other)
     return other != NULL && size == strcspn(other, "\n") && memcmp(line, other, size) == 0;
 }
 
-/* What each of `people` may, whose line is not the same in `before`. */
+/* Rights of each of `people` whose line is not the same in `before`. */
 static json_t *add_given(json_t *steps, const char *before, const char *people)
 {
     for (; *people != '\0'; people = bw_people_next(people)) {

@@ -1,4 +1,4 @@
-/* What documents of JSON are made with: texts, times, members, long lists. */
+/* Parts of JSON documents: texts, times, members, long lists. */
 #include <breakwater/witness/json.h>
 
 #include <stdio.h>

@@ -53,7 +53,7 @@ struct bw_drive {
     uint8_t entry[BW_COMMAND_BYTES_MAX]; /* the command that is being submitted */
 };
 
-/* What others cause as often as they like, and is told at a bounded rate: raft_link.c. X(NAME, word) */
+/* Events that others cause as often as they like, told at a bounded rate: raft_link.c. X(NAME, word) */
 #define BW_REFUSED_LIST(X)                                                                         \
     X(HANDSHAKE, "handshakes")                                                                     \
     X(EVICTED, "evictions")                                                                        \

@@ -339,7 +339,7 @@ static int apply_as(const char *config, const char *file, const char *more)
     return operator_run(config, words);
 }
 
-/* Nobody could change it again. */
+/* The list could be changed by nobody again. */
 static void a_list_that_locks_everybody_out_is_refused(void **state)
 {
     (void)state;

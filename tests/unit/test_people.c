@@ -174,7 +174,7 @@ static void what_does_not_fit_is_refused(void **state)
     assert_int_equal(bw_people_check(people.text), BW_OK);
 }
 
-/* What comes from the log or a file may be anything. */
+/* Text from the log or a file may be anything. */
 static void what_no_list_is_made_like_is_refused(void **state)
 {
     static const char *const wrong[] = {

@@ -382,7 +382,7 @@ other_answers() {
     WHY="nothing of $PGDATA runs, and a server of ${directory:-an unknown directory} answers at $PGHOST:$PGPORT"
 }
 
-# What it says to whom it does not let in, without psql's words before that: a screen shows the begin of a line.
+# The server's refusal, without psql's words before that: a screen shows the begin of a line.
 words_of_refusal() {
     local words
     words=$(as_server timeout --foreground -k 1 1 "$PG_BIN/psql" -wXq -h "$PGHOST" -p "$PGPORT" -U "$PGUSER" -d postgres \

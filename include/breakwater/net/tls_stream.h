@@ -119,7 +119,7 @@ const struct x509_st *bw_tls_stream_peer_certificate(const struct bw_tls_stream 
 bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream);
 /* "ADDRESS:PORT" of the peer ("unknown" before the dial has succeeded). Owned by the stream. */
 const char *bw_tls_stream_remote(const struct bw_tls_stream *stream);
-/* Of the peer (address.h); 0: not known, as above. */
+/* The peer's port (address.h); 0: not known, as above. */
 uint64_t bw_tls_stream_origin(const struct bw_tls_stream *stream);
 
 #endif
