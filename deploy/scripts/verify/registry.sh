@@ -7,7 +7,7 @@
 # what it pointed to before is untagged, which the registry's garbage collection removes. It may be killed at any point
 # and run again.
 #
-#   VERIFY_REGISTRY_URL           https://HOST[:PORT], as users write it
+#   VERIFY_REGISTRY_URL           https://HOST[:PORT], or http://HOST[:PORT] if the registry is plain, as users write it
 #   VERIFY_REGISTRY_REPOSITORY    where the image goes: PROJECT/NAME
 #   VERIFY_REGISTRY_CREDENTIALS   a file with one line, ACCOUNT:PASSWORD; nobody else may read it
 #   VERIFY_REGISTRY_TAG           default breakwater-verify
@@ -63,11 +63,21 @@ check_settings() {
         [ -n "${!name:-}" ] || wrong "$name is not set"
     done
     url=${VERIFY_REGISTRY_URL%/}
-    [[ $url =~ ^https://[A-Za-z0-9.-]+(:[0-9]+)?$ ]] || wrong "VERIFY_REGISTRY_URL: '$url' is not https://HOST[:PORT]"
+    [[ $url =~ ^https?://[A-Za-z0-9.-]+(:[0-9]+)?$ ]] ||
+        wrong "VERIFY_REGISTRY_URL: '$url' is not https://HOST[:PORT] or http://HOST[:PORT]"
+    protocols=https
+    [[ $url == https://* ]] || protocols=http,https
     [[ $VERIFY_REGISTRY_REPOSITORY =~ ^[a-z0-9]+([._/-]+[a-z0-9]+)*$ ]] ||
         wrong "VERIFY_REGISTRY_REPOSITORY: '$VERIFY_REGISTRY_REPOSITORY' is no repository"
     [[ $tag =~ ^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$ ]] || wrong "VERIFY_REGISTRY_TAG: '$tag' is no tag"
-    [[ ${VERIFY_REGISTRY_REALM:-https://} == https://* ]] || wrong "VERIFY_REGISTRY_REALM does not begin with https://"
+    case ${VERIFY_REGISTRY_REALM:-https://} in
+    https://*) ;;
+    http://*)
+        [[ $url == http://* ]] ||
+            wrong "VERIFY_REGISTRY_REALM is plain http, and VERIFY_REGISTRY_URL is not: the password would be readable on the network"
+        ;;
+    *) wrong "VERIFY_REGISTRY_REALM does not begin with https:// or http://" ;;
+    esac
     [[ ${VERIFY_REGISTRY_CONNECT_TO:-} =~ ^([A-Za-z0-9.-]+:[0-9]+|\[[0-9A-Fa-f:]+\]:[0-9]+)?$ ]] ||
         wrong "VERIFY_REGISTRY_CONNECT_TO: '$VERIFY_REGISTRY_CONNECT_TO' is not HOST:PORT"
     for name in call_limit limit; do
@@ -88,8 +98,8 @@ option() {
 
 # What every request is made with.
 options() {
-    option proto =https
-    option proto-redir =https
+    option proto "=$protocols"
+    option proto-redir "=$protocols"
     option max-redirs 3
     option noproxy '*'
     option max-filesize 1048576

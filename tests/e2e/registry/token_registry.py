@@ -34,18 +34,30 @@ def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class Https(http.server.ThreadingHTTPServer):
+class Http(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    scheme = "http"
 
-    def __init__(self, keys, place, handler):
+    def __init__(self, place, handler):
         super().__init__(place, handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(keys / "server.pem", keys / "server.key")
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
-        pass  # who hangs up has his reasons
+        pass  # a client may close its connection at any time
+
+
+class Https(Http):
+    scheme = "https"
+
+    def __init__(self, keys, place, handler):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(keys / "server.pem", keys / "server.key")
+        self.context = context
+        super().__init__(place, handler)
+
+    def server_activate(self):
+        super().server_activate()
+        self.socket = self.context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -100,7 +112,7 @@ def front(world):
                     value = world.challenge
                 elif name.lower() == "location":  # below the name that was asked
                     to = "elsewhere.example.net" if world.elsewhere else self.headers["Host"]
-                    value = value.replace(world.url, f"https://{to}")
+                    value = value.replace(world.url, f"{self.server.scheme}://{to}")
                 if name.lower() not in ("content-length", "connection", "transfer-encoding"):
                     yield name, value
 
