@@ -433,6 +433,7 @@ static void check_site(struct check *check, const struct checked_file *file)
     for (uint32_t i = 0; i < config->group_count; i++) {
         check_scripts_here(check, &config->groups[i]);
         bw_check_parts(&check->lines, &config->groups[i]);
+        bw_check_settings(&check->lines, config->site, &config->groups[i]);
         check_reach(check, &config->groups[i]);
     }
 }

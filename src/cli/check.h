@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include <breakwater/config/cli_config.h>
@@ -49,6 +50,11 @@ bool bw_check_user_enter(const struct bw_check_user *user);
 void bw_check_user_leave(const struct bw_check_user *user);
 
 /* The parts of `check` that look at this machine instead of at a file's text. */
+
+/* Starts a program with no input and with `env` ("NAME=value", ended by NULL; NULL: none) added to its environment. Returns
+ * its output, with stderr if `env` is set; the caller closes it and waits for `*out_pid`. `arguments` begin with "timeout"
+ * and end with NULL. A program that is missing prints nothing. Returns NULL if no process can be made. */
+FILE *bw_check_ask(const char *const *arguments, const char *const *env, pid_t *out_pid);
 
 /* What the configuration says of its own certificate. */
 struct bw_check_identity {
@@ -129,10 +135,13 @@ void bw_check_members(struct bw_check_lines *lines, const char *file,
 /* A failure, if this site's agent drops what all that answer say, with the generations and the way out (3.9). */
 void bw_check_followed(struct bw_check_lines *lines, const struct bw_site_config *config);
 
-/* A group whose scripts are those of the folder `parts`: what PARTS names is there. */
+/* The script sets of a group, on this machine. */
 
-/* Of this machine. Nothing is said of a group with other scripts. */
+/* Each part that PARTS names is there, if the group's scripts are those of the folder `parts`. */
 void bw_check_parts(struct bw_check_lines *lines, const struct bw_group_config *group);
+/* Runs `settings.sh` in each folder that has one next to a script of the group, with the group's variables: a line says
+ * what it finds wrong. */
+void bw_check_settings(struct bw_check_lines *lines, const char *site, const struct bw_group_config *group);
 
 /* Contradictions between files that no one of them shows. */
 

@@ -454,9 +454,7 @@ void bw_check_cgroups(struct bw_check_lines *lines)
     bw_cgroup_remove_if_empty(&cgroup);
 }
 
-/* What a manager says by its tool, for which `arguments` begin with "timeout"; without one it says
- * nothing. NULL: no more processes. */
-static FILE *ask_manager(const char *const *arguments, pid_t *out_pid)
+FILE *bw_check_ask(const char *const *arguments, const char *const *env, pid_t *out_pid)
 {
     int ends[2];
 
@@ -466,7 +464,9 @@ static FILE *ask_manager(const char *const *arguments, pid_t *out_pid)
     if (*out_pid == 0) {
         const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-        if (dup2(null, 0) >= 0 && dup2(ends[1], 1) >= 0 && dup2(null, 2) >= 0)
+        for (size_t i = 0; env != NULL && env[i] != NULL; i++)
+            (void)putenv((char *)env[i]); /* of no use to anybody else: this process becomes the program */
+        if (dup2(null, 0) >= 0 && dup2(ends[1], 1) >= 0 && dup2(env != NULL ? ends[1] : null, 2) >= 0)
             (void)execvp(arguments[0], (char **)arguments);
         _exit(127);
     }
@@ -507,7 +507,7 @@ static void ask_of_unit(const char *unit, struct unit_answer *out)
     const char *const argv[] = {"timeout", "5", "systemctl", "show", properties, "--", unit, NULL};
     char line[PATH_MAX + 32];
     pid_t pid = -1;
-    FILE *answer = ask_manager(argv, &pid);
+    FILE *answer = bw_check_ask(argv, NULL, &pid);
 
     memset(out, 0, sizeof *out);
     if (answer == NULL)
@@ -674,10 +674,10 @@ static void check_folders(struct bw_check_lines *lines, const char *group, const
     FILE *answer;
 
     (void)snprintf(label, sizeof label, "label=com.docker.compose.project=%s", project);
-    answer = ask_manager(
+    answer = bw_check_ask(
         (const char *const[]){"timeout", "10", tool, "ps", "-a", "--filter", label, "--format",
                               "{{.Label \"com.docker.compose.project.working_dir\"}}", NULL},
-        &pid);
+        NULL, &pid);
     if (answer == NULL)
         return; /* the look before has said that nothing is known */
     while (fgets(line, sizeof line, answer) != NULL) {
@@ -716,9 +716,9 @@ void bw_check_service_containers(struct bw_check_lines *lines, const char *group
                       "enforce: containers: no docker here, nor podman (which was not tried)");
         return;
     }
-    answer = ask_manager((const char *const[]){"timeout", "10", "sh", "-c", bw_containers_look,
-                                               "look", tool, project, NULL},
-                         &pid);
+    answer = bw_check_ask((const char *const[]){"timeout", "10", "sh", "-c", bw_containers_look,
+                                                "look", tool, project, NULL},
+                          NULL, &pid);
     while (answer != NULL && fgets(line, sizeof line, answer) != NULL)
         is_understood = bw_container_take_line(seen, BW_UNITS_SEEN_MAX, &count, line,
                                                strcspn(line, "\n")) &&

@@ -468,6 +468,37 @@ static void parts_that_are_not_there_fail(void **state)
     assert_null(strstr(output, "PARTS"));
 }
 
+static void a_set_checks_its_own_variables(void **state)
+{
+    (void)state;
+    assert_true(mkdir("set", 0755) == 0);
+    put("set/status.sh", 0755, "#!/bin/sh\n");
+    put("set/start.sh", 0755, "#!/bin/sh\n");
+    put("set/stop.sh", 0755, "#!/bin/sh\n");
+    put("set/settings.sh", 0755,
+        "#!/bin/sh\necho first >&2\n"
+        "[ \"$BREAKWATER_GROUP $BREAKWATER_SITE $BREAKWATER_EPOCH\" = 'harbor dc-a 0' ] || exit 0\n"
+        "[ -n \"$DATABASE\" ] || { printf 'DATABASE is not\\033 set\\n\\n' >&2; exit 3; }\n");
+    put("set.yaml", 0644,
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+        "groups:\n  - {name: harbor, enforce: cgroup, status_script: set/status.sh, start_script: set/start.sh,\n"
+        "     stop_script: set/stop.sh, env: {DATABASE: \"\"}}\n");
+    (void)check("set.yaml");
+    assert_says("/set/settings.sh: DATABASE is not? set\n");
+    assert_says(geteuid() == 0 ? "FAIL   harbor" : "WARN   harbor");
+    (void)check("--offline set.yaml");
+    assert_null(strstr(output, "settings.sh"));
+
+    assert_int_equal(chmod("set/settings.sh", 0777), 0);
+    (void)check("set.yaml");
+    assert_says("can be changed by others than root and this user, so check does not run it");
+    put("set/settings.sh", 0755, "#!/bin/sh\nenv | grep -q '^DATABASE=$' && [ \"$*\" = 'start.sh stop.sh status.sh' ] || { echo \"got $*\"; exit 1; }\n");
+    assert_int_equal(chmod("set/settings.sh", 0755), 0);
+    (void)check("set.yaml");
+    assert_null(strstr(output, "settings.sh"));
+}
+
 /* Two leaders in one term came of such files. */
 /* A daemon would refuse to begin with it, and to reload it: the certificate would count on. */
 static void a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine(void **state)
@@ -689,6 +720,7 @@ int main(void)
         cmocka_unit_test(a_loop_delay_that_a_lease_has_no_room_for_fails),
         cmocka_unit_test(a_database_step_that_waits_for_no_point_is_said),
         cmocka_unit_test(parts_that_are_not_there_fail),
+        cmocka_unit_test(a_set_checks_its_own_variables),
         cmocka_unit_test(a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(a_list_of_people_in_a_witness_file_is_a_warning),

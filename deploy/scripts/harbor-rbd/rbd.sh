@@ -110,14 +110,20 @@ local_problem() {
     return 1
 }
 
-# True when what speaks to Ceph needs more, or the nine variables are wrong.
-settings_problem() {
-    local name host octet='[0-9]{1,3}(\.[0-9]{1,3}){3}' tool mode
+# True when one of the nine variables is missing.
+nine_problem() {
+    local name
     for name in HARBOR_VERSION HARBOR_VIP CEPH_MON_HOST CEPH_USER CEPH_POOL_NAME CEPH_IMAGE_NAME KEEPALIVED_ROLE INTERFACE; do
         [ -n "${!name:-}" ] || { problem="$name is not set" && return 0; }
     done
     [ -n "$ceph_key" ] || { problem="CEPH_USER_KEY is not set" && return 0; }
-    local_problem && return 0
+    return 1
+}
+
+# True when what speaks to Ceph needs more, or the nine variables are wrong.
+settings_problem() {
+    local name host octet='[0-9]{1,3}(\.[0-9]{1,3}){3}' tool mode
+    nine_problem || local_problem && return 0
     [[ $HARBOR_VERSION =~ ^v[0-9]+\.[0-9]+\.[0-9]+$ ]] ||
         { problem="HARBOR_VERSION: '$HARBOR_VERSION' is no version, as v2.6.2" && return 0; }
     # shellcheck disable=SC2153

@@ -10,7 +10,7 @@ unknown() {
     exit 0
 }
 
-local_problem && unknown "$problem"
+nine_problem || local_problem && unknown "$problem"
 look_at_map || unknown "rbd does not say what is mapped here: $problem"
 look_at_mount || unknown "/proc/self/mountinfo cannot be read"
 look_at_containers || unknown "$problem"

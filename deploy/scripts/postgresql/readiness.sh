@@ -244,6 +244,7 @@ keep_settings() {
 }
 
 problem=$(settings_problem) || fail "$problem"
+problem=$(version_problem) || fail "$problem"
 problem=$(name_problem) || fail "$problem"
 ! why=$(unfinished) || fail "$why; rejoin.sh goes on with it"
 look_at_server

@@ -280,6 +280,7 @@ if [ ! -e "$PGDATA" ] && [ -e "$COPIED_DIR" ]; then
 fi
 problem=$(settings_problem) || fail "$problem"
 problem=$(name_problem) || fail "$problem; $PGDATA is as it was"
+problem=$(version_problem) || fail "$problem; $PGDATA is as it was"
 LIMIT=$PG_REWIND_TIMEOUT
 take_turn -s -w 20 || fail "readiness.sh still starts the standby; nothing was changed"
 # Of one that was killed, say. Without the peer too: that may be gone for good.

@@ -174,6 +174,17 @@ place_problem() {
         { echo "must run as root or as $PG_OS_USER" && return 1; }
 }
 
+OLDEST_VERSION=14
+
+# Which version's cluster PGDATA is, if the scripts cannot lead it; success when they can.
+version_problem() {
+    local version
+    IFS= read -r -t "$DISK_S" version < <(exec 2>/dev/null && cat "$PGDATA/PG_VERSION")
+    [[ ! $version =~ ^[0-9]+ ]] || [ "${BASH_REMATCH[0]}" -ge $OLDEST_VERSION ] ||
+        { echo "$PGDATA is a cluster of PostgreSQL $version, and these scripts need $OLDEST_VERSION or newer: upgrade the" \
+            "primary (pg_upgradecluster, or pg_upgrade), then make the standby anew (README.md, 'PostgreSQL 13')" && return 1; }
+}
+
 # What is wrong with the settings; success when nothing is.
 settings_problem() {
     local name

@@ -144,6 +144,7 @@ fi
 PROMOTES=yes
 problem=$(settings_problem) || refuse "$problem"
 problem=$(name_problem) || refuse "$problem"
+problem=$(version_problem) || refuse "$problem"
 LIMIT=$PG_START_TIMEOUT
 take_turn -s -w 20 || refuse "readiness.sh still starts the standby"
 ! why=$(unfinished) || refuse "$why; rejoin.sh goes on with it"

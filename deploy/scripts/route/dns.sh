@@ -3,6 +3,7 @@
 #
 #   dns.sh               this site is published under the name: at the end of a start script
 #   dns.sh --withdraw    nothing is published there for this epoch, or an older one: in a stop script
+#   dns.sh --settings    the settings alone are looked at
 #
 # Beside the name stands a TXT record, the mark, that says whose epoch is published. Each change is one UPDATE
 # message with the mark as it was read as its prerequisite, and the new mark in it: the server itself refuses
@@ -202,6 +203,7 @@ ROUTE_TIMEOUT=${ROUTE_TIMEOUT:-20}
 wanted='' MARK='' has='' data=''
 why="nothing was asked"
 check_settings
+[ "$what" != settings ] || exit 0
 deadline=$((SECONDS + ROUTE_TIMEOUT)) new_mark=
 while [ "$(left)" -gt 0 ]; do
     if look_at_all; then

@@ -22,13 +22,14 @@ is_site() {
     [[ $1 =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ ]]
 }
 
-# Of the arguments: `what`, publish or withdraw, and `state`, which a mark says of it.
+# Of the arguments: `what`, publish, withdraw or settings (look at these alone), and `state`, which a mark says of it.
 read_arguments() {
     what=publish state=published
     case ${1-} in
     --withdraw) what=withdraw state=withdrawn ;;
+    --settings) what=settings ;;
     '') ;;
-    *) wrong "it takes --withdraw or nothing; settings come from the environment: see its head" ;;
+    *) wrong "it takes --withdraw, --settings or nothing; settings come from the environment: see its head" ;;
     esac
 }
 

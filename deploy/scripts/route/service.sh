@@ -4,6 +4,7 @@
 #
 #   service.sh               this site is published: at the end of a start script
 #   service.sh --withdraw    nothing is published for this epoch, or an older one: in a stop script
+#   service.sh --settings    the settings alone are looked at
 #
 # The object carries the annotation breakwater/epoch, the mark, that says whose epoch is published: N-published-SITE
 # or N-withdrawn-SITE. Each change is one JSON patch that begins with a test of the mark as it was read, and takes the
@@ -141,6 +142,7 @@ ROUTE_TIMEOUT=${ROUTE_TIMEOUT:-20}
 NAMESPACE=$ROUTE_NAMESPACE OBJECT=$ROUTE_SERVICE
 MARK='' ANNOTATED='' has='' why="$ROUTE_NAMESPACE/$ROUTE_SERVICE cannot be read"
 check_settings
+[ "$what" != settings ] || exit 0
 plan
 deadline=$((SECONDS + ROUTE_TIMEOUT)) new_mark=
 while left=$((deadline - SECONDS)) && [ $left -gt 0 ]; do

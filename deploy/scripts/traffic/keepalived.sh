@@ -4,6 +4,7 @@
 #   keepalived.sh               it may, and does: at the end of a start
 #   keepalived.sh --withdraw    it may not, and does not: in a stop or a fence
 #   keepalived.sh --check       changes nothing: whether it carries it, for a readiness script where the service serves
+#   keepalived.sh --settings    changes nothing: whether the settings are right
 #
 # keepalived.conf beside it tracks TRAFFIC_FILE: only where that says 1 may the address be. Anything else in it, and no
 # file, is a no. The file appears whole (a rename), so this may be killed at any point and run again. It ends well only
@@ -71,5 +72,6 @@ case ${1-} in
 '') read_settings awk && publish ;;
 --withdraw) read_settings awk && withdraw ;;
 --check) read_settings && check ;;
-*) wrong "it takes --withdraw, --check or nothing; settings come from the environment: see address.sh" ;;
+--settings) read_settings awk && { has_interface || wrong "there is no interface '$interface'"; } ;;
+*) wrong "it takes --withdraw, --check, --settings or nothing; settings come from the environment: see address.sh" ;;
 esac

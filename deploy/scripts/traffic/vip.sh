@@ -4,6 +4,7 @@
 #   vip.sh               asks whether anybody has the address, adds it, and tells the neighbours: at the end of a start
 #   vip.sh --withdraw    takes it off, whatever interface has it, and sees it gone: in a stop or a fence
 #   vip.sh --check       changes nothing: whether it is here, for a readiness script where the service serves
+#   vip.sh --settings    changes nothing: whether the settings are right
 #
 # An address has no memory of epochs: who has it is asked of the network alone (ARP; of an IPv6 address the kernel asks).
 # What does not answer, a host that is frozen or cut off, is not seen, so this is no fence. It may be killed at any
@@ -84,5 +85,6 @@ case ${1-} in
 '') read_settings arping awk && publish ;;
 --withdraw) read_settings awk && withdraw ;;
 --check) read_settings && check ;;
-*) wrong "it takes --withdraw, --check or nothing; settings come from the environment: see address.sh" ;;
+--settings) read_settings arping awk && { has_interface || wrong "there is no interface '$interface'"; } ;;
+*) wrong "it takes --withdraw, --check, --settings or nothing; settings come from the environment: see address.sh" ;;
 esac

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Exits 0 if the group's variables are as the scripts beside this one need them, else prints on stderr what is wrong. Changes
+# nothing. `breakwater check` runs it, with the names of the group's scripts in this folder as arguments.
+. "${BASH_SOURCE[0]%/*}/harbor.sh" || exit 1
+
+# shellcheck disable=SC2119
+problem=$(settings_problem) || fail "$problem"
