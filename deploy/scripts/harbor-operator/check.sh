@@ -8,6 +8,8 @@
 . "${BASH_SOURCE[0]%/*}/../kubernetes/check.sh" || exit 1
 
 WHAT="the counts"
+HARBOR_OWN_SETTINGS=${HARBOR_OWN_SETTINGS-"helmValues.database.external.host helmValues.database.external.port
+    helmValues.redis.external.addr helmValues.persistence.imageChartStorage.s3.regionendpoint"}
 
 # All that rbac.yaml allows, and no more.
 given_by "${BASH_SOURCE[0]%/*}/rbac.yaml" harbor-ns "$NAMESPACE"
@@ -20,10 +22,46 @@ needs get,patch,update "deployments.apps --subresource=scale"
 needs get,patch,update "statefulsets.apps --subresource=scale"
 needs list nodes
 
+# The settings of the Harbor object, PATH=VALUE on a line, but for those that each site has for itself. The YAML is kubectl's own:
+# two spaces a level.
+settings_of_object() {
+    local own=()
+    read -rd '' -a own <<<"$HARBOR_OWN_SETTINGS"
+    ask get "$KIND" "$HARBOR_NAME" -o yaml 2>/dev/null | OWN="${own[*]}" awk '
+        BEGIN { count = split(ENVIRON["OWN"], own, " ") }
+        /^[a-z]/ { is_spec = /^spec:/ }
+        !is_spec || /^[a-z]/ { next }
+        {
+            match($0, /[^ ]/)
+            depth = RSTART
+            text = substr($0, depth)
+            if (text !~ /^[A-Za-z0-9_.\/-]+:( |$)/) { print path[last] "=" text; next } # an item of a list, a line of a text
+            key = value = text
+            sub(/:.*/, "", key)
+            sub(/^[^:]*: ?/, "", value)
+            above = ""
+            for (i = depth - 1; i > 0 && above == ""; i--) above = path[i]
+            for (i = depth; i <= 99; i++) path[i] = ""
+            path[last = depth] = above (above == "" ? "" : ".") key
+            if (value == "" || key == "replicas") next
+            for (i = 1; i <= count; i++) if (path[last] == own[i]) next
+            print path[last] "=" value
+        }' | sort -u
+}
+
+# compare_settings SITE HERE THERE: prints what is not the same in both, without passwords and keys.
+compare_settings() {
+    comm -3 <(echo "$2") <(echo "$3") | sed -E 's/^\t/there: /; t hide; s/^/here: /
+        :hide
+        s/^([^=]*(password|token|key)=).*/\1(not shown)/I
+        s|^|warning: '"$KIND/$HARBOR_NAME differs from that of $1, "'|'
+}
+
 # Each kubeconfig that remote_fence.sh may take: it leads to another cluster, with its Harbor and the rights that it needs, which
 # are all that remote-rbac.yaml allows there.
 check_remotes() {
-    local by here there RIGHTS=()
+    local by here there settings RIGHTS=()
+    settings=$(settings_of_object)
     here=$(cluster_id 2>/dev/null) ||
         lacks "the id of this cluster, without which remote_fence.sh ends nothing; remote-rbac.yaml has the right to it"
     given_by "${BASH_SOURCE[0]%/*}/remote-rbac.yaml" harbor-ns "$NAMESPACE"
@@ -40,7 +78,8 @@ check_remotes() {
         there=$(cluster_id 2>/dev/null) || { lacks "$by: an answer of that API server, or all rights there"; continue; }
         [ "$there" != "$here" ] || { lacks "$by: another cluster; it leads to this one"; continue; }
         check_rights
-        ask get "$KIND" "$HARBOR_NAME" >/dev/null 2>&1 || lacks "$by: the object $HARBOR_NAMESPACE/$HARBOR_NAME there"
+        ask get "$KIND" "$HARBOR_NAME" >/dev/null 2>&1 || { lacks "$by: the object $HARBOR_NAMESPACE/$HARBOR_NAME there"; continue; }
+        compare_settings "${by##*/}" "$settings" "$(settings_of_object)"
     done
 }
 

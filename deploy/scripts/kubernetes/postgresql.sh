@@ -62,25 +62,50 @@ settings_problem() {
 own_template() {
     printf '%s' 'doing {{with .status}}{{with .PostgresClusterStatus}}{{.}}{{end}}{{end}}{{"\n"}}' \
         'instances {{with .spec.numberOfInstances}}{{.}}{{end}}{{"\n"}}' \
-        'uid {{.metadata.uid}}{{"\n"}}'
+        'uid {{.metadata.uid}}{{"\n"}}' \
+        '{{range .metadata.ownerReferences}}{{if .controller}}owner {{.kind}}/{{.name}}{{"\n"}}{{end}}{{end}}' \
+        '{{with .spec.patroni}}{{range .pg_hba}}hba {{.}}{{"\n"}}{{end}}{{end}}'
     annotation_template underway underway
     setting_template
 }
 
 forget() {
-    DOING='' INSTANCES='' UNDERWAY='' OBJECT_UID=''
+    DOING='' INSTANCES='' UNDERWAY='' OBJECT_UID='' OWNER='' HBA=()
     forget_setting
 }
 
-# Sets DOING (what the operator says that it does), INSTANCES, UNDERWAY and OBJECT_UID, and what the set takes.
+# Sets DOING (what the operator says that it does), INSTANCES, UNDERWAY, OBJECT_UID, OWNER (KIND/NAME of the object that
+# controls it) and HBA (the lines of its pg_hba, if it has its own), and what the set takes.
 take_line() {
     case $1 in
     doing) DOING=$2 ;;
     instances) INSTANCES=$2 ;;
     underway) UNDERWAY=$2 ;;
     uid) OBJECT_UID=$2 ;;
+    owner) OWNER=$2 ;;
+    hba) HBA+=("$2") ;;
     *) take_setting "$1" "$2" ;;
     esac
+}
+
+# Prints why the object, as it was read, cannot be led from here; 1: nothing speaks against it. goharbor's operator writes the
+# whole object again at each change of its HarborCluster, with the pg_hba of its own that has no line for a socket.
+object_problem() {
+    local line kind database user has_local='' has_standby=''
+    if [[ $OWNER == HarborCluster/* ]]; then
+        echo "$KIND/$OBJECT is controlled by $OWNER, whose operator writes numberOfInstances back, so a stop here would not hold." \
+            "Give that HarborCluster an external database (spec.database.kind: PostgreSQL), which is a $KIND object of its own"
+        return 0
+    fi
+    [ ${#HBA[@]} -gt 0 ] || return 1
+    for line in "${HBA[@]}"; do
+        read -r kind database user _ <<<"$line"
+        [[ $kind != local || ,$database, != *,all,* || ! ,$user, =~ ,(all|postgres), ]] || has_local=yes
+        [[ $kind != host* || ,$database, != *,replication,* || ! ,$user, =~ ,(all|standby), ]] || has_standby=yes
+    done
+    [ -n "$has_local" ] || { echo "spec.patroni.pg_hba of $KIND/$OBJECT has no line for the socket, by which Patroni connects; add: local all all trust" && return 0; }
+    [ -n "$has_standby" ] || { echo "spec.patroni.pg_hba of $KIND/$OBJECT has no line for replicas; add: hostssl replication standby all md5" && return 0; }
+    return 1
 }
 
 # A database that follows keeps its pods.
@@ -395,6 +420,7 @@ start_database() {
     problem=$(settings_problem POSTGRES_START_TIMEOUT POSTGRES_TARGET_TIMEOUT) || refuse "$problem"
     START_SECONDS=$POSTGRES_START_TIMEOUT deadline=$((SECONDS + POSTGRES_START_TIMEOUT)) why=
     begin_epoch
+    ! problem=$(object_problem) || refuse "$problem"
     ! problem=$(opening_problem) || refuse "$problem"
     if is_dormant; then
         # A second look at what the lease promises: two primaries are worse than none.
@@ -476,6 +502,7 @@ readiness_database() {
     local pods members leader address wanted peer_timeline='' peer_end peer_mark='' peer_silence='' target=${BREAKWATER_TARGET_POSITION:-}
     problem=$(settings_problem) || fail "$problem"
     read_object || fail "the object $NAMESPACE/$OBJECT cannot be read"
+    ! problem=$(object_problem) || fail "$problem"
     ! problem=$(opening_problem) || fail "$problem"
     [ "$(ask auth can-i patch "$KIND")" = yes ] || fail "no right to patch $KIND in $NAMESPACE"
     [ "$(ask auth can-i update "$POSTGRES_PATRONI_OBJECT/$OBJECT-config")" = yes ] ||
@@ -573,6 +600,9 @@ check_database() {
     [ -z "$secret" ] || needs get "secrets/$secret"
     check_rights "$@"
     check_object "$pointers"
+    ! problem=$(object_problem) || lacks "$problem"
+    [ -z "$OWNER" ] || [[ $OWNER == HarborCluster/* ]] ||
+        echo "warning: $KIND/$OBJECT is controlled by $OWNER: its controller may put $WHAT back"
     check_nodes
     [ -z "$POSTGRES_PEER_KUBECONFIG" ] || check_peer
     end_check

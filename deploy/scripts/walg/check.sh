@@ -15,4 +15,8 @@ needs list,delete persistentvolumeclaims
 [ "$WALG_CONFIGMAP_NAMESPACE" = "$NAMESPACE" ] ||
     gives="a Role and a RoleBinding of $WALG_CONFIGMAP_NAMESPACE with the rule for configmaps of rbac.yaml"
 needs get,patch "configmaps/$WALG_CONFIGMAP" "$WALG_CONFIGMAP_NAMESPACE"
+[ "${1:-}" = --rights ] || keys=$(keys_in_configmap) || keys=''
+[ -z "${keys:-}" ] ||
+    echo "warning: the ConfigMap $WALG_CONFIGMAP_NAMESPACE/$WALG_CONFIGMAP holds ${keys% }, which all who read ConfigMaps can read:" \
+        "move them to a Secret, and name that in the operator's pod_environment_secret"
 check_database /spec/numberOfInstances "$@"

@@ -9,6 +9,7 @@
 # shellcheck disable=SC2119
 problem=$(walg_problem) || fail "$problem"
 read_object || fail "the object $NAMESPACE/$OBJECT cannot be read"
+! problem=$(object_problem) || fail "$problem"
 [ "$(ask auth can-i patch "$KIND")" = yes ] || fail "no right to patch $KIND in $NAMESPACE"
 if ! is_dormant; then
     pods=$(list_pods) || fail "its pods cannot be listed"

@@ -10,6 +10,7 @@ problem=$(walg_problem) || refuse "$problem"
 # shellcheck disable=SC2034
 START_SECONDS=$POSTGRES_START_TIMEOUT deadline=$((SECONDS + POSTGRES_START_TIMEOUT)) why='' said_at=0
 begin_epoch
+! problem=$(object_problem) || refuse "$problem"
 promised=$PROMISED RESTORES=yes
 if is_dormant; then
     read_clone || refuse "the ConfigMap $WALG_CONFIGMAP_NAMESPACE/$WALG_CONFIGMAP cannot be read"

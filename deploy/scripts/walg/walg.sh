@@ -205,6 +205,7 @@ keeps_promise() {
 CLONE_KEYS=(CLONE_SCOPE CLONE_METHOD CLONE_HOST CLONE_USER CLONE_PORT CLONE_WAL_S3_BUCKET
     CLONE_WAL_BUCKET_SCOPE_PREFIX CLONE_WAL_BUCKET_SCOPE_SUFFIX CLONE_USE_WALG_RESTORE USEWALG_RESTORE
     CLONE_AWS_REGION CLONE_AWS_ENDPOINT CLONE_TARGET_TIME CLONE_AWS_ACCESS_KEY_ID CLONE_AWS_SECRET_ACCESS_KEY)
+SECRET_KEYS=(AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY CLONE_AWS_ACCESS_KEY_ID CLONE_AWS_SECRET_ACCESS_KEY)
 
 ask_configmap() {
     NAMESPACE=$WALG_CONFIGMAP_NAMESPACE ask "$@"
@@ -226,6 +227,15 @@ read_clone() {
     while read -r key value; do
         [ -z "$value" ] || CLONE[$key]=$value
     done <<<"$answer"
+}
+
+# Prints the keys of the object store that the ConfigMap holds; 1: it cannot be read.
+keys_in_configmap() {
+    local key template=''
+    for key in "${SECRET_KEYS[@]}"; do
+        template+="{{with .data}}{{with .$key}}$key {{end}}{{end}}"
+    done
+    ask_configmap get configmap "$WALG_CONFIGMAP" --ignore-not-found -o "go-template=$template"
 }
 
 # What would make a restore of hours fail, or restore something else. Prints it; 0: something is.
