@@ -415,6 +415,10 @@ static void check_site(struct check *check, const struct checked_file *file)
         bw_check_script_paths(&check->lines, &config->groups[i]);
         bw_check_steps(&check->lines, &config->groups[i]);
         bw_check_point(&check->lines, &config->groups[i]);
+        if (config->groups[i].driver == BW_DRIVER_EXTERNAL)
+            bw_check_line(&check->lines, BW_CHECK_WARN, config->groups[i].name,
+                          "its own loop starts it (driver: external): if the guard is down for longer than the loop's interval "
+                          "times its threshold, the loop stops the service, although its lease lives");
     }
     if (check->scope == BW_CONFIG_OFFLINE)
         return;

@@ -371,6 +371,8 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
     assert_int_equal(check("--offline loop.yaml groups.yaml"), 0);
     assert_says("ok     harbor              at dc-a: started by its own loop (driver: external), "
                 "loop_delay 2s: lease_ttl 20s, needed 15s\n");
+    assert_says("WARN   harbor              its own loop starts it (driver: external): if the guard is down for longer than the "
+                "loop's interval times its threshold, the loop stops the service, although its lease lives\n");
     assert_says("WARN   harbor              at dc-a: enforce is remote: time alone does not end "
                 "what it serves, and a lost "
                 "site waits for a person (force-release). Two ways to do without one: a second "
