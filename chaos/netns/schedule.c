@@ -82,7 +82,7 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
             view->epochs[g] = (uint64_t)json_integer_value(json_object_get(group, "epoch"));
     /* A holder that is lost before its first look is committed waits for a person, by design (3.4).
      */
-    if (why != NULL && strstr(why, "not yet seen") != NULL)
+    if (why != NULL && strstr(why, "not yet found") != NULL)
         unsettle(view, name == NULL ? "" : name, "the holder", why, NULL);
     if (!json_is_string(holder))
         unsettle(view, name == NULL ? "" : name, "any site", "is not held", NULL);
@@ -91,13 +91,13 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
         const char *role = json_string_value(json_object_get(site, "role"));
         const bool is_primary = role != NULL && strcmp(role, "primary") == 0;
 
-        if (is_among(json_object_get(site, "why_not"), "fence_bound"))
+        if (is_among(json_object_get(site, "blocked_by"), "fence_too_slow"))
             view->is_fence_slow = true;
         if (!json_is_true(json_object_get(site, is_primary ? "serving" : "eligible")))
             unsettle(view, name == NULL ? "" : name,
                      json_string_value(json_object_get(site, "name")),
                      is_primary ? "is not serving" : "is not eligible",
-                     json_object_get(site, "why_not"));
+                     json_object_get(site, "blocked_by"));
     }
 }
 

@@ -9,6 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/explain.h>
 #include <breakwater/core/override.h>
 
 #include "alarm_lines.h"
@@ -121,6 +122,11 @@ static bool format_age(const char *time_text, int64_t now_unix_ms, char out_text
 
 /* ---- status ---- */
 
+static bool is_word(const json_t *object, const char *key, const char *word)
+{
+    return strcmp(bw_json_member(object, key), word) == 0;
+}
+
 static void describe_service(const json_t *site, char out_text[CELL_BYTES])
 {
     const json_t *readiness = json_object_get(site, "readiness");
@@ -142,12 +148,12 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
     char service[CELL_BYTES];
     char left[BW_SECONDS_BYTES];
     char lease[48] = "-";
-    char why_not[CELL_BYTES];
+    char blocked_by[CELL_BYTES];
     char name[BW_NAME_MAX + 1];
 
     (void)snprintf(name, sizeof name, "%.63s", bw_json_member(site, "name"));
     describe_service(site, service);
-    join(json_object_get(site, "why_not"), why_not);
+    join(json_object_get(site, "blocked_by"), blocked_by);
     if (is_primary && json_is_integer(json_object_get(group, "lease_remaining_ms"))) {
         (void)snprintf(lease, sizeof lease, "%s left",
                        bw_seconds(bw_json_number(group, "lease_remaining_ms"), left));
@@ -159,7 +165,7 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
                                        is_primary                         ? "-"
                                        : bw_json_truth(site, "eligible") ? "yes"
                                                                           : "no",
-                                       is_primary ? "-" : why_not});
+                                       is_primary ? "-" : blocked_by});
 }
 
 static void warn_of_clocks(const json_t *site, struct bw_verdict *verdict)
@@ -427,11 +433,6 @@ void bw_show_way(const json_t *next, const json_t *end, FILE *out)
         (void)fprintf(out, "  a person can:  %s\n", way);
 }
 
-static bool is_word(const json_t *object, const char *key, const char *word)
-{
-    return strcmp(bw_json_member(object, key), word) == 0;
-}
-
 /* Then no lag is known of a site that could follow, and `on_lag` decides. */
 static void tell_of_unmeasured(const json_t *group, FILE *out)
 {
@@ -445,11 +446,14 @@ static void tell_of_unmeasured(const json_t *group, FILE *out)
     }
     json_array_foreach(json_object_get(group, "sites"), i, site)
     {
-        if (!bw_json_has(json_object_get(site, "why_not"), "lag"))
+        const json_t *blocked_by = json_object_get(site, "blocked_by");
+
+        if (!bw_json_has(blocked_by, bw_gate_word(BW_GATE_ID_LAG_UNKNOWN)) &&
+            !bw_json_has(blocked_by, bw_gate_word(BW_GATE_ID_LAG)))
             continue;
-        (void)fputs("  how far a site lags behind nobody knows: no site that is heard has a\n"
-                    "  readiness_script. Give them one; or, if a loss is acceptable, write\n"
-                    "  on_lag: allow into its spec:  breakwater apply -f groups.yaml\n",
+        (void)fputs("  no connected site has a readiness_script, so the lag is unknown. Give the sites one;\n"
+                    "  or, if a loss of data is acceptable, write on_lag: allow into groups.yaml, then:\n"
+                    "  breakwater apply -f groups.yaml\n",
                     out);
         return;
     }
@@ -575,7 +579,7 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
                       bw_json_member(wish, "to"),
                       bw_json_number(wish, "index") == 0 ? "; it ends with this leader" : "");
     add_row(&table, 6,
-                 (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "WHY NOT"});
+                 (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "BLOCKED BY"});
     json_array_foreach(json_object_get(group, "sites"), i, site) {
         add_site(&table, group, site);
     }
@@ -716,83 +720,4 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
     warn_of_caller(status, &verdict);
     bw_wrap_end(&wrapped);
     return verdict.exit;
-}
-
-/* ---- explain ---- */
-
-/* The gate's own line says step, verdict, value, threshold and age. */
-static void print_gates(const json_t *gates, bool is_all, FILE *out)
-{
-    json_t *gate;
-    size_t i;
-
-    json_array_foreach((json_t *)gates, i, gate) { /* the macro takes no const; it only reads */
-        if (!is_all && strcmp(bw_json_member(gate, "verdict"), "hold") != 0)
-            continue;
-        (void)fprintf(out, "  %s\n", bw_json_member(gate, "text"));
-    }
-}
-
-static void print_end(const json_t *explanation, FILE *out)
-{
-    const json_t *end = json_object_get(explanation, "end");
-    const char *holder = bw_json_member(explanation, "holder");
-
-    if (!json_is_false(json_object_get(end, "by_time")))
-        return;
-    (void)fprintf(out, "Time alone does not end this epoch: %s (gate %s).", bw_json_member(end, "why"),
-                  bw_json_member(end, "gate"));
-    if (json_is_false(json_object_get(end, "by_holder")))
-        (void)fprintf(out,
-                      " Who speaks for %s has not the state that could give it back (an agent made anew, or a second "
-                      "enforcer).",
-                      holder);
-    (void)fprintf(out, " Once %s is off:\n  %s\n", holder, bw_json_member(end, "way"));
-    bw_tell_remote_fence(end, out);
-}
-
-static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
-{
-    const json_t *command = json_object_get(explanation, "command");
-    const json_t *next = json_object_get(explanation, "next");
-    const char *holder = bw_json_member(explanation, "holder");
-    json_t *site;
-    size_t i;
-
-    (void)fprintf(out, "GROUP %s   phase %s   epoch %" PRId64 "   mode %s   holder %s\n",
-                  bw_json_member(explanation, "group"), bw_json_member(explanation, "phase"),
-                  bw_json_number(explanation, "epoch"), bw_json_member(explanation, "mode"),
-                  holder[0] != '\0' ? holder : "none");
-    if (json_is_object(next))
-        (void)fprintf(out, "Next: %s.\n", bw_json_member(next, "text"));
-    bw_show_way(next, json_object_get(explanation, "end"), out);
-    if (bw_json_truth(explanation, "acts"))
-        (void)fprintf(out, "It acts: %s, %s.\n", bw_json_member(explanation, "rule"),
-                      bw_json_member(explanation, "rule_text"));
-    else if (json_is_object(command))
-        (void)fprintf(out, "It would propose %s, but does not:\n", bw_json_member(command, "kind"));
-    else
-        (void)fputs("It does nothing now. What each step waits for:\n", out);
-    print_end(explanation, out);
-    if (!bw_json_truth(explanation, "leads"))
-        (void)fprintf(out, "(as %s sees it, which does not lead)\n",
-                      bw_json_member(explanation, "answered_by"));
-    print_gates(json_object_get(explanation, "gates"), is_all, out);
-    json_array_foreach(json_object_get(explanation, "sites"), i, site) {
-        (void)fprintf(out, "%s %s be granted unplanned%s\n", bw_json_member(site, "name"),
-                      bw_json_truth(site, "eligible") ? "may" : "may not",
-                      bw_json_truth(site, "eligible") ? "." : ":");
-        print_gates(json_object_get(site, "gates"), is_all, out);
-        bw_tell_of_failures(site, "  ", out);
-        bw_tell_of_restarts(site, "  ", out);
-    }
-}
-
-void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
-{
-    struct bw_wrapped wrapped;
-
-    bw_wrap_begin(&wrapped, out);
-    print_explanation(explanation, is_all, wrapped.stream);
-    bw_wrap_end(&wrapped);
 }

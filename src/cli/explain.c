@@ -22,10 +22,10 @@ struct explain_values {
 
 static const struct bw_option explain_options[] = {
     BW_OPTION_OUTPUT(struct explain_values, output),
-    BW_OPTION_FLAG(struct explain_values, is_all, "all", 0, "also the gates that pass"),
+    BW_OPTION_FLAG(struct explain_values, is_all, "all", 0, "also the conditions that are met, and those of a calm group"),
     BW_OPTION_TEXT(struct explain_values, rule, "rule", 0, "ID[,ID...]",
-                   "what a rule or a gate means"),
-    BW_OPTION_FLAG(struct explain_values, is_rules, "rules", 0, "what all of them mean"),
+                   "the meaning of a word below BLOCKED BY, or of a rule"),
+    BW_OPTION_FLAG(struct explain_values, is_rules, "rules", 0, "the meaning of all of them"),
     BW_API_OPTIONS(struct explain_values, api),
     BW_OPTIONS_END,
 };
@@ -34,9 +34,9 @@ static const struct bw_cli_command explain_command = {
     .name = "explain",
     .operands = "[GROUP]",
     .operands_max = 1,
-    .help = "Shows what the leader looks at before it acts, in its own order, and what keeps it\n"
-            "from acting; then, for each site, what keeps it from being granted.\n"
-            "The evaluation is the one that it decides by. With --rule or --rules it asks nobody.",
+    .help = "Shows why the leader acts or waits: each condition that is not met, with the values that\n"
+            "it decides by; then, for each site, what blocks an automatic failover to it.\n"
+            "--rule ID explains one word, with what to do. --rule and --rules need no witness.",
     .options = explain_options,
 };
 
@@ -65,14 +65,26 @@ static bool is_word(const char *id, const char *word, size_t size)
     return strlen(id) == size && strncasecmp(id, word, size) == 0;
 }
 
-static void add(json_t *list, const char *kind, const char *id, const char *section,
-                const char *sentence)
+static void add_rule(json_t *list, const struct bw_rule *rule)
 {
-    (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", id, "kind", kind,
-                                                "section", section, "sentence", sentence));
+    (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", rule->id, "kind", "rule", "section",
+                                                rule->section, "sentence", rule->sentence));
 }
 
-/* `wanted`: the first `size` bytes of it; NULL: all rules and gates. False: there is none. */
+static void add_gate(json_t *list, enum bw_gate_id id)
+{
+    char texts[BW_GATE_FIX + 1][256];
+
+    for (enum bw_gate_text which = 0; which <= BW_GATE_FIX; which++)
+        bw_gate_describe(id, which, NULL, NULL, texts[which], sizeof texts[which]);
+    (void)json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", bw_gate_id_text(id), "kind", "gate", "section", "4",
+                        "sentence", texts[BW_GATE_PASSES], "blocked_by", bw_gate_word(id), "problem",
+                        texts[BW_GATE_PROBLEM], "fix", texts[BW_GATE_FIX]));
+}
+
+/* `wanted`: the first `size` bytes of it, a gate's old word or its new one; NULL: all rules and gates. False: there is
+ * none. */
 static bool add_meanings(json_t *list, const char *wanted, size_t size)
 {
     const size_t before = json_array_size(list);
@@ -81,13 +93,10 @@ static bool add_meanings(json_t *list, const char *wanted, size_t size)
 
     for (size_t i = 0; i < count; i++)
         if (wanted == NULL || is_word(rules[i].id, wanted, size))
-            add(list, "rule", rules[i].id, rules[i].section, rules[i].sentence);
-    for (int i = 0; i < BW_GATE_ID_COUNT; i++) {
-        const char *id = bw_gate_id_text((enum bw_gate_id)i);
-
-        if (wanted == NULL || is_word(id, wanted, size))
-            add(list, "gate", id, "4", bw_gate_meaning(id));
-    }
+            add_rule(list, &rules[i]);
+    for (enum bw_gate_id id = 0; id < BW_GATE_ID_COUNT; id++)
+        if (wanted == NULL || is_word(bw_gate_word(id), wanted, size) || is_word(bw_gate_id_text(id), wanted, size))
+            add_gate(list, id);
     return json_array_size(list) > before;
 }
 
@@ -97,9 +106,18 @@ static void print_meanings(const json_t *list)
     size_t i;
 
     json_array_foreach(list, i, one)
-        (void)printf("%s (%s, design %s): %s\n", bw_json_member(one, "id"),
-                     bw_json_member(one, "kind"), bw_json_member(one, "section"),
-                     bw_json_member(one, "sentence"));
+    {
+        if (json_object_get(one, "fix") == NULL)
+            (void)printf("%s (rule, design %s): %s\n", bw_json_member(one, "id"), bw_json_member(one, "section"),
+                         bw_json_member(one, "sentence"));
+        else
+            (void)printf("%s (in why_not: %s)\n"
+                         "  text:   %s\n"
+                         "  means:  blocks until %s\n"
+                         "  do:     %s\n",
+                         bw_json_member(one, "blocked_by"), bw_json_member(one, "id"), bw_json_member(one, "problem"),
+                         bw_json_member(one, "sentence"), bw_json_member(one, "fix"));
+    }
 }
 
 static enum bw_exit explain_rules(const struct explain_values *values)

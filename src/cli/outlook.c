@@ -92,9 +92,9 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
         return;
     }
     bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NEEDS_PERSON), NULL,
-            "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
+            "%s: time alone does not end epoch %" PRId64 " at %s: %s (%s)", name,
             bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
-            bw_json_member(end, "gate"));
+            bw_json_member(end, "blocked_by"));
     if (is_lost)
         (void)fprintf(
             verdict->out,

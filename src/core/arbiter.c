@@ -290,14 +290,14 @@ static void judge_release(struct bw_evaluation *eval, const struct bw_contact *c
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_RELEASE_WAIT, -1, since,
                            bw_expiry_wait_ns(&eval->group->terms), eval->now,
                            contact->released_by.directly ? "another boot may hold it"
-                                                         : "it was passed on by a witness");
+                                                         : "the release was forwarded by a witness");
     if (bw_eval_time_ends(eval))
         return;
     bw_gate_wake(&eval->list, other_ns);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_BOOT, -1, other_ns == 0,
                         other_ns == 0            ? NULL
-                        : other_ns == UINT64_MAX ? "another boot has renewed since"
-                                                 : "another boot speaks");
+                        : other_ns == UINT64_MAX ? "another boot has renewed since the release"
+                                                 : "another boot of the site reports");
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_WAY, -1, bw_ways_is_vouched(contact), NULL);
 }
 
@@ -317,8 +317,8 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
     is_answered = contact->released.held_index == eval->group->held_index;
     if (eval->group->held)
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1, is_answered,
-                            is_answered ? "a fence since has seen the end"
-                                        : "given back, but no fence since has seen the end");
+                            is_answered ? "a later fence confirmed the stop"
+                                        : "and no fence since the release has confirmed it");
     command->held_index = contact->released.held_index;
     command->kind = BW_COMMAND_RELEASED;
     command->instance = eval->group->holder_instance;
@@ -379,9 +379,11 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
         if (contact->report.fence_failed && contact->report.fence_epoch == eval->group->epoch)
             word = "its fence failed";
         else if (serves_after_lease(eval, contact))
-            word = "started after the lease";
+            word = "the service runs after the lease";
     }
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FENCE_FAILED, -1, word != NULL, word);
+    if (word == NULL)
+        return false;
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FENCE_FAILED, -1, true, word);
     command->kind = BW_COMMAND_FENCE_FAILED;
     return true;
 }
@@ -540,7 +542,7 @@ static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *comma
                        bw_eval_move_timeout_ns(eval), eval->now, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_STOP_NOT_BEGUN, -1,
                         contact != NULL && !has_begun_stop(eval->group, contact),
-                        contact == NULL ? "not known" : NULL);
+                        contact == NULL ? "it is not connected" : NULL);
     command->kind = BW_COMMAND_UNREVOKE;
     return true;
 }
@@ -676,7 +678,7 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
                                     "connected");
         if (wait_ns > 0)
             is_eligible &= bw_gate_wait(&eval->list, BW_GATE_ID_BACKOFF, site, eval->watch->phase_applied,
-                                        wait_ns, eval->now, "after failbacks in vain");
+                                        wait_ns, eval->now, "for each failback that failed");
         if (is_eligible && (best < 0 || spec->sites[site].priority > spec->sites[best].priority))
             best = site;
     }

@@ -271,21 +271,18 @@ bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watc
 const char *bw_claims_word(const struct bw_claimed *claimed)
 {
     if (claimed->site[0] == '\0')
-        return "more claims than the state keeps; end each one with force-release --site SITE";
+        return "more sites may serve than the state keeps";
     switch (claimed->kind) {
     case BW_CLAIM_WAITS:
-        return "reported that it waits to override, and has not reported the end";
+        return "an override waits there";
     case BW_CLAIM_OUTSIDE:
-        return "a site that the spec lacks may serve: apply the spec that has it, or, if its machine is off: breakwater "
-               "force-release GROUP --site SITE";
+        return "a site that is not in the spec may serve; apply the spec that has it";
     case BW_CLAIM_AHEAD:
-        return "the site names a decision that the witnesses have lost: recover (see the alarm decisions_lost); or, if what it "
-               "reports is false: breakwater force-release GROUP --site SITE";
+        return "the site reports a decision that the witnesses have lost (alarm decisions_lost)";
     case BW_CLAIM_OVERRIDES:
         break;
     }
-    return "reported that it overrides, and has not reported the end; to end it, there: breakwater override GROUP -c FILE "
-           "--end";
+    return "the site serves under an override";
 }
 
 struct bw_command bw_claims_command(const struct bw_group *group, const struct bw_heard_claim *heard)

@@ -189,21 +189,21 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
 
     *out_measured = sample->measured;
     if (!bw_policy_has_readiness(group, watch)) /* so it is not zero */
-        return "unknown: no readiness script at any site";
+        return "no connected site has a readiness_script";
     if (strcmp(watch->served_site, bw_policy_data_site(group, watch)) != 0)
-        return "unknown: this witness has not heard the data site serve";
+        return "this witness has no report of the last primary from when it served";
     if (group->phase == BW_PHASE_VACANT && group->last_end.grade == BW_GRADE_LET_GO)
-        return "unknown: the group was let go, and the data site may have served on";
+        return "the last primary was unmanaged and may have served since";
     if (!sample->known)
-        return "unknown: never measured while the data site served";
+        return "not measured while the last primary served";
     if (is_of_another_machine(sample, &watch->reports[site]))
-        return "unknown: measured of a machine that was here before";
+        return "measured of a machine that was replaced since";
     if (may_have_served_on(group, watch, leadership))
-        return "unknown: the data site may have served on while this witness did not hear it";
+        return "the last primary may have served without a connection to this witness";
     if (was_fenced_late(group, watch))
-        return "unknown: the data site may have served on, unheard, until it was fenced";
+        return "the last primary may have served without a connection until it was fenced";
     if (bw_instant_is_beyond(watch->served_contact, bw_instant_add(sample->measured, age_max_ns)))
-        return "unknown: measured too long before the data site was last heard";
+        return "measured too long before the last report of the last primary";
     return NULL;
 }
 
@@ -238,7 +238,7 @@ void bw_policy_loss(const struct bw_group *group, const struct bw_watch *watch,
     }
     if (strcmp(group->spec.sites[site].name, out_loss->data_site) == 0) {
         out_loss->kind = bw_policy_has_forgotten(group, watch, site) ? BW_LOSS_UNKNOWN : BW_LOSS_NONE;
-        out_loss->unknown = "unknown: who speaks for it remembers no epoch of its own; its disk may be new";
+        out_loss->unknown = "its agent remembers no epoch of its own; its disk may be new";
         return;
     }
     out_loss->unknown = lag_unknown(group, watch, leadership, site, &out_loss->measured);

@@ -34,7 +34,7 @@ static const char *unproved_word(const struct bw_evaluation *eval)
         return bw_eval_outside_word(sight);
     if (sight->proved || is_inside_enough(eval))
         return NULL;
-    return "no kill by its guard alone was ever seen to end its service";
+    return "a kill by its guard was never confirmed to stop it";
 }
 
 /* Time alone ends (3.3) what was never started, what a second enforcer ends, what is proved to end by itself, and
@@ -46,14 +46,14 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval)
     if (group->spec.handover_by_time == BW_HANDOVER_NEVER)
         return "handover_by_time is never";
     if (group->terms.reach == BW_REACH_NONE)
-        return "reach is not known";
+        return "what its guard can kill is unknown";
     if (bw_eval_was_never_started(eval) || group->terms.second_enforcer ||
         group->spec.handover_by_time == BW_HANDOVER_ALWAYS)
         return NULL;
     if (group->adopting) /* whoever is granted next, every site reports before (3.9) */
         return NULL;
     if (group->terms.reach == BW_REACH_REMOTE)
-        return "its service outlives the machine of its guard (reach remote)";
+        return "it runs outside the guard's machine (reach remote)";
     return unproved_word(eval);
 }
 

@@ -207,12 +207,12 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
     why = bw_eval_end_reach_missing(&eval);
     if (group->held) {
         gate = BW_GATE_ID_HELD;
-        why = "a fence of it failed";
+        why = "a fence failed, so the stop is not confirmed";
     }
     if (why == NULL)
         return false;
     *out_waits = (struct bw_end_waits){
-        .gate = bw_gate_id_text(gate),
+        .gate = gate,
         .why = why,
         .is_lost = bw_eval_is_holder_lost(group, watch),
         .is_unseen = group->held && is_end_unseen(&eval),
@@ -246,8 +246,8 @@ bool bw_eval_judge_answer(struct bw_evaluation *eval, enum bw_holder_answer answ
     if (is_against)
         bw_gate_wake(&eval->list, fresh_left_ns);
     return bw_gate_plain(&eval->list, BW_GATE_ID_SILENT, -1, !is_against,
-                         answer == BW_HOLDER_STARTED   ? "answers: started"
-                         : answer == BW_HOLDER_ANSWERS ? "answers"
+                         answer == BW_HOLDER_STARTED   ? "service started"
+                         : answer == BW_HOLDER_ANSWERS ? "service not started"
                                                        : NULL);
 }
 

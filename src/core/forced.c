@@ -91,21 +91,21 @@ enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct 
     char way[2 * BW_NAME_MAX + 64];
 
     BW_ASSERT(group->phase != BW_PHASE_VACANT);
-    BW_ASSERT(waits->gate != NULL && waits->why != NULL); /* a refusal says why */
+    BW_ASSERT(waits->why != NULL); /* a refusal says why */
     bw_end_way(group, waits, way, sizeof(way));
     if (waits->is_lost)
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "time alone does not end epoch %" PRIu64 " of %s at %s (gate %s: %s), and "
+            "time alone does not end epoch %" PRIu64 " of %s at %s (%s: %s), and "
             "who speaks for %s has not the state that could give it back (an agent made anew, or a "
             "second enforcer); it ends when %sa "
             "person vouches that nothing of it runs there: %s",
-            group->epoch, group->spec.name, site, waits->gate, waits->why, site, fence, way);
+            group->epoch, group->spec.name, site, bw_gate_word(waits->gate), waits->why, site, fence, way);
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
-        "time alone does not end epoch %" PRIu64 " of %s at %s (gate %s: %s); it ends "
+        "time alone does not end epoch %" PRIu64 " of %s at %s (%s: %s); it ends "
         "when %s gives it back, or %sa person vouches that %s is off: %s",
-        group->epoch, group->spec.name, site, waits->gate, waits->why, site, fence, site, way);
+        group->epoch, group->spec.name, site, bw_gate_word(waits->gate), waits->why, site, fence, site, way);
 }
 
 /* Nobody holds the group: said again by the person who had it ended, that is no error. */

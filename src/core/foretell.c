@@ -350,7 +350,7 @@ static bool comes_true(const struct bw_wish *wish, const struct bw_foretold_cour
 }
 
 /* How many gates keep the site from it (-1: the whole group), and which is the first. */
-static uint32_t count_holds(const struct bw_decision *decision, int site, const char **out_first)
+static uint32_t count_holds(const struct bw_decision *decision, int site, const struct bw_gate **out_first)
 {
     uint32_t count = 0;
 
@@ -358,10 +358,10 @@ static uint32_t count_holds(const struct bw_decision *decision, int site, const 
         const struct bw_gate *gate = &decision->gates[i];
 
         if (gate->verdict != BW_GATE_HOLD || gate->site != site ||
-            strcmp(gate->id, bw_gate_id_text(BW_GATE_ID_CANDIDATE)) == 0)
+            gate->id == BW_GATE_ID_CANDIDATE)
             continue;
         if (count++ == 0)
-            *out_first = gate->id;
+            *out_first = gate;
     }
     return count;
 }
@@ -371,27 +371,27 @@ static void tell_what_fails(const struct bw_foretelling *room, int named, struct
                             char *out_text, size_t size)
 {
     const struct bw_spec *spec = &room->group.spec;
-    const char *id = bw_gate_id_text(BW_GATE_ID_CANDIDATE);
+    const struct bw_gate *gate = NULL;
     uint32_t least = UINT32_MAX;
-    int at = -1;
 
     for (int site = 0; site < (int)spec->site_count; site++) {
         const bool may_be = named >= 0 ? site == named
                                        : bw_policy_connected(&room->group, &room->watch, site,
                                                              now) != NULL;
-        const char *first = NULL;
+        const struct bw_gate *first = NULL;
         const uint32_t count = count_holds(&room->decision, site, &first);
 
         if (may_be && count > 0 && count < least) {
             least = count;
-            at = site;
-            id = first;
+            gate = first;
         }
     }
-    if (at < 0)
-        (void)count_holds(&room->decision, -1, &id);
-    (void)snprintf(out_text, size, "what fails%s%s: \"%s\"", at < 0 ? "" : " at ",
-                   at < 0 ? "" : spec->sites[at].name, bw_gate_meaning(id));
+    if (gate == NULL)
+        (void)count_holds(&room->decision, -1, &gate);
+    if (gate != NULL)
+        bw_gate_tell(gate, &room->group, out_text, size);
+    else
+        (void)snprintf(out_text, size, "no site is eligible");
 }
 
 static void tell_failover(const struct bw_group *group, const char *to, bool accept_data_loss,
@@ -415,10 +415,10 @@ static void tell_instead(const struct bw_group *group, const struct bw_watch *wa
         if (bw_foretold_grant(&course) == NULL)
             continue;
         if (wishes[i].kind == BW_WISH_NONE)
-            (void)snprintf(out_text, size, "%s gets it, and needs no failover; ",
+            (void)snprintf(out_text, size, "%s becomes primary without a failover. ",
                            bw_foretold_grant(&course)->site);
         else
-            (void)snprintf(out_text, size, "%s would get it, by: breakwater failover %s; ",
+            (void)snprintf(out_text, size, "To make %s primary: breakwater failover %s. ",
                            bw_foretold_grant(&course)->site, group->spec.name);
         return;
     }
@@ -433,8 +433,8 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
                                                          bw_policy_freshness_ns(group));
     struct bw_wish waiving = *wish;
     struct bw_foretold_course course;
-    char way[3 * BW_NAME_MAX] = "", without[2 * BW_NAME_MAX + 64] = "", fails[256];
-    const char *what = "see";
+    char way[3 * BW_NAME_MAX] = "", without[2 * BW_NAME_MAX + 64] = "", fails[384];
+    const char *what = "See";
 
     if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, reports_due))
         return BW_OK;
@@ -446,15 +446,12 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
     waiving.accept_data_loss = true;
     bw_foretell_wish(group, watch, leadership, now, &waiving, room, &course);
     if (!wish->accept_data_loss && comes_true(&waiving, &course)) {
-        what = "to lose what it lacks";
+        what = "To accept the loss of data";
         tell_failover(group, bw_foretold_grant(&course)->site, true, way, sizeof way);
     } else {
         (void)snprintf(way, sizeof way, "breakwater explain %s", group->spec.name);
     }
-    return bw_diag_set(diag, BW_ERR_REFUSED, "%s would%s be granted %s; %s; %s%s: %s",
-                       wish->to[0] != '\0' ? wish->to : "no site",
-                       wish->to[0] != '\0' ? " not" : "", group->spec.name, fails, without, what,
-                       way);
+    return bw_diag_set(diag, BW_ERR_REFUSED, "%s. %s%s: %s", fails, without, what, way);
 }
 
 /* ---- the way on ---- */

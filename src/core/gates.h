@@ -2,7 +2,7 @@
 #ifndef BW_CORE_GATES_H
 #define BW_CORE_GATES_H
 
-#include <breakwater/core/explain.h>
+#include <breakwater/core/arbiter.h>
 
 struct bw_gate_list {
     struct bw_gate *gates; /* borrowed; so are count and wake_in_ns */

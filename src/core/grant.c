@@ -65,7 +65,7 @@ static void judge_reports(struct bw_evaluation *eval)
                             contact_count, NULL);
     else
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_REPORTS, -1, since, window_ns, eval->now,
-                           "not all sites are heard");
+                           "not all sites are connected");
 }
 
 static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_reason reason,
@@ -199,22 +199,22 @@ static const char *report_missing(const struct bw_evaluation *eval, int site)
     struct bw_instant observed;
 
     if (contact == NULL)
-        return "no fresh report, or it does not hear us";
+        return "not connected, or it does not receive the answers";
     if (contact->report.spec_version != group->spec_version)
-        return "it does not know this version of the spec";
+        return "it does not have this version of the spec yet";
     if (contact->report.armed_epoch != 0)
-        return "it still has a lease of before";
+        return "it still has an earlier lease";
     if (contact->report.stop_begun_epoch != 0 || contact->report.guard_busy)
-        return "it still ends what it held, or its guard runs a start or a stop";
+        return "a start or a stop still runs there";
     /* An agent of 0.2.0 says `stopped` of what its failed fence has only seen down for a moment (3.9). */
     if (contact->report.fence_failed && contact->report.service == BW_SERVICE_STOPPED)
-        return "a fence of it has failed";
+        return "its last fence failed";
     observed = bw_instant_sub(contact->answered_received,
                               bw_ms_to_ns(contact->report.service_age_ms));
     if (group->last_end.epoch != 0 && group->last_end.epoch == group->epoch &&
         group->last_end.grade != BW_GRADE_LET_GO &&
         !bw_instant_wait_is_over(observed, eval->watch->phase_applied))
-        return "observed before the last epoch ended";
+        return "its state is from before the last epoch ended";
     return NULL;
 }
 
@@ -265,7 +265,7 @@ static void judge_others_reported(struct bw_evaluation *eval, int site)
         const char *missing = report_missing(eval, other);
 
         if (missing == NULL && is_start && !says_service(eval, other, BW_SERVICE_STOPPED))
-            missing = "it is not known to be stopped there";
+            missing = "the service is not known to be stopped there";
         if (other != site)
             (void)bw_gate_plain(&eval->list, BW_GATE_ID_REPORTED, -1, missing == NULL, missing);
     }
@@ -335,9 +335,9 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
 
     judge_reports(eval);
     (void)bw_gate_value(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_started && !is_ending, BW_UNIT_SITE, site, -1,
-                        is_started  ? "initial primary refused: another site reports started"
-                        : is_ending ? "initial primary waits: another site still ends what it held, or its "
-                                      "fence has failed"
+                        is_started  ? "another site than --initial-primary reports the service as started"
+                        : is_ending ? "another site than --initial-primary still stops the service, or its "
+                                      "fence failed"
                                     : "initial primary");
     if (site < 0)
         return -1;
@@ -376,11 +376,11 @@ static int unnamed_site(struct bw_evaluation *eval, const struct beginning *begi
                      beginning->stopped_count == site_count - 1;
     bool is_none = is_complete && beginning->stopped_count == site_count;
     bool is_ready = !is_none || is_measured(eval);
-    const char *word = is_single      ? "one site serves and is adopted"
-                       : !is_ready    ? "no site serves; one was not measured yet"
+    const char *word = is_single      ? "one site serves, and becomes primary as it is"
+                       : !is_ready    ? "no site serves, and the readiness of one is not known yet"
                        : is_none      ? "no site serves"
                        : !is_complete ? "not all sites have reported"
-                                      : "several sites serve, or nobody knows";
+                                      : "several sites serve, or the service of one is unknown";
 
     if (!bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, is_ready && (is_single || is_none),
                        word))
@@ -411,9 +411,8 @@ static bool judge_overriding(struct bw_evaluation *eval, int site)
     const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
                                                            eval->now);
     const bool is_elsewhere = starts_elsewhere(eval, site);
-    const char *word = is_elsewhere      ? "another site reports started: stop one of both"
-                       : contact == NULL ? "reported an override, and is not connected: bring it back, or, if its machine "
-                                           "is off: breakwater force-release GROUP --site SITE"
+    const char *word = is_elsewhere      ? "another site reports the service as started; stop one of both"
+                       : contact == NULL ? "it reported an override, and is not connected"
                        : contact->report.override != BW_OVERRIDE_OVERRIDING
                            ? bw_override_word(contact->report.override)
                            : NULL;
@@ -517,16 +516,16 @@ static void judge_position(struct bw_evaluation *eval)
     bool is_missing = is_position_missing(eval);
 
     if (arriving_role(eval) == BW_ROLE_UNPLANNED) {
-        bw_gate_note(&eval->list, BW_GATE_ID_POSITION, -1, "none will come: its lag counts, as after a loss");
+        bw_gate_note(&eval->list, BW_GATE_ID_POSITION, -1, "none will come, so the lag decides, as after a loss");
         return;
     }
 
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_POSITION, -1, !is_missing,
                         eval->group->target_position[0] != '\0' ? "given"
-                        : is_missing                            ? "none was given"
+                        : is_missing                            ? "a readiness_script prints positions, and none came"
                         : bw_policy_has_readiness(eval->group, eval->watch)
-                            ? "no readiness script gives one"
-                            : "no readiness script at any site");
+                            ? "no readiness_script prints one"
+                            : "no site has a readiness_script");
 }
 
 bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
@@ -562,10 +561,10 @@ static const char *target_lost(const struct bw_evaluation *eval, enum bw_reason 
         struct bw_candidacy candidacy;
 
         bw_policy_judge_as(group, eval->watch, eval->leadership, target, BW_ROLE_UNPLANNED, eval->now, &candidacy);
-        return candidacy.eligible ? NULL : "the origin gave no final position, and the target is not known to have all";
+        return candidacy.eligible ? NULL : "the last primary reported no final position, and the target is not known to have all data";
     }
     if (is_position_missing(eval))
-        return "the origin gave no final position";
+        return "the last primary reported no final position";
     *out_reason = BW_REASON_TARGET_LOST;
     return bw_policy_target_lost(group, eval->watch, eval->leadership, target, eval->now);
 }
@@ -646,8 +645,8 @@ static bool is_left_to_the_move(struct bw_evaluation *eval)
         return false;
     return !bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
                          bw_eval_move_timeout_ns(eval), eval->now,
-                         eval->group->rolling_back ? "the origin comes first"
-                                                   : "target and origin come first");
+                         eval->group->rolling_back ? "the last primary gets it back first"
+                                                   : "the target and the last primary come first");
 }
 
 bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command)

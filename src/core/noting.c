@@ -322,7 +322,7 @@ static bool is_of_step(const struct bw_gate *gate, const char *rule)
     return strcmp(gate->step, rule) == 0;
 }
 
-/* "dc-a: connected, guard". A site that was not looked at is not named. */
+/* "dc-a: not_connected, guard_down". A site that was not looked at is not named. */
 static void tell_site(const char *name, const struct bw_decision *decision, int site,
                       struct words *words)
 {
@@ -339,14 +339,14 @@ static void tell_site(const char *name, const struct bw_decision *decision, int 
             continue;
         if (!is_held) {
             append(words, words->text[0] != '\0' ? "; " : "", name);
-            append(words, ": ", gate->id);
+            append(words, ": ", bw_gate_word(gate->id));
         } else
-            append(words, ", ", gate->id);
+            append(words, ", ", bw_gate_word(gate->id));
         is_held = true;
     }
     if (is_looked_at && !is_held) {
         append(words, words->text[0] != '\0' ? "; " : "", name);
-        append(words, ": ", "comes after it");
+        append(words, ": ", "eligible, less preferred");
     }
 }
 
@@ -359,9 +359,9 @@ static void tell_waived(const struct bw_decision *unasked, const char *rule, int
 
         if (gate->verdict != BW_GATE_HOLD || (gate->site >= 0 && gate->site != site) ||
             !is_of_step(gate, rule) ||
-            strcmp(gate->id, bw_gate_id_text(BW_GATE_ID_CANDIDATE)) == 0)
+            gate->id == BW_GATE_ID_CANDIDATE)
             continue;
-        append(words, words->text[0] != '\0' ? ", " : "", gate->id);
+        append(words, words->text[0] != '\0' ? ", " : "", bw_gate_word(gate->id));
     }
 }
 

@@ -85,5 +85,5 @@ void bw_outside_judge(const struct bw_group *group, const struct bw_watch *watch
         (void)bw_gate_plain(list, BW_GATE_ID_CLAIM, -1, false, bw_claims_word(&claimed));
     else if (group->recovered_index != 0 && !bw_instant_wait_is_over(now, bw_instant_add(led, first_word_ns(group))))
         (void)bw_gate_wait(list, BW_GATE_ID_REPORTS, -1, led, first_word_ns(group), now,
-                           "a site that the spec lacks may yet report");
+                           "a site that is not in the spec may report yet");
 }

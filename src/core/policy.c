@@ -27,6 +27,7 @@ struct judgement {
 static const char *several_word(const struct judgement *judgement);
 static void judge_declared(struct judgement *judgement);
 static void judge_claim(struct judgement *judgement);
+static void judge_silence(struct judgement *judgement);
 static void judge_report(struct judgement *judgement);
 static void judge_scripts(struct judgement *judgement);
 static void judge_rejoin(struct judgement *judgement);
@@ -78,7 +79,7 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     if (judgement.contact != NULL)
         judge_report(&judgement);
     else if (!has_several)
-        judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_CONNECTED, site, false, NULL);
+        judge_silence(&judgement);
     out_candidacy->eligible = judgement.passes && judgement.contact != NULL;
     BW_ASSERT(out_candidacy->eligible == !has_hold(out_candidacy)); /* 4: what is shown is what decides */
 }
@@ -94,8 +95,8 @@ static const char *several_word(const struct judgement *judgement)
 
         if (contact->used && bw_contact_is_second(contact) &&
             !bw_instant_right_is_over(judgement->now, bw_instant_add(contact->received, freshness_ns)))
-            return "its second enforcer speaks, too: it has not seen the end of what it fences; let it reach its "
-                   "agent and the API of the service";
+            return "its second enforcer reports, too: it has not confirmed the end of what it fences; connect it to its "
+                   "agent and to the API of the service";
     }
     return NULL;
 }
@@ -124,6 +125,21 @@ static void judge_claim(struct judgement *judgement)
                                        claimed.index, -1, bw_claims_word(&claimed));
 }
 
+/* No report of it is current. */
+static void judge_silence(struct judgement *judgement)
+{
+    const struct bw_contact *newest = bw_site_reports_newest(&judgement->watch->reports[judgement->site]);
+    const uint64_t limit_ns = bw_policy_freshness_of_ns(judgement->group, judgement->site);
+
+    judgement->passes = false;
+    if (newest == NULL)
+        (void)bw_gate_plain(&judgement->list, BW_GATE_ID_CONNECTED, judgement->site, false, NULL);
+    else
+        (void)bw_gate_value(&judgement->list, BW_GATE_ID_CONNECTED, judgement->site, false, BW_UNIT_MS,
+                            (int64_t)(bw_instant_elapsed_ns(judgement->now, newest->received) / BW_NS_PER_MS),
+                            (int64_t)(limit_ns / BW_NS_PER_MS), NULL);
+}
+
 /* UINT32_MAX is unknown. */
 static uint32_t age_ms_of(struct bw_instant now, struct bw_instant at)
 {
@@ -146,8 +162,7 @@ static void judge_report(struct judgement *judgement)
         NULL);
     judgement->passes &= bw_gate_plain(list, BW_GATE_ID_GUARD, site, report->guard_alive, NULL);
     if (report->guard_busy) /* it would refuse to arm another epoch */
-        judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, false,
-                                           "its guard still runs a start or a stop");
+        judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, false, NULL);
     judge_scripts(judgement);
     judge_rejoin(judgement);
     judge_service(judgement);
@@ -229,17 +244,17 @@ static void judge_rejoin(struct judgement *judgement)
 
     if (is_due && judgement->role == BW_ROLE_OVERRIDER) {
         bw_gate_note(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
-                     "a person has let it serve as it is");
+                     "an operator started it as it is (override)");
         return;
     }
     if (is_due && is_taken_as_it_is(judgement)) {
         bw_gate_note(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
-                     "a person takes its data as it is");
+                     "an operator accepts its data as it is");
         return;
     }
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
                                        !is_due,
-                                       is_owed ? "its data has not followed the newest epoch yet"
+                                       is_owed ? "its data does not follow the newest epoch yet"
                                                : NULL);
 }
 
@@ -291,13 +306,15 @@ static void judge_service(struct judgement *judgement)
     const uint32_t report_age_ms = judgement->list.age_ms;
 
     judgement->list.age_ms = look_age_ms(judgement);
-    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
-                                       is_wanted, bw_service_word(report->service));
+    judgement->passes &= bw_gate_plain(&judgement->list,
+                                       report->service == BW_SERVICE_UNKNOWN ? BW_GATE_ID_SERVICE_UNKNOWN
+                                                                             : BW_GATE_ID_SERVICE,
+                                       judgement->site, is_wanted, bw_service_word(report->service));
     judgement->list.age_ms = report_age_ms;
     judgement->passes &= bw_gate_plain(
         &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
-        report->condition == BW_CONDITION_NONE     ? "no observation"
-        : report->condition == BW_CONDITION_FAILED ? "its condition script fails, or has not run yet"
+        report->condition == BW_CONDITION_NONE     ? "none is configured, or it has not run yet"
+        : report->condition == BW_CONDITION_FAILED ? "condition_check_script fails, or has not run yet"
                                                    : NULL);
 }
 
@@ -311,8 +328,8 @@ static void judge_maintenance(struct judgement *judgement)
         return;
     if (judgement->role == BW_ROLE_ORIGIN || judgement->role == BW_ROLE_OVERRIDER) {
         bw_gate_note(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
-                     judgement->role == BW_ROLE_ORIGIN ? "it held the group when the move began"
-                                                       : "a person has let it serve");
+                     judgement->role == BW_ROLE_ORIGIN ? "it was primary when the switchover began"
+                                                       : "an operator started it (override)");
         return;
     }
     judgement->passes &= bw_gate_wait(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
@@ -367,11 +384,10 @@ static void judge_fence(struct judgement *judgement)
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REACH, judgement->site,
                                        report->reach != BW_REACH_NONE && report->reach_works,
-                                       report->reach_works ? bw_reach_word(report->reach)
-                                                            : "it has not shown that it works");
+                                       bw_reach_word(report->reach));
     judge_fence_time(judgement);
     if (report->fence_failed)
-        alarm = "its fence failed";
+        alarm = "its last fence failed";
     else if ((report->alarms & forbidding) != 0)
         alarm = (report->alarms & 1u << BW_ALARM_FENCE_TOO_SLOW) != 0
                     ? bw_alarm_word(BW_ALARM_FENCE_TOO_SLOW)
@@ -397,19 +413,19 @@ static void judge_readiness(struct judgement *judgement)
         return;
     }
     if (bw_policy_has_forgotten(judgement->group, judgement->watch, judgement->site) && is_taken_as_it_is(judgement)) {
-        bw_gate_note(&judgement->list, BW_GATE_ID_READY, judgement->site, "a person takes its data as it is");
+        bw_gate_note(&judgement->list, BW_GATE_ID_READY, judgement->site, "an operator accepts its data as it is");
         return;
     }
     if (!report->has_readiness) {
         judgement->passes &= bw_gate_plain(
             &judgement->list, BW_GATE_ID_READY, judgement->site,
             !is_planned || !bw_policy_has_readiness(judgement->group, judgement->watch),
-            "no readiness script");
+            "no readiness_script");
         return;
     }
     if (report->ready_age_ms == UINT32_MAX)
-        judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_READY, judgement->site,
-                                           false, "never measured");
+        judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_READINESS_UNKNOWN, judgement->site,
+                                           false, NULL);
     else
         judgement->passes &= bw_gate_value(
             &judgement->list, BW_GATE_ID_READY, judgement->site,
@@ -438,29 +454,29 @@ static void judge_lag(struct judgement *judgement)
     bw_policy_loss(group, judgement->watch, judgement->leadership, judgement->site, &loss);
     switch (loss.kind) {
     case BW_LOSS_NOBODYS:
-        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "nobody has served yet");
+        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "no site has served yet");
         break;
     case BW_LOSS_NONE:
-        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "0 by definition");
+        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "its data is the newest");
         break;
     case BW_LOSS_AT_MOST:
         list.age_ms = UINT32_MAX;
         passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
                                is_accepted || loss.ms <= group->spec.max_lag_ms, BW_UNIT_MS,
                                (int64_t)loss.ms, group->spec.max_lag_ms,
-                               is_accepted ? "loss accepted: at most what was written since the last grant"
+                               is_accepted ? "accepted; at most what was written since the last grant"
                                            : "at most what was written since the last grant");
         break;
     case BW_LOSS_UNKNOWN:
         list.age_ms = UINT32_MAX;
-        passes = bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted, loss.unknown);
+        passes = bw_gate_plain(&list, BW_GATE_ID_LAG_UNKNOWN, judgement->site, is_accepted, loss.unknown);
         break;
     case BW_LOSS_MEASURED:
         list.age_ms = age_ms_of(judgement->now, loss.measured);
         passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
                                is_accepted || loss.ms <= group->spec.max_lag_ms, BW_UNIT_MS,
                                (int64_t)loss.ms, group->spec.max_lag_ms,
-                               is_accepted ? "loss accepted" : NULL);
+                               is_accepted ? "accepted" : NULL);
         break;
     }
     judgement->passes &= passes;
@@ -549,8 +565,6 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
                                   const struct bw_leadership *leadership, int target,
                                   struct bw_instant now)
 {
-    const char *waits_for[] = {bw_gate_id_text(BW_GATE_ID_READY),
-                               bw_gate_id_text(BW_GATE_ID_PREPARED)};
     struct bw_candidacy candidacy;
 
     if (!bw_instant_wait_is_over(
@@ -560,9 +574,9 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
     for (uint32_t i = 0; i < candidacy.gate_count; i++) {
         const struct bw_gate *gate = &candidacy.gates[i];
 
-        if (gate->verdict == BW_GATE_HOLD && strcmp(gate->id, waits_for[0]) != 0 &&
-            strcmp(gate->id, waits_for[1]) != 0)
-            return bw_gate_meaning(gate->id);
+        if (gate->verdict == BW_GATE_HOLD && gate->id != BW_GATE_ID_READY &&
+            gate->id != BW_GATE_ID_READINESS_UNKNOWN && gate->id != BW_GATE_ID_PREPARED)
+            return bw_gate_word(gate->id);
     }
     return NULL;
 }

@@ -419,21 +419,21 @@ static const char *word_of(const struct bw_evaluation *eval, const struct bw_con
     if (fence->ask.epoch == 0)
         return unasked_word(eval);
     if (contact == NULL)
-        return "is asked, and not heard";
+        return "is requested, and is not connected";
     if (!bw_remote_fence_ask_is_same(&contact->report.remote_fence.ask, &fence->ask))
-        return "is asked";
+        return "is requested";
     switch (contact->report.remote_fence.state) {
     case BW_REMOTE_FENCE_RUNNING:
         return "runs it";
     case BW_REMOTE_FENCE_SEEN:
-        return contact->relayed_by == 0 ? "has seen the end"
-                                        : "has seen the end, and has to say so itself";
+        return contact->relayed_by == 0 ? "has confirmed the end"
+                                        : "has confirmed the end, and must connect to the leader";
     case BW_REMOTE_FENCE_FAILED:
         return "has failed";
     case BW_REMOTE_FENCE_NONE:
         break;
     }
-    return "is asked";
+    return "is requested";
 }
 
 /* An end that was seen from elsewhere, by a script that began when nothing of the epoch could be

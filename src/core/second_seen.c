@@ -93,7 +93,7 @@ bool bw_decide_second(struct bw_evaluation *eval, struct bw_command *command)
     if (bw_group_match(eval->group, command) == NULL)
         return false; /* it is committed */
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_SECOND_ENFORCER, -1, true,
-                        is_over ? "it has seen no end in time"
+                        is_over ? "it did not confirm the end in time"
                                 : bw_second_word(contact->report.second));
     return true;
 }
@@ -108,22 +108,22 @@ bool bw_second_lets_renew(const struct bw_group *group, const struct bw_report *
 static const char *second_missing(const struct bw_evaluation *eval)
 {
     static const char *const words[] = {
-        [BW_SECOND_IS_NONE] = "none has asked its agent: one would end it by time",
-        [BW_SECOND_IS_SILENT] = "it has not asked lately, so it is not counted on",
-        [BW_SECOND_IS_SAME_MACHINE] = "it would be lost with the guard's machine",
-        [BW_SECOND_IS_BLIND] = "it has not seen lately what the service does",
-        [BW_SECOND_IS_ELSEWHERE] = "it sees something else than its guard",
-        [BW_SECOND_IS_UNPROVED] = "with its scripts it has never seen what its guard saw serve",
-        [BW_SECOND_IS_FENCING] = "it fences, and has not seen the end in time",
-        [BW_SECOND_IS_UNARMED] = "it does not know the deadline of this epoch",
-        [BW_SECOND_IS_SEEN] = "its site sees one, which is not committed as seen",
+        [BW_SECOND_IS_NONE] = "none is connected (one would make failover automatic)",
+        [BW_SECOND_IS_SILENT] = "it is not connected",
+        [BW_SECOND_IS_SAME_MACHINE] = "it runs on the same machine as the guard",
+        [BW_SECOND_IS_BLIND] = "its status script has not answered recently",
+        [BW_SECOND_IS_ELSEWHERE] = "its status differs from the guard's",
+        [BW_SECOND_IS_UNPROVED] = "its scripts have never seen the service as started",
+        [BW_SECOND_IS_FENCING] = "it fences, and did not confirm the end in time",
+        [BW_SECOND_IS_UNARMED] = "it does not have the deadline of this epoch",
+        [BW_SECOND_IS_SEEN] = "one is connected, and this is not committed yet",
     };
     const struct bw_contact *newest = bw_site_reports_newest(bw_eval_holder_reports(eval));
 
     if (newest == NULL)
-        return "its site was not heard here";
+        return "its site has not reported";
     if ((size_t)newest->report.second >= sizeof words / sizeof words[0]) /* as a newer agent may */
-        return "it says what is not known here";
+        return "its state is unknown to this release";
     return words[newest->report.second];
 }
 
@@ -134,7 +134,7 @@ void bw_eval_judge_end_reach(struct bw_evaluation *eval)
     const bool is_inside = group->terms.reach != BW_REACH_REMOTE &&
                            bw_eval_outside_word(&group->sight) == NULL;
     const char *why = group->terms.second_enforcer && !is_inside
-                          ? "a second enforcer of its site is seen"
+                          ? "a second enforcer of its site is connected"
                           : bw_eval_inside_word(group);
 
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, missing == NULL,

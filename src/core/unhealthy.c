@@ -133,9 +133,9 @@ static bool judge_same_fault(struct bw_evaluation *eval, int site)
     for (uint32_t i = 0; eval->leadership->groups != NULL && i < eval->leadership->groups_max; i++)
         counts[find_moved(eval, i, name)]++;
     if (counts[MOVED_FAILS] > 0)
-        word = "another group that was moved there for this reason does not serve there";
+        word = "another group that moved there for the same reason does not serve there";
     else if (counts[MOVED_WAITS] >= (counts[MOVED_SERVES] > 0 ? 2 * counts[MOVED_SERVES] : 1))
-        word = "another group was moved there for this reason, and has to serve for a while first";
+        word = "another group moved there for the same reason, and must serve for a while first";
     return word == NULL || bw_gate_plain(&eval->list, BW_GATE_ID_SAME_FAULT, site, false, word);
 }
 

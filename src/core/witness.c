@@ -529,11 +529,6 @@ void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_in
     bw_arbiter_decide(state, &witness->watches[group], &witness->leadership, now, out_decision);
 }
 
-static bool is_of_gate(const struct bw_gate *gate, enum bw_gate_id id)
-{
-    return strcmp(gate->id, bw_gate_id_text(id)) == 0;
-}
-
 static bool is_kept_by_unknown_lag_alone(const struct bw_decision *decision, int site)
 {
     bool is_lag_unknown = false;
@@ -543,7 +538,7 @@ static bool is_kept_by_unknown_lag_alone(const struct bw_decision *decision, int
 
         if (gate->site != site || gate->verdict != BW_GATE_HOLD)
             continue;
-        if (!is_of_gate(gate, BW_GATE_ID_LAG) || gate->age_ms != UINT32_MAX)
+        if ((gate->id != BW_GATE_ID_LAG && gate->id != BW_GATE_ID_LAG_UNKNOWN) || gate->age_ms != UINT32_MAX)
             return false; /* another gate, or one that rests on a measure */
         is_lag_unknown = true;
     }
@@ -557,7 +552,7 @@ static bool is_group_kept(const struct bw_decision *decision)
         const struct bw_gate *gate = &decision->gates[i];
 
         if (gate->site < 0 && gate->verdict == BW_GATE_HOLD &&
-            !is_of_gate(gate, BW_GATE_ID_CANDIDATE))
+            gate->id != BW_GATE_ID_CANDIDATE)
             return true;
     }
     return false;
@@ -634,12 +629,18 @@ enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
 
 /* ---- wishes ---- */
 
-static const char *first_hold(const struct bw_candidacy *candidacy)
+#define PROBLEM_BYTES 384
+
+/* "dc-b: not connected: last report 8.0 s ago, limit 3.0 s (not_connected)" */
+static const char *first_problem(const struct bw_candidacy *candidacy, const struct bw_group *group,
+                                 char out_text[PROBLEM_BYTES])
 {
     for (uint32_t i = 0; i < candidacy->gate_count; i++)
-        if (candidacy->gates[i].verdict == BW_GATE_HOLD)
-            return bw_gate_meaning(candidacy->gates[i].id);
-    return "it may be granted";
+        if (candidacy->gates[i].verdict == BW_GATE_HOLD) {
+            bw_gate_tell(&candidacy->gates[i], group, out_text, PROBLEM_BYTES);
+            return out_text;
+        }
+    return "it is not eligible";
 }
 
 /* Nobody serves whom it could follow: without a person's word it would wait for ever. */
@@ -704,6 +705,7 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
     const struct bw_contact *contact;
     struct bw_candidacy candidacy;
     struct bw_end_waits waits;
+    char problem[PROBLEM_BYTES];
 
     if (wish->to[0] == '\0')
         return bw_diag_set(diag, BW_ERR_INVALID, "a switchover names its target; use --to SITE");
@@ -735,8 +737,8 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
     bw_policy_judge(group, watch, &witness->leadership, site, true, now, &candidacy);
     if (!candidacy.eligible)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is no target for %s now; what fails: \"%s\"; see: breakwater explain %s",
-                           wish->to, group->spec.name, first_hold(&candidacy), group->spec.name);
+                           "%s. See: breakwater explain %s", first_problem(&candidacy, group, problem),
+                           group->spec.name);
     return BW_OK;
 }
 

@@ -66,7 +66,7 @@ static void take_site(struct bw_dev *dev, const json_t *site)
     view->has_guard = json_is_true(json_object_get(site, "guard"));
     view->is_serving = json_is_true(json_object_get(site, "serving"));
     copy_text(view->service, sizeof view->service, json_object_get(site, "service"));
-    join_ids(json_object_get(site, "why_not"), view->why_not, sizeof view->why_not);
+    join_ids(json_object_get(site, "blocked_by"), view->blocked_by, sizeof view->blocked_by);
 }
 
 static void take_group(struct bw_dev *dev, const json_t *group)

@@ -177,7 +177,7 @@ static bool is_ready(struct bw_dev *dev, void *user)
         return false;
     standby = &view->sites[1 - holder];
     return view->sites[holder].is_serving && bw_dev_service_lives(&dev->sites[holder]) &&
-           standby->is_connected && standby->why_not[0] == '\0';
+           standby->is_connected && standby->blocked_by[0] == '\0';
 }
 
 static enum bw_err start_witnesses(struct bw_dev *dev, struct bw_diag *diag)

@@ -99,7 +99,7 @@ struct bw_dev_site_view {
     bool has_guard;
     bool is_serving; /* it says that its start under the current epoch was confirmed */
     char service[16];
-    char why_not[160]; /* ids of gates, comma-separated */
+    char blocked_by[160]; /* comma-separated */
 };
 /* What a witness last said of the group. */
 struct bw_dev_view {

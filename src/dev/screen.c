@@ -118,8 +118,8 @@ static void draw_site(struct bw_dev *dev, uint32_t i)
     if (view->is_primary)
         (void)snprintf(lease, sizeof lease, "epoch %" PRIu64 ", lease %.1f s", dev->view.epoch,
                        (double)dev->view.lease_left_ms / 1000.0);
-    else if (view->why_not[0] != '\0')
-        (void)snprintf(lease, sizeof lease, "not ready: %.48s", view->why_not);
+    else if (view->blocked_by[0] != '\0')
+        (void)snprintf(lease, sizeof lease, "not ready: %.48s", view->blocked_by);
     line(&dev->screen, "  site %-8s agent %-5s guard %-5s %s%-8s%s service %-8s %s",
          dev->sites[i].name, process_word(dev, BW_LAB_AGENT, i), process_word(dev, BW_LAB_GUARD, i),
          view->is_primary ? BOLD : DIM, view->is_primary ? "primary" : "standby", PLAIN,

@@ -55,12 +55,13 @@ json_t *bw_json_end(const struct bw_operator_view *view, int group_index)
         bw_end_way(group, &waits, way, sizeof way);
     /* clang-format off */
     return json_pack(
-        "{s:b, s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o}",
-        "by_time", waits.gate == NULL,
+        "{s:b, s:b, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o}",
+        "by_time", waits.why == NULL,
         "by_holder", !waits.is_lost,
-        "gate", waits.gate,
+        "gate", waits.why == NULL ? NULL : bw_gate_id_text(waits.gate), /* the word of 0.3 */
+        "blocked_by", waits.why == NULL ? NULL : bw_gate_word(waits.gate),
         "why", waits.why,
-        "way", waits.gate == NULL ? NULL : way,
+        "way", waits.why == NULL ? NULL : way,
         "lease_may_live_ms", view->machine->leadership.leads
                                  ? json_integer((json_int_t)may_live_ms(view, group_index))
                                  : json_null(),
@@ -98,7 +99,7 @@ static void add_holder(const struct bw_operator_view *view, int group_index, jso
         group->epoch, group->spec.name, since, bw_phase_word(group->phase),
         group->held ? ", held" : "");
     if (does_wait(view, group_index, &waits))
-        add(facts, "Time alone does not end it: %s (gate %s).", waits.why, waits.gate);
+        add(facts, "Time alone does not end it: %s (%s).", waits.why, bw_gate_word(waits.gate));
     else
         add(facts, "Time alone ends it, unless its site goes on answering.");
     if (tell_remote_fence(view, group_index, fence))

@@ -54,16 +54,21 @@ static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *gr
 
 static json_t *gate_json(const struct bw_gate *gate, const struct bw_group *group)
 {
-    char text[512];
+    const bool is_hold = gate->verdict == BW_GATE_HOLD;
+    char text[512], passes[256], fix[256];
     json_t *object;
 
-    bw_explain_gate(gate, group, text, sizeof text);
-    object = json_pack("{s:s, s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:s}", "id", gate->id, "step",
+    bw_gate_tell(gate, group, text, sizeof text);
+    bw_gate_describe(gate->id, BW_GATE_PASSES, gate, group, passes, sizeof passes);
+    bw_gate_describe(gate->id, BW_GATE_FIX, gate, group, fix, sizeof fix);
+    object = json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:s?, s:o, s:s?, s:s, s:s}", "id", bw_gate_id_text(gate->id),
+                       "blocked_by", is_hold ? bw_gate_word(gate->id) : NULL, "fix",
+                       is_hold ? fix : NULL, "step",
                        gate->step, "verdict", bw_gate_verdict_word(gate->verdict), "site",
                        site_name(group, gate->site), "age_ms",
                        gate->age_ms == UINT32_MAX ? json_null()
                                                   : json_integer((json_int_t)gate->age_ms),
-                       "word", gate->word, "meaning", bw_gate_meaning(gate->id), "text", text);
+                       "word", gate->word, "meaning", passes, "text", text);
     return bw_json_merge(object, gate_values(gate, group));
 }
 

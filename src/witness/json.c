@@ -31,16 +31,20 @@ static uint64_t left_ms(const struct bw_operator_view *view, uint64_t duration_m
            BW_NS_PER_MS;
 }
 
-/* Why the site may not be granted. Its own service running is no reason at the holder's. */
-static json_t *why_not(const struct bw_candidacy *candidacy, bool is_holder)
+typedef const char *gate_word_fn(enum bw_gate_id id);
+
+/* What blocks the site: `word_of` of each gate that holds. A running service blocks no holder. */
+static json_t *blocked_by(const struct bw_candidacy *candidacy, bool is_holder, gate_word_fn *word_of)
 {
     json_t *ids = json_array();
 
     for (uint32_t i = 0; i < candidacy->gate_count; i++) {
         const struct bw_gate *gate = &candidacy->gates[i];
 
-        if (gate->verdict == BW_GATE_HOLD && !(is_holder && strcmp(gate->id, "service") == 0))
-            ids = bw_json_append(ids, json_string(gate->id));
+        const bool is_service = gate->id == BW_GATE_ID_SERVICE || gate->id == BW_GATE_ID_SERVICE_UNKNOWN;
+
+        if (gate->verdict == BW_GATE_HOLD && !(is_holder && is_service))
+            ids = bw_json_append(ids, json_string(word_of(gate->id)));
     }
     return ids;
 }
@@ -187,7 +191,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
     const struct bw_contact *fresh = bw_policy_fresh(group, watch, site, view->now, &has_several);
     const struct bw_contact *newest = bw_site_reports_newest(reports);
     const bool is_holder = strcmp(group->holder_site, spec->name) == 0;
-    json_t *reasons = why_not(candidacy, is_holder);
+    json_t *reasons = blocked_by(candidacy, is_holder, bw_gate_word);
     const uint64_t last_contact_ns = newest != NULL
                                          ? bw_instant_elapsed_ns(view->now, newest->received)
                                          : 0;
@@ -196,7 +200,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
     bw_policy_loss(group, watch, &view->machine->leadership, site, &loss);
     /* clang-format off */
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
         "name", spec->name,
         "role", is_holder ? "primary" : "standby",
         "priority", (json_int_t)spec->priority,
@@ -206,7 +210,8 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "heard_ms", bw_json_number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,
-        "why_not", reasons,
+        "blocked_by", reasons,
+        "why_not", blocked_by(candidacy, is_holder, bw_gate_id_text), /* the words of 0.3 */
         "loss_ms", bw_json_number_or_null(loss.kind == BW_LOSS_MEASURED || loss.kind == BW_LOSS_AT_MOST, loss.ms),
         "clock_rate", clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
         "certificate_left_s", certificate_left_of(fresh, view->now),

@@ -63,7 +63,7 @@ static bool is_measured(struct real_cluster *of, int site)
 static bool is_found(struct real_cluster *of, int site)
 {
     return !real_site_flag(of, site, "eligible") &&
-           real_site_lists(of, site, "why_not", "clock_rate");
+           real_site_lists(of, site, "blocked_by", "clock_too_slow");
 }
 
 static void wait_for_measurement(int site)

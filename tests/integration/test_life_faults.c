@@ -123,7 +123,7 @@ static bool has_failure(struct real_cluster *of, int site, const char *begins, c
 
 static bool is_kept_from_starting(struct real_cluster *of, int site)
 {
-    return real_site_lists(of, site, "why_not", "scripts") && !real_site_flag(of, site, "eligible") &&
+    return real_site_lists(of, site, "blocked_by", "script_not_runnable") && !real_site_flag(of, site, "eligible") &&
            has_failure(of, site, "start cannot be run: ", "start.sh: ");
 }
 

@@ -129,7 +129,7 @@ static void a_new_instance_neither_renews_nor_gives_back_the_old_ones_epoch(void
 static bool is_double(struct real_cluster *of, int site)
 {
     return real_site_flag(of, site, "several_agents") && !real_site_flag(of, site, "eligible") &&
-           real_site_lists(of, site, "why_not", "instances");
+           real_site_lists(of, site, "blocked_by", "duplicate_agents");
 }
 
 static bool is_single(struct real_cluster *of, int site)

@@ -134,7 +134,7 @@ static void a_target_that_is_too_slow_loses_to_the_origin(void **state)
 
 static bool is_not_ready(struct real_cluster *of, int site)
 {
-    return !real_site_flag(of, site, "eligible") && real_site_lists(of, site, "why_not", "ready");
+    return !real_site_flag(of, site, "eligible") && real_site_lists(of, site, "blocked_by", "not_ready");
 }
 
 static void a_target_that_is_not_ready_takes_nothing_from_the_holder(void **state)

@@ -24,7 +24,7 @@ static bool is_eligible(struct real_cluster *of, int site)
 
 static bool is_not_ready(struct real_cluster *of, int site)
 {
-    return !real_site_flag(of, site, "eligible") && real_site_lists(of, site, "why_not", "ready");
+    return !real_site_flag(of, site, "eligible") && real_site_lists(of, site, "blocked_by", "not_ready");
 }
 
 static void both_others_could_take_over(void)

@@ -170,9 +170,9 @@ static void explain_says_what_the_group_waits_for(void **state)
 {
     (void)state;
 
-    operator_until_it_says("cli.yaml", "explain harbor", 0, "It does nothing now");
+    operator_until_it_says("cli.yaml", "explain harbor", 0, "Conditions not met:");
 
-    assert_says(operator.out, "dc-a may not be granted unplanned:");
+    assert_says(operator.out, "dc-a: not eligible for automatic failover");
 }
 
 /* ---- with agents */
@@ -224,6 +224,7 @@ static void status_has_the_members_of_its_schema(void **state)
         assert_member(site, (const char *const[]){"name", "role", "service", "reach"}[i], "string");
     for (size_t i = 0; i < 3; i++)
         assert_member(site, (const char *const[]){"connected", "eligible", "guard"}[i], "bool");
+    assert_member(site, "blocked_by", "array");
     assert_member(site, "why_not", "array");
     assert_member(site, "alarms", "array");
     assert_member(site, "readiness", "object null");

@@ -354,7 +354,7 @@ const struct bw_gate *world_gate(const struct world *world, const char *id, int 
     const struct bw_gate *found = NULL;
 
     for (uint32_t i = 0; i < world->decision.gate_count; i++)
-        if (strcmp(world->decision.gates[i].id, id) == 0 && world->decision.gates[i].site == site)
+        if (strcmp(bw_gate_id_text(world->decision.gates[i].id), id) == 0 && world->decision.gates[i].site == site)
             found = &world->decision.gates[i];
     return found;
 }

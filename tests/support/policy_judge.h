@@ -19,7 +19,7 @@ static inline bool judge(int site, bool planned)
 static inline bool is_held_by(const char *id)
 {
     for (uint32_t i = 0; i < candidacy.gate_count; i++)
-        if (strcmp(candidacy.gates[i].id, id) == 0)
+        if (strcmp(bw_gate_id_text(candidacy.gates[i].id), id) == 0)
             return candidacy.gates[i].verdict == BW_GATE_HOLD;
     return false;
 }

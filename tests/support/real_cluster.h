@@ -134,7 +134,7 @@ int64_t real_number(const struct real_cluster *cluster, const char *key);
 bool real_says(const struct real_cluster *cluster, const char *key, const char *text);
 const json_t *real_site_json(const struct real_cluster *cluster, int site);
 bool real_site_flag(const struct real_cluster *cluster, int site, const char *key);
-/* The list `key` of the site ("alarms", "why_not") has `word`. */
+/* The list `key` of the site ("alarms", "blocked_by") has `word`. */
 bool real_site_lists(const struct real_cluster *cluster, int site, const char *key,
                      const char *word);
 /* How the epoch ended, from the history: grade and reason must be these. */

@@ -156,8 +156,8 @@ static void nobody_else_is_granted_while_one_overrides(void **state)
 {
     static const enum bw_override saying[] = {BW_OVERRIDE_WAITING, BW_OVERRIDE_OVERRIDING,
                                               BW_OVERRIDE_ENDING};
-    static const char *const words[] = {"reported that it waits to override", "reported that it overrides",
-                                        "reported that it overrides"};
+    static const char *const words[] = {"an override waits there", "serves under an override",
+                                        "serves under an override"};
     struct world world;
 
     (void)state;
@@ -199,7 +199,7 @@ static void of_two_that_override_nobody_is_granted(void **state)
     world_sync_all(&world);
     assert_string_equal(world_act(&world), "A0");
     assert_true(world_holds(&world, "claim", B));
-    assert_non_null(strstr(world_gate(&world, "claim", B)->word, "override GROUP -c FILE --end"));
+    assert_non_null(strstr(world_gate(&world, "claim", B)->word, "serves under an override"));
     world.sites[C].report.override = BW_OVERRIDE_NONE;
     world_sync_all(&world);
     assert_string_equal(world_act(&world), "A31");

@@ -78,7 +78,7 @@ static void write_gate(const struct bw_gate *gate, char *out, size_t size)
     if (gate->age_ms != UINT32_MAX)
         (void)snprintf(age, sizeof age, " age=%u", gate->age_ms);
     (void)snprintf(out, size, "%s %s %s%s%s%s%s%s%s%s", gate->step, bw_gate_verdict_word(gate->verdict),
-                   gate->id, gate->site >= 0 ? " of " : "",
+                   bw_gate_id_text(gate->id), gate->site >= 0 ? " of " : "",
                    gate->site >= 0 ? world_group(&world)->spec.sites[gate->site].name : "", number,
                    age, gate->word != NULL ? " (" : "", gate->word != NULL ? gate->word : "",
                    gate->word != NULL ? ")" : "");

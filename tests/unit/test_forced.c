@@ -87,7 +87,7 @@ static void assert_waits(const char *gate)
         return;
     }
     assert_true(does_wait);
-    assert_string_equal(waits.gate, gate);
+    assert_string_equal(bw_gate_id_text(waits.gate), gate);
     assert_non_null(waits.why);
 }
 
@@ -234,13 +234,13 @@ static void who_says_started_is_not_forced_by_any_word(void **state)
     world_sync_all(&world);
     assert_decides("A0");
     assert_true(world_holds(&world, "silent", -1));
-    assert_string_equal(world_gate(&world, "silent", -1)->word, "answers: started");
+    assert_string_equal(world_gate(&world, "silent", -1)->word, "service started");
 
     world_watch(&world)->wish.holder_is_off = false;
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     assert_decides("A0");
-    assert_string_equal(world_gate(&world, "silent", -1)->word, "answers");
+    assert_string_equal(world_gate(&world, "silent", -1)->word, "service not started");
 }
 
 /* Of two agents of the site one is enough, whichever was heard first. */
@@ -518,14 +518,14 @@ static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
     (void)state;
     begin_held();
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_ERR_REFUSED);
-    assert_says("gate held");
+    assert_says("fence_unconfirmed");
     assert_says("breakwater force-release harbor --site dc-a");
 
     begin_fenced();
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 8000);
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);
-    assert_says("gate end_reach");
+    assert_says("may_outlive_lease");
     world_pass_ms(&world, 60000);
     assert_acts("A4");
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);

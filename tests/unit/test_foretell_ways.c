@@ -48,31 +48,31 @@ static void a_failover_that_cannot_come_true_is_refused(void **state)
     world.sites[C].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     refuses("dc-c",
-            "dc-c would not be granted harbor; what fails at dc-c: \"the service is "
-            "stopped there\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
+            "dc-c: the status script does not say whether the service is stopped (service_unknown). dc-b "
+            "becomes primary without a failover. See: breakwater explain harbor");
     assert_int_equal(judge("", false, NULL), BW_OK);
     assert_int_equal(judge("dc-c", true, &diag), BW_ERR_REFUSED); /* no flag passes that */
     refuses("dc-a",
-            "dc-a would not be granted harbor; what fails at dc-a: \"the site's report is "
-            "fresh\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
+            "dc-a: not connected: last report 15.3 s ago, limit 3.0 s (not_connected). dc-b becomes "
+            "primary without a failover. See: breakwater explain harbor");
 
     world_group(&world)->spec.mode = BW_MODE_PAUSED; /* nobody gets it by itself */
     refuses("dc-c",
-            "dc-c would not be granted harbor; what fails at dc-c: \"the service is stopped there\"; dc-b would get "
-            "it, by: breakwater failover harbor; see: breakwater explain harbor");
+            "dc-c: the status script does not say whether the service is stopped (service_unknown). To "
+            "make dc-b primary: breakwater failover harbor. See: breakwater explain harbor");
     world_group(&world)->spec.mode = BW_MODE_OBSERVE;
-    refuses("dc-c", "dc-c would not be granted harbor; what fails at dc-c: \"the service is stopped there\"; see: "
-                    "breakwater explain harbor");
+    refuses("dc-c",
+            "dc-c: the status script does not say whether the service is stopped (service_unknown). See: "
+            "breakwater explain harbor");
     world_group(&world)->spec.mode = BW_MODE_AUTO;
     for (int site = B; site <= C; site++)
         world_watch(&world)->lag[site].lag_ms = 3600000;
     refuses("dc-b",
-            "dc-b would not be granted harbor; what fails at dc-b: \"the loss of data stays within "
-            "max_lag\"; to lose what it lacks: breakwater failover harbor --to dc-b "
-            "--accept-data-loss");
-    refuses("", "no site would be granted harbor; what fails at dc-b: \"the loss of data stays "
-                "within max_lag\"; "
-                "to lose what it lacks: breakwater failover harbor --to dc-b --accept-data-loss");
+            "dc-b: lag 60 min exceeds max_lag 5.0 s (lag_too_high, seen 2 min ago). To accept the loss "
+            "of data: breakwater failover harbor --to dc-b --accept-data-loss");
+    refuses("",
+            "dc-b: lag 60 min exceeds max_lag 5.0 s (lag_too_high, seen 2 min ago). To accept the loss "
+            "of data: breakwater failover harbor --to dc-b --accept-data-loss");
     assert_int_equal(judge("dc-b", true, NULL), BW_OK);
 
     world.witness.leadership.leader_since = world.now; /* it has not heard anybody out yet */
@@ -87,12 +87,13 @@ static void who_gets_it_instead_is_told_as_it_comes_without_the_wish(void **stat
     world.sites[B].report.service = BW_SERVICE_STARTED;
     world_sync_all(&world);
     world_pass_ms(&world, 10000);
-    refuses("dc-c", "dc-c would not be granted harbor; what fails: \"a site may be granted\"; dc-b gets it, and "
-                    "needs no failover; see: breakwater explain harbor");
+    refuses("dc-c",
+            "no site is eligible. dc-b becomes primary without a failover. See: breakwater explain harbor");
 
     world_group(&world)->spec.mode = BW_MODE_PAUSED;
-    refuses("dc-c", "dc-c would not be granted harbor; what fails: \"a site may be granted\"; dc-b would get it, by: "
-                    "breakwater failover harbor; see: breakwater explain harbor");
+    refuses("dc-c",
+            "no site is eligible. To make dc-b primary: breakwater failover harbor. See: breakwater "
+            "explain harbor");
 }
 
 /* Where no site is heard that could be named, it is what holds the group. */
@@ -103,15 +104,16 @@ static void what_holds_the_whole_group_is_said_where_no_site_is_heard(void **sta
     for (int site = A; site <= B; site++)
         world.sites[site].is_mute = true;
     world_pass_ms(&world, 10000);
-    refuses("", "no site would be granted harbor; what fails: \"the reports say "
-                "clearly where the service may begin\"; see: breakwater explain harbor");
+    refuses("",
+            "the first primary is not clear: not all sites have reported (first_primary_unclear). See: "
+            "breakwater explain harbor");
 
     world_init(&world, 3);
     world.sites[C].is_mute = true;
     world_pass_ms(&world, 10000);
-    refuses("dc-c", /* of which the group is held, too */
-            "dc-c would not be granted harbor; what fails at dc-c: \"the site has reported what a "
-            "first grant rests on\"; see: breakwater explain harbor");
+    refuses("dc-c",
+            "dc-c: its report does not count yet: not connected, or it does not receive the answers "
+            "(report_missing). See: breakwater explain harbor");
 }
 
 static void way_is(const char *text)
@@ -235,8 +237,9 @@ static void what_fails_at_the_first_site_is_told_before_what_holds_the_group(voi
     world.sites[B].is_mute = true;
     world_pass_ms(&world, 10000);
 
-    refuses("dc-a", "dc-a would not be granted harbor; what fails at dc-a: \"the site has reported "
-                    "what a first grant rests on\"; see: breakwater explain harbor");
+    refuses("dc-a",
+            "dc-a: its report does not count yet: not connected, or it does not receive the answers "
+            "(report_missing). See: breakwater explain harbor");
 }
 
 int main(void)

@@ -20,7 +20,7 @@ static void a_grant_says_what_held_the_others_and_how_far_it_lagged(void **state
 
     line = newest();
 
-    assert_string_equal(line.event.why, "dc-a: connected; dc-c: condition");
+    assert_string_equal(line.event.why, "dc-a: not_connected; dc-c: condition_stop");
     assert_string_equal(line.event.waived, "");
     assert_true(line.event.has_lag);
     assert_int_equal(line.event.lag_ms, 400);
@@ -48,7 +48,7 @@ static void a_failover_says_which_gates_it_has_passed(void **state)
     assert_string_equal(act(), "A9");
 
     line = newest();
-    assert_string_equal(line.event.waived, "lag, approval");
+    assert_string_equal(line.event.waived, "lag_too_high, needs_approval");
     assert_string_equal(line.entry.by, "operator/anna");
 }
 
@@ -69,7 +69,7 @@ static void what_does_not_fit_is_said_to_be_missing(void **state)
     world.decision.gate_count = 0;
     for (int site = 2; site < BW_SITES_MAX; site++)
         world.decision.gates[world.decision.gate_count++] = (struct bw_gate){
-            .id = "connected", .step = "A6", .verdict = BW_GATE_HOLD, .site = site};
+            .id = BW_GATE_ID_CONNECTED, .step = "A6", .verdict = BW_GATE_HOLD, .site = site};
 
     bw_witness_describe_grant(&world.witness, 0, world.now, &world.decision, &scratch);
 
@@ -77,7 +77,7 @@ static void what_does_not_fit_is_said_to_be_missing(void **state)
     assert_string_equal(command->why + strlen(command->why) - 5, "; ...");
 }
 
-static struct bw_gate held(const char *id, int site)
+static struct bw_gate held(enum bw_gate_id id, int site)
 {
     return (struct bw_gate){
         .id = id, .step = world.decision.rule, .verdict = BW_GATE_HOLD, .site = site};
@@ -101,41 +101,46 @@ static void of_each_other_site_that_was_looked_at_it_says_what_held_it(void **st
     (void)state;
     begin(3);
     assert_string_equal(act(), "A6");
-    gates[0] = held("connected", B);
-    gates[1] = held("guard", B);
-    gates[2] = held("reach", C);
+    gates[0] = held(BW_GATE_ID_CONNECTED, B);
+    gates[1] = held(BW_GATE_ID_GUARD, B);
+    gates[2] = held(BW_GATE_ID_REACH, C);
     gates[2].step = "A11"; /* which has decided nothing */
-    gates[3] = held("lag", B);
+    gates[3] = held(BW_GATE_ID_LAG, B);
     gates[3].verdict = BW_GATE_PASS;
-    assert_string_equal(why_of(gates, 4), "dc-b: connected, guard");
-    gates[4] = held("ready", C);
+    assert_string_equal(why_of(gates, 4), "dc-b: not_connected, guard_down");
+    gates[4] = held(BW_GATE_ID_READY, C);
     gates[4].verdict = BW_GATE_PASS;
-    assert_string_equal(why_of(gates, 5), "dc-b: connected, guard; dc-c: comes after it");
-    gates[5] = held("approval", -1);
-    assert_string_equal(why_of(gates, 6), "dc-b: connected, guard; dc-c: comes after it");
-    assert_string_equal(why_of(gates, 4), "dc-b: connected, guard");
+    assert_string_equal(why_of(gates, 5), "dc-b: not_connected, guard_down; dc-c: eligible, less preferred");
+    gates[5] = held(BW_GATE_ID_APPROVAL, -1);
+    assert_string_equal(why_of(gates, 6), "dc-b: not_connected, guard_down; dc-c: eligible, less preferred");
+    assert_string_equal(why_of(gates, 4), "dc-b: not_connected, guard_down");
 }
 
 /* To the byte: as long as the mark has room behind it, a word is whole. */
 static void a_word_that_just_fits_is_said_and_the_next_is_missing(void **state)
 {
-    char word[BW_WHY_MAX + 1] = {0};
-    struct bw_gate gates[3];
+    const size_t one = strlen(bw_gate_word(BW_GATE_ID_GUARD)) + strlen(", ");
+    const size_t most = BW_WHY_MAX - strlen("; ...") - strlen(": ") + strlen(", "); /* before the first there is none */
+    struct bw_gate gates[BW_WHY_MAX];
+    uint32_t count = 0;
+    char *name;
 
     (void)state;
     begin(3);
     assert_string_equal(act(), "A6");
-    memset(word, 'w', BW_WHY_MAX - strlen("dc-b: ; ..."));
-    gates[0] = held(word, B);
-    gates[1] = held("guard", B);
-    gates[2] = held("guard", C);
-    assert_int_equal(strlen(why_of(gates, 1)), BW_WHY_MAX - strlen("; ..."));
-    assert_memory_equal(world.decision.command.why, "dc-b: www", 9);
-    assert_int_equal(strlen(why_of(gates, 3)), BW_WHY_MAX);
-    assert_string_equal(world.decision.command.why + BW_WHY_MAX - strlen("w; ..."), "w; ...");
+    name = world_group(&world)->spec.sites[B].name;
+    while ((count + 1) * one < most)
+        gates[count++] = held(BW_GATE_ID_GUARD, B);
+    memset(name, 'b', most - count * one);
+    name[most - count * one] = '\0';
+    gates[count] = held(BW_GATE_ID_GUARD, C);
+    assert_int_equal(strlen(why_of(gates, count)), BW_WHY_MAX - strlen("; ..."));
+    assert_int_equal(strlen(why_of(gates, count + 1)), BW_WHY_MAX);
+    assert_string_equal(world.decision.command.why + BW_WHY_MAX - strlen("n; ..."), "n; ...");
 
-    word[strlen(word)] = 'w';
-    assert_string_equal(why_of(gates, 3), "dc-b; ...");
+    strcat(name, "b");
+    assert_string_equal(why_of(gates, count) + strlen(world.decision.command.why) - strlen("n; ..."), "n; ...");
+    assert_true(strlen(world.decision.command.why) < BW_WHY_MAX);
 }
 
 static void nothing_but_a_grant_says_whom_it_passed_over(void **state)
@@ -145,7 +150,7 @@ static void nothing_but_a_grant_says_whom_it_passed_over(void **state)
     (void)state;
     begin(3);
     assert_string_equal(act(), "A6");
-    gate = held("connected", B);
+    gate = held(BW_GATE_ID_CONNECTED, B);
     world.decision.command.kind = BW_COMMAND_REVOKE;
     assert_string_equal(why_of(&gate, 1), "");
 }
@@ -176,7 +181,7 @@ static void what_held_another_site_was_not_passed(void **state)
 
     assert_string_equal(act(), "A9");
 
-    assert_string_equal(newest().event.waived, "approval");
+    assert_string_equal(newest().event.waived, "needs_approval");
     assert_non_null(strstr(newest().event.why, "dc-c: condition"));
 }
 

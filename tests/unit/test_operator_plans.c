@@ -773,7 +773,7 @@ static void a_move_that_time_will_not_end_is_not_waited_for(void **state)
 
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_STUCK);
     assert_string_equal(outcome.text,
-                        "time alone does not end epoch 1 of harbor at dc-a (a fence of it failed); "
+                        "time alone does not end epoch 1 of harbor at dc-a (a fence failed, so the stop is not confirmed); "
                         "once that site is off: breakwater force-release harbor --site dc-a");
     assert_cancel_plans("the epoch stays closed: that is not taken back\n"
                         "but dc-b, to which a move had begun, is granted it before others once the epoch has ended\n");

@@ -775,7 +775,7 @@ static void what_a_witness_says_moves_no_cursor(void **state)
     json_t *status = parse(
         "{\"cluster\":\"prod\",\"groups\":[{\"name\":\"a\\u009b2J\",\"phase\":"
         "\"GRANTED\",\"sites\":[{\"name\":\"dc-a\",\"role\":\"standby\","
-        "\"why_not\":[\"b\\u001b[2J\"],\"alarms\":[\"c\\u0007\\u0085\\u202e\"]}]}]}");
+        "\"blocked_by\":[\"b\\u001b[2J\"],\"alarms\":[\"c\\u0007\\u0085\\u202e\"]}]}]}");
     FILE *out = begin_telling();
 
     (void)state;

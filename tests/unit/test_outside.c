@@ -159,7 +159,7 @@ static void it_ends_by_its_own_report_and_by_no_time(void **state)
     hear(&contact);
     gate = judge_at(after(world.now, 3600 * BW_NS_PER_S, 3600 * BW_NS_PER_S), (struct bw_instant){0});
     assert_non_null(gate);
-    assert_string_equal(gate->id, "claim");
+    assert_int_equal(gate->id, BW_GATE_ID_CLAIM);
     assert_int_equal(gate->site, -1);
     assert_int_equal(gate->verdict, BW_GATE_HOLD);
     contact.report.service = BW_SERVICE_STOPPED;
@@ -194,11 +194,11 @@ static void a_new_leader_waits_for_the_first_word_as_long_as_it_may_take(void **
         world_group(&world)->terms = (struct bw_terms){0};
         gate = judge_at(led, led);
         assert_non_null(gate);
-        assert_string_equal(gate->id, "reports");
+        assert_int_equal(gate->id, BW_GATE_ID_REPORTS);
         assert_int_equal(gate->site, -1);
         assert_int_equal(gate->verdict, BW_GATE_HOLD);
         assert_int_equal(gate->threshold, wait_ns / BW_NS_PER_MS);
-        assert_string_equal(gate->word, "a site that the spec lacks may yet report");
+        assert_string_equal(gate->word, "a site that is not in the spec may report yet");
         assert_int_equal(wake_in_ns, wait_ns);
         assert_non_null(judge_at(after(led, wait_ns, wait_ns - 1), led));
         assert_non_null(judge_at(after(led, wait_ns - 1, wait_ns), led));

@@ -135,7 +135,7 @@ static void each_fault_alone_makes_a_site_no_candidate(void **state)
 static uint32_t age_ms_of_gate(const char *id)
 {
     for (uint32_t i = 0; i < candidacy.gate_count; i++)
-        if (strcmp(candidacy.gates[i].id, id) == 0)
+        if (strcmp(bw_gate_id_text(candidacy.gates[i].id), id) == 0)
             return candidacy.gates[i].age_ms;
     fail_msg("no gate %s", id);
     return 0;
@@ -407,7 +407,7 @@ static void hear_beside_agent_of_b(struct world_site other)
 static const char *word_of(const char *id)
 {
     for (uint32_t i = 0; i < candidacy.gate_count; i++)
-        if (strcmp(candidacy.gates[i].id, id) == 0 && candidacy.gates[i].word != NULL)
+        if (strcmp(bw_gate_id_text(candidacy.gates[i].id), id) == 0 && candidacy.gates[i].word != NULL)
             return candidacy.gates[i].word;
     return "";
 }

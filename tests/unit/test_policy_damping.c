@@ -51,7 +51,7 @@ static void a_site_in_its_pause_is_shown_as_one_that_may_not_be_granted(void **s
     bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, A, false,
                     world.now, &candidacy);
     assert_false(candidacy.eligible);
-    assert_string_equal(candidacy.gates[candidacy.gate_count - 1].id, "backoff");
+    assert_int_equal(candidacy.gates[candidacy.gate_count - 1].id, BW_GATE_ID_BACKOFF);
     assert_in_range(candidacy.wake_in_ns, 1, BW_NS_PER_S);
     bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, A, true,
                     world.now, &candidacy);

@@ -174,7 +174,7 @@ static void a_lag_of_two_months_is_as_old_as_can_be_said(void **state)
 
     assert_false(is_held_by("connected"));
     for (uint32_t i = 0; i < candidacy.gate_count; i++)
-        if (strcmp(candidacy.gates[i].id, "lag") == 0) {
+        if (strcmp(bw_gate_id_text(candidacy.gates[i].id), "lag") == 0) {
             assert_int_equal(candidacy.gates[i].unit, BW_UNIT_MS);
             assert_int_equal(candidacy.gates[i].age_ms, UINT32_MAX - 1);
             return;

@@ -43,7 +43,6 @@ static void assert_outside_holds(void)
     gate = world_gate(&world, "claim", -1);
     assert_non_null(gate);
     assert_non_null(strstr(gate->word, "apply the spec that has it"));
-    assert_non_null(strstr(gate->word, "force-release GROUP --site SITE"));
 }
 
 /* Whatever is less than "all is stopped": each of these alone, for as long as it is said. */

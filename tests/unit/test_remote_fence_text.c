@@ -48,7 +48,7 @@ static void people_are_told_what_becomes_of_it(void **state)
     assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
                                          &world.witness.leadership, &waits));
     assert_true(waits.has_remote_fence);
-    assert_text("dc-b is asked");
+    assert_text("dc-b is requested");
     say(B, BW_REMOTE_FENCE_RUNNING);
     assert_text("dc-b runs it");
     world.sites[B].report.failure_count = 1;
@@ -66,7 +66,7 @@ static void people_are_told_that_who_was_asked_is_not_heard(void **state)
     assert_int_not_equal(asked(B).epoch, 0);
     world.sites[B].is_mute = true;
     world_pass_ms(&world, 30000);
-    assert_whole_text("dc-b is asked, and not heard");
+    assert_whole_text("dc-b is requested, and is not connected");
 }
 
 /* What it says of another ask is no answer to this one. */
@@ -81,7 +81,7 @@ static void people_are_told_of_the_ask_that_there_is(void **state)
     for (int of = BW_REMOTE_FENCE_NONE; of <= BW_REMOTE_FENCE_FAILED; of++) {
         report->state = (enum bw_remote_fence_state)of;
         world_sync_all(&world);
-        assert_whole_text("dc-b is asked");
+        assert_whole_text("dc-b is requested");
     }
 }
 
@@ -162,10 +162,10 @@ static void people_are_told_whose_word_has_seen_the_end(void **state)
     (void)state;
     begin_closed(3);
     say(B, BW_REMOTE_FENCE_SEEN);
-    assert_text("dc-b has seen the end");
+    assert_text("dc-b has confirmed the end");
     world.sites[B].relayed_by = 2;
     world_sync_all(&world);
-    assert_text("dc-b has seen the end, and has to say so itself");
+    assert_text("dc-b has confirmed the end, and must connect to the leader");
     world_pass_ms(&world, 10000);
     assert_nobody_is_asked();
     assert_whole_text("it failed at dc-b: it has seen the end, and does not reach the leader itself; "
@@ -192,7 +192,7 @@ static void people_are_told_of_the_first_site_as_of_any_other(void **state)
     (void)state;
     begin_closed_of_second(2);
     say(A, BW_REMOTE_FENCE_SEEN);
-    assert_whole_text("dc-a has seen the end");
+    assert_whole_text("dc-a has confirmed the end");
     world.witness.leadership.leads = false;
     assert_whole_text("asked of dc-a once no lease of the epoch can live");
 }

@@ -85,9 +85,16 @@ static void explain_says_what_a_rule_means(void **state)
                                 BW_EXIT_FINE),
                         "W10 (rule, design 3.2): D - F without a newer confirmation: what runs is "
                         "killed, the fence begins\n");
-    assert_string_equal(explain((const char *const[]){"--rule", "lapse", NULL}, STDOUT_FILENO,
-                                BW_EXIT_FINE),
-                        "lapse (gate, design 4): the holder's lease is surely over\n");
+    assert_string_equal(explain((const char *const[]){"--rule", "guard_down", NULL}, STDOUT_FILENO, BW_EXIT_FINE),
+                        "guard_down (in why_not: guard)\n"
+                        "  text:   the guard does not answer\n"
+                        "  means:  blocks until the guard answers\n"
+                        "  do:     on the site: systemctl status breakwater-guard\n");
+    assert_non_null(strstr(explain((const char *const[]){"--rule", "lapse", NULL}, STDOUT_FILENO, BW_EXIT_FINE),
+                           "lease_not_expired (in why_not: lapse)\n"));
+    (void)explain((const char *const[]){"--rule", "LAG", NULL}, STDOUT_FILENO, BW_EXIT_FINE);
+    assert_non_null(strstr(printed, "lag_too_high (in why_not: lag)\n")); /* one old word, two problems */
+    assert_non_null(strstr(printed, "lag_unknown (in why_not: lag)\n"));
     assert_string_equal(explain((const char *const[]){"--rule", "V15,A0", NULL}, STDOUT_FILENO,
                                 BW_EXIT_FINE),
                         "V15 (rule, design 3.4): a script has ended: the mirror is written\n"
@@ -111,9 +118,9 @@ static void explain_lists_all_of_them(void **state)
     for (const char *line = explain(all, STDOUT_FILENO, BW_EXIT_FINE); (line = strchr(line, '\n'));
          line++)
         line_count++;
-    assert_int_equal(line_count, rule_count + BW_GATE_ID_COUNT);
+    assert_int_equal(line_count, rule_count + 4 * (size_t)BW_GATE_ID_COUNT);
     assert_non_null(strstr(printed, "A0 (rule, design 4): nothing to do\n"));
-    assert_non_null(strstr(printed, "\nstop_seen (gate, design 4): "));
+    assert_non_null(strstr(printed, "\nstop_unverifiable (in why_not: stop_seen)\n"));
 }
 
 static void an_id_that_is_none_is_said_to_be(void **state)

@@ -4,6 +4,7 @@
 #define BW_CORE_ARBITER_H
 
 #include <breakwater/core/expiry.h>
+#include <breakwater/core/explain.h>
 #include <breakwater/core/group.h>
 #include <breakwater/core/rate.h>
 #include <breakwater/core/report.h>
@@ -190,10 +191,9 @@ enum bw_gate_verdict {
 const char *bw_gate_verdict_word(enum bw_gate_verdict verdict);
 enum bw_unit { BW_UNIT_NONE, BW_UNIT_MS, BW_UNIT_COUNT, BW_UNIT_PPM, BW_UNIT_WORD, BW_UNIT_SITE };
 
-/* One thing that was looked at. `id` is stable and public ("lapse", "lag", "damping", ...); all ids
- * with their meaning are listed in explain.h. */
+/* One thing that was evaluated; explain.h has a row of words for each. */
 struct bw_gate {
-    const char *id;
+    enum bw_gate_id id;
     const char *step;    /* the step that looked ("A3"); "A0": a gate of every step; NULL in a
                             candidacy */
     enum bw_gate_verdict verdict;
@@ -276,7 +276,7 @@ void bw_arbiter_decide_unasked(const struct bw_group *group, const struct bw_wat
                                struct bw_decision *out_decision);
 
 /* A site may be granted: fills `out` with the gates it passed and those that hold it. `planned`: as
- * the target of a switchover. Used by the arbiter, by status (eligible, why_not) and by --plan. */
+ * the target of a switchover. Used by the arbiter, by status (eligible, blocked_by) and by --plan. */
 struct bw_candidacy {
     bool eligible;
     uint64_t wake_in_ns; /* a gate opens by time alone then; UINT64_MAX: none does */
@@ -289,10 +289,10 @@ void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
 
 /* Why time alone does not end the open epoch, whatever becomes of its holder (3.3, 3.4, 4). */
 struct bw_end_waits {
-    const char *gate; /* id of the gate of A3 that stays shut */
-    const char *why;  /* static, follows "time alone does not end it: " */
-    bool is_lost;     /* the holder's instance is gone from its site: nobody gives the epoch back */
-    bool is_unseen;   /* a fence of it failed, and no status says whether it runs there: only a person does */
+    enum bw_gate_id gate; /* of A3, which stays shut */
+    const char *why;      /* static, follows "time alone does not end it: "; NULL: time alone ends it */
+    bool is_lost;         /* the holder's instance is gone from its site: nobody gives the epoch back */
+    bool is_unseen;       /* a fence of it failed, and no status says whether it runs there: only a person does */
     bool has_remote_fence; /* another candidate has a script that can see its end from there (3.3) */
 };
 /* False: time alone ends it once its lease has lapsed, or none is open. True: only the site itself, a

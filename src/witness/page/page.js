@@ -198,7 +198,7 @@ function siteRow(group, site) {
     make("td", kind, site.connected ? site.service : "silent" + (site.heard_ms === null ? ""
       : " for " + duration(site.heard_ms + since()))),
     make("td", "number", lag),
-    make("td", site.eligible ? "good" : "dim", site.eligible ? "yes" : words(site.why_not) || "no")]);
+    make("td", site.eligible ? "good" : "dim", site.eligible ? "yes" : words(site.blocked_by) || "no")]);
 }
 
 function card(group) {

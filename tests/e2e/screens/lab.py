@@ -359,7 +359,7 @@ class Lab(Machine):
         def shows():
             done = attempt(*self.cli(*((verb,) if verb == "status" else (verb, GROUP))), timeout=60)
             seen.append((done.stdout + done.stderr, done.returncode))
-            return "A0 hold proposing" not in done.stdout
+            return "decision_pending" not in done.stdout
         seen = []
         wait_for("no proposal to be on its way", PATIENCE_S, shows)
         return seen[-1]
