@@ -43,54 +43,65 @@ static bool is_text(const json_t *value, const char *text)
     return strcmp(held != NULL ? held : "", text) == 0;
 }
 
-const json_t *bw_find_alarm(const json_t *alarms, const char *word, const char *of)
+const json_t *bw_find_alarm(const json_t *alarms, enum bw_trouble trouble, const char *of)
 {
     json_t *alarm;
     size_t i;
 
     json_array_foreach((json_t *)(uintptr_t)alarms, i, alarm)
     { /* the macro takes no const; it only reads */
-        if (json_is_integer(json_object_get(alarm, "on_ms")) &&
-            is_text(json_object_get(alarm, "alarm"), word) &&
+        const char *word = json_string_value(json_object_get(alarm, "alarm"));
+        enum bw_trouble read;
+
+        if (json_is_integer(json_object_get(alarm, "on_ms")) && word != NULL &&
+            bw_trouble_parse(word, &read) && read == trouble &&
             is_text(json_object_get(alarm, "of"), of != NULL ? of : ""))
             return alarm;
     }
     return NULL;
 }
 
-static void tell_alarm(const json_t *alarm, FILE *out)
+static void tell_alarm(enum bw_trouble trouble, const json_t *alarm, FILE *out)
 {
     const json_t *acked = json_object_get(alarm, "acknowledged");
     const int64_t count = bw_json_number(alarm, "count");
     const char *text = bw_json_member(acked, "text");
 
-    if (alarm == NULL)
-        return;
-    (void)fprintf(out, " (for %s", bw_passed(bw_json_number(alarm, "on_ms") / 1000));
+    (void)fprintf(out, " (%s", bw_trouble_word(trouble));
+    if (alarm != NULL)
+        (void)fprintf(out, ", for %s", bw_passed(bw_json_number(alarm, "on_ms") / 1000));
     if (count > 1)
         (void)fprintf(out, ", %" PRId64 " times", count);
     if (json_is_object(acked))
-        (void)fprintf(out, "; seen by %s%s%s", bw_json_member(acked, "by"),
+        (void)fprintf(out, "; acknowledged by %s%s%s", bw_json_member(acked, "by"),
                       text[0] != '\0' ? ": " : "", text);
-    (void)fputc(')', out);
+    (void)fputs(")\n", out);
 }
 
-void bw_warn(struct bw_verdict *verdict, const char *word, const char *of, const char *format, ...)
+void bw_warn(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of, const struct bw_remedy *own,
+             const char *format, ...)
 {
-    const json_t *alarm = bw_find_alarm(verdict->alarms, word, of);
+    const json_t *alarm = bw_find_alarm(verdict->alarms, trouble, of);
     const bool is_seen = json_is_object(json_object_get(alarm, "acknowledged"));
+    char subject[BW_NAME_MAX + 1]; /* what bw_json_member gives is gone after sixteen more */
     va_list args;
 
+    (void)snprintf(subject, sizeof subject, "%s", of != NULL ? of : "");
     if (!is_seen)
         bw_verdict_worsen(verdict, BW_EXIT_WARNINGS);
     (void)fputs(is_seen ? "- " : "! ", verdict->out);
     va_start(args, format);
     (void)vfprintf(verdict->out, format, args);
     va_end(args);
-    tell_alarm(alarm, verdict->out);
-    (void)fputc('\n', verdict->out);
+    tell_alarm(trouble, alarm, verdict->out);
     if (!is_seen)
-        bw_tell_way(word, verdict->group, of, verdict->out);
+        bw_tell_remedy(trouble, own, verdict->group, of != NULL ? subject : NULL, verdict->out);
+}
+
+void bw_warn_as_listed(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of)
+{
+    bw_warn(verdict, trouble, of, NULL, "%s: %s", of != NULL ? of : bw_json_member(verdict->group, "name"),
+            bw_trouble_text(trouble)->what);
 }
 
 /* ---- what happened at a site ---- */
@@ -124,7 +135,7 @@ void bw_tell_of_steps(const json_t *site, FILE *out)
     if (running == 0) {
         (void)fprintf(out, "%" PRId64 " of %" PRId64 " steps are done%s\n", done, count,
                       json_is_true(json_object_get(steps, "at_no_return"))
-                          ? "; its point of no return waits for the witnesses to commit it"
+                          ? "; waiting for the witnesses to commit the point of no return"
                           : "");
         return;
     }
@@ -134,9 +145,9 @@ void bw_tell_of_steps(const json_t *site, FILE *out)
         (void)fprintf(out, " (%s)", phase);
     (void)fprintf(out, ", %" PRId64 " s", bw_json_number(steps, "for_ms") / 1000);
     if (attempt > 1)
-        (void)fprintf(out, ", try %" PRId64, attempt);
+        (void)fprintf(out, ", attempt %" PRId64, attempt);
     if (running > 1)
-        (void)fprintf(out, "; %" PRId64 " more beside it", running - 1);
+        (void)fprintf(out, "; %" PRId64 " more in parallel", running - 1);
     (void)fputc('\n', out);
 }
 
@@ -156,9 +167,7 @@ static bool describe_restarts(const json_t *site, char out_text[RESTARTS_BYTES])
         (void)snprintf(last, sizeof last, ", last %s ago",
                        bw_passed(json_integer_value(ago_ms) / 1000));
     (void)snprintf(out_text, RESTARTS_BYTES,
-                   "its service had ended and was started there again: %" PRId64
-                   " time%s in this epoch%s",
-                   count, count == 1 ? "" : "s", last);
+                   "the service ended and was restarted %" PRId64 " time%s in this epoch%s", count, count == 1 ? "" : "s", last);
     return true;
 }
 
@@ -172,7 +181,7 @@ void bw_warn_of_restarts(const json_t *site, struct bw_verdict *verdict)
         json_integer_value(ago_ms) >= (json_int_t)(BW_RESTARTS_SHOWN_NS / BW_NS_PER_MS))
         bw_tell_of_restarts(site, "", verdict->out);
     else if (describe_restarts(site, text))
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_LOCAL_RESTARTS), name, "%s: %s", name, text);
+        bw_warn(verdict, BW_TROUBLE_LOCAL_RESTARTS, name, NULL, "%s: %s", name, text);
 }
 
 void bw_tell_of_restarts(const json_t *site, const char *before, FILE *out)
@@ -183,7 +192,7 @@ void bw_tell_of_restarts(const json_t *site, const char *before, FILE *out)
         (void)fprintf(out, "%s%s: %s\n", before, bw_json_member(site, "name"), text);
 }
 
-/* ---- who hears a site ---- */
+/* ---- which witnesses a site is connected to ---- */
 
 static void warn_of_site(const json_t *status, const char *site, struct bw_verdict *verdict)
 {
@@ -204,8 +213,8 @@ static void warn_of_site(const json_t *status, const char *site, struct bw_verdi
         count++;
     }
     if (count == 1 && answered > 1 && hears != NULL)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_ONE_WITNESS), site,
-                "%s: of %zu witnesses that answer %s alone hears it", site, answered, hears);
+        bw_warn(verdict, BW_TROUBLE_ONE_WITNESS, site, NULL, "%s: connected to only 1 of %zu witnesses: %s", site,
+                answered, hears);
 }
 
 void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)

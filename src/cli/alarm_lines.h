@@ -17,6 +17,7 @@ struct bw_verdict {
     enum bw_exit exit;
     const json_t *alarms; /* of the group, or of the witnesses, that is shown */
     const json_t *group;  /* which one, or which witness; NULL: neither */
+    const char *answered_by; /* the witness whose answer is shown */
     FILE *out;
 };
 void bw_verdict_worsen(struct bw_verdict *verdict, enum bw_exit exit);
@@ -29,14 +30,25 @@ const char *bw_seconds(int64_t ms, char out_text[BW_SECONDS_BYTES]);
 
 /* The one that is on; `of` NULL: the group's own. NULL: the witness that answers does not know of
  * it. */
-const json_t *bw_find_alarm(const json_t *alarms, const char *word, const char *of);
+const json_t *bw_find_alarm(const json_t *alarms, enum bw_trouble trouble, const char *of);
 
-/* A line, and exit status 3; what somebody has acknowledged is no warning. */
-__attribute__((format(printf, 4, 5))) void bw_warn(struct bw_verdict *verdict, const char *word,
-                                                   const char *of, const char *format, ...);
+/* In place of what the list of alarms has; NULL: as there. A fix has each command on a line of its own. */
+struct bw_remedy {
+    const char *effect;
+    const char *fix;
+};
 
-/* What to do about it, and the command that does; nothing where there is no more to say. `group`: or the witness. */
-void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out);
+/* Prints a line with the alarm's word, its effect and its fix, and sets exit status 3. One that was acknowledged is the
+ * line alone, and no warning. `own` NULL: what the group and the list say. */
+__attribute__((format(printf, 5, 6))) void bw_warn(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of,
+                                                   const struct bw_remedy *own, const char *format, ...);
+/* The same, with what the list says has happened; `of` NULL: to the group. */
+void bw_warn_as_listed(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of);
+
+/* Prints effect and fix. `group`: or the witness. */
+void bw_tell_remedy(enum bw_trouble trouble, const struct bw_remedy *own, const json_t *group, const char *of, FILE *out);
+/* What has happened to the second enforcer, by the word that its agent has for it. */
+const char *bw_second_text(const char *word);
 
 /* Why, in the words of the script itself. What it means for the group is said by alarms and gates.
  */

@@ -1,5 +1,5 @@
-/* alarm_ways.c - what to do about a warning of `status`: a line beneath it, with the command that
- * goes on from there. Design 5.2. */
+/* alarm_ways.c - the effect of an alarm and its fix, as `status` prints them beneath its line: those of the list
+ * (core/trouble.h), or others where the group, the witness or the second enforcer say more. Design 5.2. */
 #include "alarm_lines.h"
 
 #include <string.h>
@@ -8,95 +8,67 @@
 
 #include "api.h"
 
-/* %g: the group, %s: the site or witness. */
-static const struct {
-    enum bw_trouble trouble;
-    bool is_special; /* only while nobody holds the group, and somebody may be granted it; of a witness that has no vote */
-    const char *way;
-} ways[] = {
-    {BW_TROUBLE_NO_ACTIVE_SITE, false, "why:  breakwater explain %g"},
-    {BW_TROUBLE_SEVERAL_SERVE, false, "stop it by hand where the data may be lost"},
-    {BW_TROUBLE_NOT_CONNECTED, false, "look there:  breakwater status --site"},
-    {BW_TROUBLE_GUARD_LOST, false, "look there:  systemctl status breakwater-guard"},
-    {BW_TROUBLE_ROGUE_START, false,
-     "disable what starts it there, or see why its status is not `stopped`; then:\n"
-     "  breakwater ack %g rogue_start --site %s"},
-    {BW_TROUBLE_LOCAL_RESTARTS, false,
-     "why it ended its own log says, there; then:\n"
-     "  breakwater ack %g local_restarts --site %s"},
-    {BW_TROUBLE_START_FAILED, true,
-     "once it is mended, without a pause:  breakwater failover %g --to %s"},
-    {BW_TROUBLE_START_FAILED, false,
-     "once it is mended:  breakwater ack %g start_failed --site %s"},
-    {BW_TROUBLE_STOP_FAILED, false,
-     "once its stop is mended:  breakwater ack %g stop_failed --site %s"},
-    {BW_TROUBLE_FENCE_FAILED, false,
-     "make it stop there: its fence is tried again until one has seen the end"},
-    {BW_TROUBLE_FENCE_TOO_SLOW, false,
-     "what it waited for, there:  journalctl -u breakwater-guard; or a longer fence_timeout"},
-    {BW_TROUBLE_REJOIN_FAILED, false,
-     "it is tried again; why it fails, there:  journalctl -u breakwater-guard"},
-    {BW_TROUBLE_OUTSIDE_REACH, false,
-     "what to write as enforce, there:  journalctl -u breakwater-guard\n"
-     "  of an adopted service, there:  breakwater prove %g -c /etc/breakwater/site.yaml"},
-    {BW_TROUBLE_REACH_UNPROVED, false,
-     "prove it there, which restarts the service once:  breakwater prove %g -c /etc/breakwater/site.yaml"},
-    {BW_TROUBLE_RELAYED, false, "mend the way; there:  journalctl -u breakwater-agent"},
-    {BW_TROUBLE_ONE_WITNESS, false, "mend the ways; there:  journalctl -u breakwater-agent"},
-    {BW_TROUBLE_CERTIFICATE_ENDS, false, "where the CA is:  breakwater pki renew --dir DIR FILE"},
-    {BW_TROUBLE_WITNESS_LOST, true,
-     "it has no vote yet; there:  systemctl start breakwater-witness\n"
-     "  it is lost for good:  breakwater members remove %s"},
-    {BW_TROUBLE_WITNESS_LOST, false,
-     "there:  systemctl start breakwater-witness\n"
-     "  it is lost for good:  breakwater members replace %s NEW"},
-    {BW_TROUBLE_DISK_LOW, false,
-     "there: its log says which, and why; where room is wanted make it, outside of its data_dir: it then writes the snapshot, "
-     "or ends by itself, to be started again"},
-    {BW_TROUBLE_PEOPLE_NOT_APPLIED, false,
-     "to have one list for all witnesses, write it:  breakwater people >people.yaml\n"
-     "  then:  breakwater apply -f people.yaml"},
-    {BW_TROUBLE_DECISIONS_LOST, false,
-     "to keep it, stop the other witnesses; then on %s:  breakwater recover -c FILE\n"
-     "  start %s, and make the others anew\n"
-     "  to give it up:  breakwater members replace %s NEW"},
-};
+/* Only while nobody holds the group and a site may become primary. */
+static const struct bw_remedy start_failed_vacant = {
+    .fix = "on SITE, repair the cause: status has the script's last line, the guard's log has all of its output; then "
+           "start at once:\nbreakwater failover GROUP --to SITE"};
+/* Of a witness that has no vote yet; of one that answers this command, so it runs. */
+static const struct bw_remedy witness_joins = {
+    .effect = "the witness has no vote yet",
+    .fix = "on WITNESS:\nsystemctl start breakwater-witness\nIf the witness is lost for good:\nbreakwater members remove WITNESS"};
+static const struct bw_remedy witness_runs = {
+    .fix = "WITNESS runs; check the network between the witnesses. On WITNESS:\njournalctl -u breakwater-witness"};
+/* Where a site reports what the log lacks. */
+static const struct bw_remedy decision_reported = {
+    .effect = "no other site becomes primary until this is resolved",
+    .fix = "stop all witnesses; on the one that has the decision, else on the one with the highest index:\n"
+           "breakwater recover -c FILE\n"
+           "or, before that, save it, and restore it on a new machine:\n"
+           "breakwater snapshot save SAVED\n"
+           "breakwater snapshot restore -c FILE - <SAVED\n"
+           "Start that witness, and re-create the others. If the report of SITE is false (a stolen key):\n"
+           "breakwater force-release GROUP --site SITE"};
+static const struct bw_remedy nobody_to_move_to = {.fix = "see what blocks each standby:\nbreakwater explain GROUP"};
 
-/* For decisions_lost, where a site names what the log lacks. */
-static const char named_way[] =
-    "stop all witnesses; on the one that has it, else on the one with the highest index:  breakwater recover -c FILE\n"
-    "  or, before that, breakwater snapshot save SAVED, and on a new one:  breakwater snapshot restore -c FILE - <SAVED\n"
-    "  start that one, and make the others anew\n"
-    "  if what %s reports is false (a stolen key):  breakwater force-release %g --site %s";
-
+#define LOG_OF_SECOND "\njournalctl -u breakwater-second-enforcer"
 /* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */
 static const struct {
     enum bw_second_word word;
-    const char *way;
+    const char *what;
+    const char *fix;
 } seconds[] = {
-    {BW_SECOND_IS_SILENT,
-     "it has not asked lately: on its machine see that it runs, and reaches the agent of %s"},
-    {BW_SECOND_IS_SAME_MACHINE, "it is lost with the guard: run it on another machine of %s"},
-    {BW_SECOND_IS_BLIND,
-     "it does not see the service: on its machine run the status_script by hand"},
-    {BW_SECOND_IS_ELSEWHERE,
-     "it does not see what serves there: compare its status_script with the guard's"},
-    {BW_SECOND_IS_UNPROVED,
-     "it has never seen this service serve: compare its status_script with the guard's"},
-    {BW_SECOND_IS_FENCING,
-     "it fences this epoch, as its agent did not tell of more: its log, on its machine"},
-    {BW_SECOND_IS_UNARMED,
-     "it does not know the deadline yet; if this stays: its log, on its machine"},
+    {BW_SECOND_IS_SILENT, "the second enforcer is not connected",
+     "on its machine, start it, and check the network to the agent of SITE:\nsystemctl status breakwater-second-enforcer"},
+    {BW_SECOND_IS_SAME_MACHINE, "the second enforcer runs on the machine of the guard, and would fail with it",
+     "run it on another machine of SITE; there:\nsystemctl enable --now breakwater-second-enforcer"},
+    {BW_SECOND_IS_BLIND, "the second enforcer cannot see whether the service runs",
+     "on its machine, run its status_script by hand and repair it:" LOG_OF_SECOND},
+    {BW_SECOND_IS_ELSEWHERE, "the second enforcer does not see the service that the guard sees",
+     "compare its status_script with the guard's; on its machine:" LOG_OF_SECOND},
+    {BW_SECOND_IS_UNPROVED, "the second enforcer has never seen this service run",
+     "compare its status_script with the guard's; on its machine:" LOG_OF_SECOND},
+    {BW_SECOND_IS_FENCING, "the second enforcer fences this epoch: the agent gave it no newer deadline",
+     "on its machine:" LOG_OF_SECOND},
+    {BW_SECOND_IS_UNARMED, "the second enforcer does not know the deadline yet",
+     "wait 10 s; if this stays, on its machine:" LOG_OF_SECOND},
 };
 
-static const char *way_of_second(const json_t *group, const char *of)
+const char *bw_second_text(const char *word)
+{
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
+        if (strcmp(bw_second_word(seconds[i].word), word) == 0)
+            return seconds[i].what;
+    return word;
+}
+
+static const char *fix_of_second(const json_t *group, const char *of)
 {
     const json_t *site = bw_json_find(json_object_get(group, "sites"), "name", of);
     const char *word = bw_json_member(site, "second_enforcer");
 
     for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
         if (strcmp(bw_second_word(seconds[i].word), word) == 0)
-            return seconds[i].way;
+            return seconds[i].fix;
     return NULL;
 }
 
@@ -117,21 +89,6 @@ static const char *other_site(const json_t *group, const char *of)
     return other;
 }
 
-static void print(const char *way, const char *group, const char *of, FILE *out)
-{
-    (void)fputs("  ", out);
-    for (; *way != '\0'; way++) {
-        if (way[0] != '%') {
-            (void)fputc(*way, out);
-            continue;
-        }
-        way++;
-        BW_ASSERT(*way == 'g' || *way == 's');
-        (void)fputs(*way == 'g' ? group : of, out);
-    }
-    (void)fputc('\n', out);
-}
-
 static bool is_vacant(const json_t *group)
 {
     const char *phase = json_string_value(json_object_get(group, "phase"));
@@ -139,37 +96,87 @@ static bool is_vacant(const json_t *group)
     return phase != NULL && strcmp(phase, "VACANT") == 0 && strcmp(bw_json_member(group, "mode"), "observe") != 0;
 }
 
-void bw_tell_way(const char *word, const json_t *group, const char *of, FILE *out)
+/* As the group, or the witness, is; all NULL: as the list says. */
+static struct bw_remedy remedy_of(enum bw_trouble trouble, const json_t *group, const char *of)
 {
-    const bool is_special = is_vacant(group) || json_is_false(json_object_get(group, "votes"));
+    switch (trouble) {
+    case BW_TROUBLE_START_FAILED:
+        return is_vacant(group) ? start_failed_vacant : (struct bw_remedy){0};
+    case BW_TROUBLE_SECOND_ENFORCER_LOST:
+        return (struct bw_remedy){.fix = of != NULL ? fix_of_second(group, of) : NULL};
+    case BW_TROUBLE_UNHEALTHY:
+        return of == NULL || other_site(group, of) == NULL ? nobody_to_move_to : (struct bw_remedy){0};
+    case BW_TROUBLE_DECISIONS_LOST:
+        return json_is_array(json_object_get(group, "claims")) ? decision_reported : (struct bw_remedy){0};
+    case BW_TROUBLE_WITNESS_LOST:
+        return json_is_array(json_object_get(group, "reaches"))   ? witness_runs
+               : json_is_false(json_object_get(group, "votes")) ? witness_joins
+                                                                  : (struct bw_remedy){0};
+    default:
+        return (struct bw_remedy){0};
+    }
+}
 
-    if (strcmp(word, bw_trouble_word(BW_TROUBLE_SECOND_ENFORCER_LOST)) == 0 && of != NULL) {
-        const char *way = way_of_second(group, of);
+/* ---- printing ---- */
 
-        if (way != NULL)
-            print(way, bw_json_member(group, "name"), of, out);
-        return;
+struct names {
+    const char *group;
+    const char *site; /* or witness */
+    const char *other;
+};
+
+static bool is_letter(char byte)
+{
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+}
+
+/* The name that the word at `text` stands for, and how long that word is; NULL: it stands for none. */
+static const char *name_at(const char *text, const struct names *names, size_t *out_length)
+{
+    const struct {
+        const char *word;
+        const char *name;
+    } words[] = {{"GROUP", names->group}, {"SITE", names->site}, {"WITNESS", names->site}, {"OTHER", names->other}};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        *out_length = strlen(words[i].word);
+        if (words[i].name != NULL && strncmp(text, words[i].word, *out_length) == 0 && !is_letter(text[*out_length]))
+            return words[i].name;
     }
-    if (strcmp(word, bw_trouble_word(BW_TROUBLE_UNHEALTHY)) == 0 && of != NULL) {
-        if (other_site(group, of) != NULL)
-            print("to move it, whatever its status says:  breakwater switchover %g --to %s", bw_json_member(group, "name"),
-                  other_site(group, of), out);
-        return;
+    return NULL;
+}
+
+/* With the names put in, and what comes after the first line beneath it. */
+static void print_text(const char *label, const char *text, const struct names *names, FILE *out)
+{
+    (void)fprintf(out, "  %-9s", label);
+    for (const char *at = text; *at != '\0'; at++) {
+        size_t length = 0;
+        const char *name = at > text && is_letter(at[-1]) ? NULL : name_at(at, names, &length);
+
+        if (name != NULL) {
+            (void)fputs(name, out);
+            at += length - 1;
+        } else if (*at == '\n') {
+            (void)fprintf(out, "\n%11s", "");
+        } else {
+            (void)fputc(*at, out);
+        }
     }
-    if (strcmp(word, bw_trouble_word(BW_TROUBLE_DECISIONS_LOST)) == 0 && json_is_array(json_object_get(group, "claims"))) {
-        print(named_way, bw_json_member(group, "name"), of, out);
-        return;
-    }
-    /* A witness answers this command, so it runs. */
-    if (strcmp(word, bw_trouble_word(BW_TROUBLE_WITNESS_LOST)) == 0 && json_is_array(json_object_get(group, "reaches"))) {
-        print("%s runs: mend the way between the witnesses; why it fails, there:  journalctl -u breakwater-witness", "", of, out);
-        return;
-    }
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        if (strcmp(bw_trouble_word(ways[i].trouble), word) != 0 ||
-            (ways[i].is_special && !is_special))
-            continue;
-        print(ways[i].way, bw_json_member(group, "name"), of != NULL ? of : "", out);
-        return;
-    }
+    (void)fputc('\n', out);
+}
+
+void bw_tell_remedy(enum bw_trouble trouble, const struct bw_remedy *own, const json_t *group, const char *of, FILE *out)
+{
+    const struct bw_trouble_text *text = bw_trouble_text(trouble);
+    const struct bw_remedy special = own != NULL ? *own : remedy_of(trouble, group, of);
+    const char *holder = json_string_value(json_object_get(group, "holder"));
+    char name[BW_NAME_MAX + 1]; /* what bw_json_member gives is gone after sixteen more */
+    struct names names = {.group = name, .site = of != NULL ? of : holder};
+
+    (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
+    if (trouble == BW_TROUBLE_UNHEALTHY && of != NULL)
+        names.other = other_site(group, of);
+    print_text("effect:", special.effect != NULL ? special.effect : text->effect, &names, out);
+    print_text("fix:", special.fix != NULL ? special.fix : text->fix, &names, out);
 }

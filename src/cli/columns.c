@@ -173,46 +173,49 @@ static void warn_of_clocks(const json_t *site, struct bw_verdict *verdict)
     const json_t *rate = json_object_get(site, "clock_rate");
     const char *word = bw_json_member(rate, "verdict");
     const bool is_slow = strcmp(word, "slow") == 0;
+    static const struct bw_remedy slow = {.effect = "the lease of SITE may still run when the witnesses' wait is over"};
+    static const struct bw_remedy fast = {.effect = "the lease of SITE ends too early"};
 
     if (!is_slow && strcmp(word, "fast") != 0)
         return;
-    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_CLOCK_RATE), bw_json_member(site, "name"),
-            "%s: its clocks run %s against those of the witness that answered: %+" PRId64
-            " to %+" PRId64 " ppm, allowed are %+" PRId64 " to %+" PRId64 "%s",
-            bw_json_member(site, "name"), word, bw_json_number(rate, "lower_ppm"),
-            bw_json_number(rate, "upper_ppm"), bw_json_number(rate, "lower_limit_ppm"),
-            bw_json_number(rate, "upper_limit_ppm"),
-            is_slow ? "; a lease of it may last longer than is waited for" : "");
+    bw_warn(verdict, BW_TROUBLE_CLOCK_RATE, bw_json_member(site, "name"), is_slow ? &slow : &fast,
+            "%s: its clock is at least %" PRId64 " ppm too %s compared with %s, limit %" PRId64 " ppm",
+            bw_json_member(site, "name"),
+            is_slow ? -bw_json_number(rate, "upper_ppm") : bw_json_number(rate, "lower_ppm"), word, verdict->answered_by,
+            is_slow ? -bw_json_number(rate, "lower_limit_ppm") : bw_json_number(rate, "upper_limit_ppm"));
 }
 
-/* "ends in 12 days". */
+/* "expires in 12 days". */
 static void format_end(json_int_t left_s, char out_text[CELL_BYTES])
 {
     out_text[0] = '\0';
     if (left_s == 0)
-        append(out_text, "has ended");
+        append(out_text, "has expired");
     else if (left_s >= 2 * DAY_S)
-        append(out_text, "ends in %" PRId64 " days", (int64_t)(left_s / DAY_S));
+        append(out_text, "expires in %" PRId64 " days", (int64_t)(left_s / DAY_S));
     else if (left_s >= 2 * HOUR_S)
-        append(out_text, "ends in %" PRId64 " hours", (int64_t)(left_s / HOUR_S));
+        append(out_text, "expires in %" PRId64 " hours", (int64_t)(left_s / HOUR_S));
     else
-        append(out_text, "ends in %" PRId64 " min", (int64_t)((left_s + 59) / 60));
+        append(out_text, "expires in %" PRId64 " min", (int64_t)((left_s + 59) / 60));
 }
 
-/* Design 3.8: as the log does, from 30 days before. `then`: what its end comes to. */
-static void warn_of_certificate(const char *whose, const json_t *left_s, const char *then,
+/* Design 3.8: as the log does, from 30 days before. `effect`: of its end; NULL: what the list says. */
+static void warn_of_certificate(const char *whose, const json_t *left_s, const char *effect,
                                 struct bw_verdict *verdict)
 {
+    static const char replaced_fix[] = "see whether the file was replaced by one that the next start would refuse; on "
+                                       "SITE:\nbreakwater check FILE\n"
+                                       "If it has expired, renew it on the machine with the CA:\n"
+                                       "breakwater pki renew --dir DIR FILE";
     const json_int_t left = json_integer_value(left_s);
     char end[CELL_BYTES];
 
     if (!json_is_integer(left_s) || left >= WARN_S)
         return;
     format_end(left, end);
-    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_CERTIFICATE_ENDS), whose,
-            "%s: its certificate %s%s%s", whose, end,
-            left <= 1 ? ", or its file was replaced by one that the next start would refuse (breakwater check FILE, there)" : "",
-            left < DAY_S ? then : "");
+    bw_warn(verdict, BW_TROUBLE_CERTIFICATE_ENDS, whose,
+            &(struct bw_remedy){.effect = effect, .fix = left <= 1 ? replaced_fix : NULL}, "%s: its certificate %s%s", whose, end,
+            left <= 1 ? ", or its file was replaced by an unusable one" : "");
 }
 
 /* Of whom asks: no witness knows it as an alarm, since it is nobody's but his. */
@@ -228,7 +231,9 @@ static void warn_of_caller(const json_t *status, struct bw_verdict *verdict)
     bw_verdict_worsen(verdict, BW_EXIT_WARNINGS);
     (void)fprintf(verdict->out,
                   "! your own certificate, %s/%s, %s\n"
-                  "  where the CA is:  breakwater pki renew --dir DIR %s\n",
+                  "  effect:  then the witnesses reject your commands\n"
+                  "  fix:     on the machine with the CA:\n"
+                  "           breakwater pki renew --dir DIR %s\n",
                   bw_json_member(caller, "role"), bw_json_member(caller, "name"), end,
                   bw_json_member(caller, "file"));
 }
@@ -246,62 +251,61 @@ static void warn_of_second(const json_t *group, const json_t *site, struct bw_ve
         strcmp(word, bw_second_word(BW_SECOND_IS_NONE)) == 0 ||
         strcmp(word, bw_second_word(BW_SECOND_IS_SEEN)) == 0)
         return;
-    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_SECOND_ENFORCER_LOST), bw_json_member(site, "name"),
-            "%s: its second enforcer is not counted on: %s", bw_json_member(site, "name"), word);
+    bw_warn(verdict, BW_TROUBLE_SECOND_ENFORCER_LOST, bw_json_member(site, "name"), NULL, "%s: %s",
+            bw_json_member(site, "name"), bw_second_text(word));
 }
 
-/* Asked for it serves nothing by that yet, and what ends is adopted by nobody; nor is it while the group is
+/* One that was only asked for serves nothing yet; one that ends is adopted by nobody, nor is one while the group is
  * observed. */
 static void warn_of_override(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
+    static const char end[] = "to end it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --end";
+    static const struct bw_remedy waiting = {
+        .effect = "SITE will serve without a lease after every other lease has expired",
+        .fix = "to cancel it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --end"};
+    static const struct bw_remedy ending = {
+        .effect = "no other site becomes primary until the service is confirmed stopped",
+        .fix = "wait; the fence is retried. On SITE:\njournalctl -u breakwater-guard"};
+    static const struct bw_remedy observed = {.effect = "it stays so: in mode observe no site becomes primary", .fix = end};
+    static const struct bw_remedy serving = {.effect = "SITE becomes primary after every other site has stopped (if the "
+                                                       "group is paused: not before; in mode manual: by a failover)",
+                                             .fix = end};
     const char *word = bw_json_member(site, "override");
     const char *of = bw_json_member(site, "name");
-    const char *name = bw_json_member(group, "name");
 
     if (strcmp(word, bw_override_word(BW_OVERRIDE_WAITING)) == 0)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: an OVERRIDE was asked for there: its manual lease begins once no other lease can "
-                "live any more; to take that back, there: breakwater override %s -c SITE.yaml --end",
-                of, name);
+        bw_warn(verdict, BW_TROUBLE_OVERRIDE, of, &waiting, "%s: an OVERRIDE was requested and waits", of);
     else if (strcmp(word, bw_override_word(BW_OVERRIDE_ENDING)) == 0)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: its OVERRIDE ends: what it served is fenced, until the end was seen", of);
-    else if (strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_OBSERVE)) == 0)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: OVERRIDES: an operator gave it a manual lease. The group is observed: nobody adopts "
-                "what it serves; to end it, there: breakwater override %s -c SITE.yaml --end",
-                of, name);
+        bw_warn(verdict, BW_TROUBLE_OVERRIDE, of, &ending, "%s: its OVERRIDE ends: the guard fences what it served", of);
     else
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), of,
-                "%s: OVERRIDES: an operator gave it a manual lease. The witnesses adopt what "
-                "it serves once no other site does (not while the group is paused; in manual by a failover); to end "
-                "it, there: breakwater override %s -c SITE.yaml --end",
-                of, name);
+        bw_warn(verdict, BW_TROUBLE_OVERRIDE, of,
+                strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_OBSERVE)) == 0 ? &observed : &serving,
+                "%s: serves without a lease (operator OVERRIDE)", of);
 }
 
 /* Why it cannot show that it serves; what its scripts have printed is in what bw_site_facts prints. */
-static void warn_of_health(const json_t *group, const json_t *site, struct bw_verdict *verdict)
+static void warn_of_health(const json_t *site, struct bw_verdict *verdict)
 {
     static const struct {
         enum bw_unhealthy why;
         const char *text;
     } whys[] = {
-        {BW_UNHEALTHY_UNKNOWN, "its status does not say whether it runs"},
-        {BW_UNHEALTHY_UNHEALTHY, "its status says that it runs and does not do its work"},
-        {BW_UNHEALTHY_CONDITION, "its condition script says stop"},
+        {BW_UNHEALTHY_UNKNOWN, "status_script does not report whether the service runs"},
+        {BW_UNHEALTHY_UNHEALTHY, "status_script reports that the service runs but does not work"},
+        {BW_UNHEALTHY_CONDITION, "condition_check_script says stop"},
     };
     const json_t *unhealthy = json_object_get(site, "unhealthy");
     const char *of = bw_json_member(site, "name");
     char since[CELL_BYTES] = "";
 
-    if (bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of) == NULL)
+    if (bw_find_alarm(verdict->alarms, BW_TROUBLE_UNHEALTHY, of) == NULL)
         return;
     if (json_is_integer(json_object_get(unhealthy, "for_ms")))
         append(since, ", for %s", bw_passed(bw_json_number(unhealthy, "for_ms") / 1000));
     for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++)
         if (strcmp(bw_unhealthy_word(whys[i].why), bw_json_member(unhealthy, "why")) == 0)
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_UNHEALTHY), of, "%s: holds epoch %" PRId64 " unhealthy%s: %s", of,
-                    bw_json_number(group, "epoch"), since, whys[i].text);
+            bw_warn(verdict, BW_TROUBLE_UNHEALTHY, of, NULL, "%s: the primary cannot show that it serves%s: %s", of, since,
+                    whys[i].text);
 }
 
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
@@ -311,65 +315,60 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
     size_t i;
 
     json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
-        if (json_is_string(alarm) && strcmp(json_string_value(alarm), "override") == 0)
+        enum bw_trouble trouble;
+
+        if (!bw_trouble_parse(bw_json_shown(alarm), &trouble)) { /* of a newer witness */
+            bw_verdict_worsen(verdict, BW_EXIT_WARNINGS);
+            (void)fprintf(verdict->out, "! %s: alarm %s\n", bw_json_member(site, "name"), bw_json_shown(alarm));
+        } else if (trouble == BW_TROUBLE_OVERRIDE)
             warn_of_override(group, site, verdict);
-        else if (!json_is_string(alarm) ||
-                 !bw_site_alarm_is_fact(group, site, json_string_value(alarm)))
-            bw_warn(verdict, bw_json_shown(alarm), bw_json_member(site, "name"), "%s: alarm %s",
-                    bw_json_member(site, "name"),
-                    json_is_string(alarm) ? bw_json_shown(alarm) : "?");
+        else if (!bw_site_alarm_is_fact(group, site, trouble))
+            bw_warn_as_listed(verdict, trouble, bw_json_member(site, "name"));
     }
     bw_tell_of_steps(site, verdict->out);
     bw_tell_of_failures(site, "", verdict->out);
     bw_warn_of_restarts(site, verdict);
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
         !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))
-        bw_warn(
-            verdict, bw_trouble_word(BW_TROUBLE_NOT_LET_GO), bw_json_member(site, "name"),
-            "%s: has not let go of the service yet%s; start nothing by hand anywhere until it has",
-            bw_json_member(site, "name"), bw_json_truth(site, "connected") ? "" : ", or is not heard to have");
+        bw_warn(verdict, BW_TROUBLE_NOT_LET_GO, bw_json_member(site, "name"), NULL,
+                "%s: %s", bw_json_member(site, "name"),
+                bw_json_truth(site, "connected") ? "has not released the service to manual control yet"
+                                                 : "has not reported that it released the service to manual control");
     if (!bw_json_truth(site, "connected")) {
         if (bw_json_truth(site, "group_unknown"))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_GROUP_UNKNOWN),
-                    bw_json_member(site, "name"),
-                    "%s: its agent is connected, and its site file has no group %s",
-                    bw_json_member(site, "name"), bw_json_member(group, "name"));
+            bw_warn(verdict, BW_TROUBLE_GROUP_UNKNOWN, bw_json_member(site, "name"), NULL,
+                    "%s: its agent is connected, but its site.yaml has no group %s", bw_json_member(site, "name"),
+                    bw_json_member(group, "name"));
         else if (json_is_integer(json_object_get(site, "heard_ms")))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_CONNECTED),
-                    bw_json_member(site, "name"), "%s: not connected, last heard %" PRId64 " s ago",
-                    bw_json_member(site, "name"), bw_json_number(site, "heard_ms") / 1000);
+            bw_warn(verdict, BW_TROUBLE_NOT_CONNECTED, bw_json_member(site, "name"), NULL,
+                    "%s: not connected, last report %" PRId64 " s ago", bw_json_member(site, "name"),
+                    bw_json_number(site, "heard_ms") / 1000);
         else
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_CONNECTED),
-                    bw_json_member(site, "name"), "%s: not connected, never heard by this witness",
-                    bw_json_member(site, "name"));
+            bw_warn(verdict, BW_TROUBLE_NOT_CONNECTED, bw_json_member(site, "name"), NULL,
+                    "%s: not connected, never reported to this witness", bw_json_member(site, "name"));
         return;
     }
     if (bw_json_truth(site, "several_agents"))
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_SEVERAL_AGENTS), bw_json_member(site, "name"),
-                "%s: more than one agent speaks for it", bw_json_member(site, "name"));
+        bw_warn_as_listed(verdict, BW_TROUBLE_SEVERAL_AGENTS, bw_json_member(site, "name"));
     else if (!bw_json_truth(site, "guard"))
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_GUARD_LOST), bw_json_member(site, "name"),
-                "%s: its guard does not answer", bw_json_member(site, "name"));
-    if (bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_RELAYED),
-                      json_string_value(json_object_get(site, "name"))) != NULL)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_RELAYED), bw_json_member(site, "name"),
-                "%s: it reaches the witness that answers through another one alone",
-                bw_json_member(site, "name"));
-    if (is_primary && bw_find_alarm(verdict->alarms, bw_trouble_word(BW_TROUBLE_REACH_UNPROVED),
-                                    json_string_value(json_object_get(site, "name"))) != NULL)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_REACH_UNPROVED), bw_json_member(site, "name"),
-                "%s: no kill by its guard was ever seen to stop this service: no automatic failover if %s is lost",
-                bw_json_member(site, "name"), bw_json_member(site, "name"));
+        bw_warn_as_listed(verdict, BW_TROUBLE_GUARD_LOST, bw_json_member(site, "name"));
+    if (bw_find_alarm(verdict->alarms, BW_TROUBLE_RELAYED, json_string_value(json_object_get(site, "name"))) != NULL)
+        bw_warn(verdict, BW_TROUBLE_RELAYED, bw_json_member(site, "name"), NULL,
+                "%s: no direct connection to %s, only through another witness", bw_json_member(site, "name"),
+                verdict->answered_by);
+    if (is_primary &&
+        bw_find_alarm(verdict->alarms, BW_TROUBLE_REACH_UNPROVED, json_string_value(json_object_get(site, "name"))) != NULL)
+        bw_warn_as_listed(verdict, BW_TROUBLE_REACH_UNPROVED, bw_json_member(site, "name"));
     warn_of_second(group, site, verdict);
     bw_site_facts(group, site, verdict->out);
     warn_of_clocks(site, verdict);
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
-                        "; an expired one ends in a fence", verdict);
+                        "after that, SITE loses its leases, and a primary is fenced", verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NOT_SERVING), bw_json_member(site, "name"),
-                "%s: holds epoch %" PRId64 " and its service is %s", bw_json_member(site, "name"),
+        bw_warn(verdict, BW_TROUBLE_NOT_SERVING, bw_json_member(site, "name"), NULL,
+                "%s: is primary (epoch %" PRId64 "), and its service is %s", bw_json_member(site, "name"),
                 bw_json_number(group, "epoch"), bw_json_member(site, "service"));
-    warn_of_health(group, site, verdict);
+    warn_of_health(site, verdict);
 }
 
 static void print_outlook(const json_t *status, const json_t *group, int64_t now_unix_ms, FILE *out)
@@ -397,20 +396,20 @@ static void warn_of_maintenance(const json_t *of, const char *group, const char 
 {
     const int64_t left_ms = bw_json_number(of, "maintenance_left_ms");
     char left[BW_DURATION_TEXT_BYTES];
+    char fix[BW_NAME_MAX + 96];
 
     if (left_ms <= 0)
         return;
+    (void)snprintf(fix, sizeof fix, "to extend it:\nbreakwater maintenance GROUP%s%s --for DURATION",
+                   site != NULL ? " --site " : "", site != NULL ? site : "");
     bw_duration_format(
         left_ms < UINT32_MAX - 1000 ? (uint32_t)((left_ms + 999) / 1000 * 1000) : UINT32_MAX, left);
     if (left_ms > MAINTENANCE_ENDS_SOON_MS)
         (void)fprintf(verdict->out, "%s%s%s is in maintenance for another %s.\n", group,
                       site != NULL ? ": " : "", site != NULL ? site : "", left);
     else
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_MAINTENANCE_ENDS), NULL,
-                "%s%s%s is in maintenance, which ends in %s; longer: breakwater maintenance %s%s%s "
-                "--for D",
-                group, site != NULL ? ": " : "", site != NULL ? site : "", left, group,
-                site != NULL ? " --site " : "", site != NULL ? site : "");
+        bw_warn(verdict, BW_TROUBLE_MAINTENANCE_ENDS, NULL, &(struct bw_remedy){.fix = fix},
+                "%s%s%s is in maintenance, which ends in %s", group, site != NULL ? ": " : "", site != NULL ? site : "", left);
 }
 
 static void warn_of_maintenances(const json_t *group, const char *name, struct bw_verdict *verdict)
@@ -451,9 +450,9 @@ static void tell_of_unmeasured(const json_t *group, FILE *out)
         if (!bw_json_has(blocked_by, bw_gate_word(BW_GATE_ID_LAG_UNKNOWN)) &&
             !bw_json_has(blocked_by, bw_gate_word(BW_GATE_ID_LAG)))
             continue;
-        (void)fputs("  no connected site has a readiness_script, so the lag is unknown. Give the sites one;\n"
-                    "  or, if a loss of data is acceptable, write on_lag: allow into groups.yaml, then:\n"
-                    "  breakwater apply -f groups.yaml\n",
+        (void)fputs("  No connected site has a readiness_script, so the lag is unknown. Add one;\n"
+                    "  or, if a loss of data is acceptable, set on_lag: allow in groups.yaml:\n"
+                    "           breakwater apply -f groups.yaml\n",
                     out);
         return;
     }
@@ -478,8 +477,8 @@ static void warn_of_several(const json_t *group, const char *name, struct bw_ver
             break; /* names that no spec has */
     }
     if (count > 1)
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_SEVERAL_SERVE), NULL,
-                "%s: its service runs at %d sites at once: %s", name, count, where);
+        bw_warn(verdict, BW_TROUBLE_SEVERAL_SERVE, NULL, NULL,
+                "%s: split-brain: the service runs at %d sites: %s", name, count, where);
 }
 
 /* By time, or once a fence from another site has seen the end; where only a person ends it that is said
@@ -498,6 +497,17 @@ static bool may_follow(const json_t *group)
 /* A site with a claim that is connected has a line of its own (warn_of_override). */
 static void warn_of_claims(const json_t *group, const char *name, struct bw_verdict *verdict)
 {
+    static const char effect[] = "no other site becomes primary until SITE reports that it has stopped";
+    static const struct bw_remedy too_many = {
+        .effect = "no site becomes primary until each claim has ended",
+        .fix = "for each site that is off:\nbreakwater force-release GROUP --site SITE"};
+    static const struct bw_remedy outside = {
+        .effect = effect,
+        .fix = "apply a spec that has SITE:\nbreakwater apply -f groups.yaml\n"
+               "or, if its machine is off:\nbreakwater force-release GROUP --site SITE"};
+    static const struct bw_remedy away = {
+        .effect = effect,
+        .fix = "reconnect SITE; or, if its machine is off:\nbreakwater force-release GROUP --site SITE"};
     json_t *claim;
     size_t i;
 
@@ -507,25 +517,15 @@ static void warn_of_claims(const json_t *group, const char *name, struct bw_verd
 
         (void)snprintf(site, sizeof site, "%s", bw_json_member(claim, "site"));
         if (site[0] == '\0')
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), NULL,
-                    "%s: more claims than are kept; no site becomes primary until each one has ended: breakwater "
-                    "force-release %s --site SITE",
-                    name, name);
+            bw_warn(verdict, BW_TROUBLE_OVERRIDE, NULL, &too_many, "%s: more sites claim to serve than a group can have", name);
         else if (is_word(claim, "claim", bw_claim_kind_word(BW_CLAIM_AHEAD)))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DECISIONS_LOST), site,
-                    "%s: reports a decision about %s that the witnesses have lost; until this is resolved no other site becomes "
-                    "primary",
-                    site, name);
+            bw_warn(verdict, BW_TROUBLE_DECISIONS_LOST, site, NULL,
+                    "%s: reports a decision about %s that the witnesses have lost", site, name);
         else if (is_word(claim, "claim", bw_claim_kind_word(BW_CLAIM_OUTSIDE)))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), site,
-                    "%s: may serve, and the spec of %s lacks it; no site becomes primary until %s reports that it has "
-                    "stopped. Apply the spec that has it; or, if its machine is off: breakwater force-release %s --site %s",
-                    site, name, site, name, site);
+            bw_warn(verdict, BW_TROUBLE_OVERRIDE, site, &outside, "%s: may serve, but is not in the spec of %s", site, name);
         else if (!bw_json_truth(bw_json_find(json_object_get(group, "sites"), "name", site), "connected"))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_OVERRIDE), site,
-                    "%s: may serve: it reported an OVERRIDE, and is not connected; no other site becomes primary until %s "
-                    "reports the end. Reconnect it; or, if its machine is off: breakwater force-release %s --site %s",
-                    site, site, name, site);
+            bw_warn(verdict, BW_TROUBLE_OVERRIDE, site, &away, "%s: may serve: it reported an OVERRIDE, and is not connected",
+                    site);
     }
 }
 
@@ -544,13 +544,11 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
     if (is_observed)
         return;
     if (!is_open) {
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NO_ACTIVE_SITE), NULL, "%s: no site is active",
-                name);
+        bw_warn_as_listed(verdict, BW_TROUBLE_NO_ACTIVE_SITE, NULL);
         bw_verdict_worsen(verdict, BW_EXIT_NO_SITE); /* also where somebody knows: it is so */
         bw_show_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
     } else if (is_word(group, "mode", "auto") && !may_follow(group)) {
-        bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NO_FAILOVER), NULL,
-                "%s: no other site could take over", name);
+        bw_warn_as_listed(verdict, BW_TROUBLE_NO_FAILOVER, NULL);
         tell_of_unmeasured(group, verdict->out);
     }
 }
@@ -634,23 +632,20 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
         verdict->group = member;
         warn_of_certificate(bw_json_member(member, "name"),
-                            json_object_get(member, "certificate_left_s"),
-                            "; with an expired one nobody speaks with it", verdict);
+                            json_object_get(member, "certificate_left_s"), NULL, verdict);
         if (json_is_true(json_object_get(member, "disk_low")))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DISK_LOW), bw_json_member(member, "name"),
-                    "witness %s: its disk has no room for the log, or has taken no snapshot for half a minute",
-                    bw_json_member(member, "name"));
+            bw_warn_as_listed(verdict, BW_TROUBLE_DISK_LOW, bw_json_member(member, "name"));
         if (json_is_true(json_object_get(member, "people_not_applied")))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_PEOPLE_NOT_APPLIED), bw_json_member(member, "name"),
-                    "witness %s has a list people in its file, and no list is applied", bw_json_member(member, "name"));
+            bw_warn_as_listed(verdict, BW_TROUBLE_PEOPLE_NOT_APPLIED, bw_json_member(member, "name"));
         if (json_is_integer(json_object_get(member, "decided_index")))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_DECISIONS_LOST), bw_json_member(member, "name"),
-                    "witness %s has the decided log entry %" PRId64
-                    ", which the leader lacks: another witness has lost part of its log",
+            bw_warn(verdict, BW_TROUBLE_DECISIONS_LOST, bw_json_member(member, "name"), NULL,
+                    "%s: has the committed log entry %" PRId64
+                    ", which the leader has lost: the log of another witness is damaged",
                     bw_json_member(member, "name"), bw_json_number(member, "decided_index"));
         if (json_is_false(json_object_get(member, "heard")))
-            bw_warn(verdict, bw_trouble_word(BW_TROUBLE_WITNESS_LOST), bw_json_member(member, "name"),
-                    "witness %s is not heard by %s", bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
+            bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), NULL, "%s (%s) cannot reach the witness %s",
+                    bw_json_member(status, "answered_by"), bw_json_truth(status, "leads") ? "leader" : "not the leader",
+                    bw_json_member(member, "name"));
     }
     verdict->group = NULL;
     bw_warn_of_reach(status, verdict);
@@ -700,12 +695,15 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
     struct bw_verdict verdict = {.exit = BW_EXIT_FINE};
     json_t *groups = json_object_get(status, "groups");
     struct bw_wrapped wrapped;
+    char answered_by[BW_NAME_MAX + 1];
     json_t *one;
     size_t i;
 
     bw_wrap_begin(&wrapped, out);
     out = wrapped.stream;
     verdict.out = out;
+    (void)snprintf(answered_by, sizeof answered_by, "%s", bw_json_member(status, "answered_by"));
+    verdict.answered_by = answered_by;
     print_cluster(status, out);
     print_limits(status, out);
     json_array_foreach(groups, i, one) {

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include <breakwater/core/trouble.h>
+
 #include "alarm_lines.h"
 #include "options.h"
 
@@ -47,7 +49,7 @@ void bw_site_facts(const json_t *group, const json_t *site, FILE *out);
 
 /* One of the site's own alarms that is none of the group, by what is committed of its epoch (core/trouble.h); one of
  * the lines above says it. */
-bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, const char *alarm);
+bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, enum bw_trouble trouble);
 
 /* What the guard of this machine knows, without any witness. Design 3.4, 5.2. */
 

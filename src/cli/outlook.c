@@ -16,15 +16,12 @@ static void print_after_fence(const json_t *after_fence, FILE *out)
 {
     if (json_is_string(after_fence))
         (void)fprintf(out,
-                      "Failover to %s: not by time alone, but once a fence from another site has seen "
-                      "the end.",
+                      "Failover to %s: possible after a fence from another site has confirmed the stop.",
                       bw_json_shown(after_fence));
     else if (json_is_null(after_fence))
-        (void)fputs("Failover: not by itself: a fence from another site ends the epoch, and then nobody "
-                    "follows without a person.",
-                    out);
+        (void)fputs("Failover: manual only. A fence from another site ends the epoch; then run `breakwater failover`.", out);
     else
-        (void)fputs("Failover: not by time alone; a fence from another site ends the epoch.", out);
+        (void)fputs("Failover: after a fence from another site has confirmed the stop.", out);
 }
 
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
@@ -64,7 +61,7 @@ void bw_tell_remote_fence(const json_t *end, FILE *out)
     const char *fence = bw_json_member(end, "remote_fence");
 
     if (fence[0] != '\0')
-        (void)fprintf(out, "  a fence from another site ends it, too: %s\n", fence);
+        (void)fprintf(out, "  A fence from another site ends the epoch, too: %s\n", fence);
 }
 
 void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
@@ -76,39 +73,32 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
     const char *by = bw_json_member(end, "vouched_by");
     const char *text = bw_json_member(end, "vouched_text");
     const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
+    char fix[256];
 
     if (by[0] != '\0')
-        (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed on the word of %s%s%s.\n",
+        (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed: %s confirmed that the site is off%s%s.\n",
                       bw_json_number(group, "epoch"), by, text[0] != '\0' ? ": " : "", text);
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
     if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 && !is_lost &&
         bw_json_truth(holder, "connected")) {
         (void)fprintf(verdict->out,
-                      "Should %s be lost, time alone does not end its epoch: %s.\n"
-                      "  Then, once that site is off:  %s\n",
-                      site, bw_json_member(end, "why"), bw_json_member(end, "way"));
+                      "If %s fails, failover is manual: %s.\n"
+                      "  Then power %s off, and run:\n           %s\n",
+                      site, bw_json_member(end, "why"), site, bw_json_member(end, "way"));
         bw_tell_remote_fence(end, verdict->out);
         return;
     }
-    bw_warn(verdict, bw_trouble_word(BW_TROUBLE_NEEDS_PERSON), NULL,
-            "%s: time alone does not end epoch %" PRId64 " at %s: %s (%s)", name,
-            bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
-            bw_json_member(end, "blocked_by"));
-    if (is_lost)
-        (void)fprintf(
-            verdict->out,
-            "  who speaks for %s has not the state that could give it back (an agent made anew, "
-            "or a second enforcer); once nothing of %s "
-            "runs there:  %s\n",
-            site, name, bw_json_member(end, "way"));
-    else
-        (void)fprintf(verdict->out,
-                      "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
-                      bw_json_member(end, "way"));
+    (void)snprintf(fix, sizeof fix,
+                   is_lost ? "its agent has lost its state and cannot release the lease. After GROUP is stopped at SITE:\n%s"
+                           : "wait for SITE to return; or power it off, then:\n%s",
+                   bw_json_member(end, "way"));
+    bw_warn(verdict, BW_TROUBLE_NEEDS_PERSON, NULL, &(struct bw_remedy){.fix = fix},
+            "%s: no automatic failover from %s (epoch %" PRId64 "): %s", name, site, bw_json_number(group, "epoch"),
+            bw_json_member(end, "why"));
     bw_tell_remote_fence(end, verdict->out);
     if (bw_json_number(end, "lease_may_live_ms") > 0)
-        (void)fprintf(verdict->out, "  a lease of it may live for %" PRId64 ".%d s more\n",
+        (void)fprintf(verdict->out, "  The service at %s may still run under its lease for %" PRId64 ".%d s\n", site,
                       bw_json_number(end, "lease_may_live_ms") / 1000,
                       (int)(bw_json_number(end, "lease_may_live_ms") % 1000 / 100));
 }
@@ -161,7 +151,7 @@ static void tell_of_cut(const json_t *site, FILE *out)
 
     if (json_is_integer(json_object_get(site, "fence_cut_ms")))
         (void)fprintf(
-            out, "%s: what its fence runs may take %s; at a deadline it gets %s, then %s\n",
+            out, "%s: its fence script may need %s, but gets %s at the lease deadline before %s\n",
             bw_json_member(site, "name"), bw_seconds(bw_json_number(site, "fence_limit_ms"), limit),
             bw_seconds(bw_json_number(site, "fence_cut_ms"), cut), is_inside ? "TERM" : "KILL");
 }
@@ -176,9 +166,9 @@ static void tell_of_loop(const json_t *group, const json_t *site, FILE *out)
 {
     if (has_loop(site))
         (void)fprintf(out,
-                      "%s: started by its own loop (driver: external); what that hears, there:\n"
-                      "  breakwater condition --group %s\n",
-                      bw_json_member(site, "name"), bw_json_member(group, "name"));
+                      "%s: an external loop starts the service (driver: external). On %s, see the answer that it gets:\n"
+                      "           breakwater condition --group %s\n",
+                      bw_json_member(site, "name"), bw_json_member(site, "name"), bw_json_member(group, "name"));
 }
 
 static bool is_primary(const json_t *site)
@@ -201,11 +191,11 @@ static bool is_epoch_kept(const json_t *group, const json_t *site)
     return is_primary(site) && bw_json_truth(end, "by_time");
 }
 
-bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, const char *alarm)
+bool bw_site_alarm_is_fact(const json_t *group, const json_t *site, enum bw_trouble trouble)
 {
-    if (strcmp(alarm, bw_trouble_word(BW_TROUBLE_OUTSIDE_REACH)) == 0)
+    if (trouble == BW_TROUBLE_OUTSIDE_REACH)
         return has_second(group, site);
-    return strcmp(alarm, bw_trouble_word(BW_TROUBLE_REACH_UNSEEN)) == 0 && is_epoch_kept(group, site);
+    return trouble == BW_TROUBLE_REACH_UNSEEN && is_epoch_kept(group, site);
 }
 
 static void tell_of_second(const json_t *group, const json_t *site, FILE *out)
@@ -214,30 +204,27 @@ static void tell_of_second(const json_t *group, const json_t *site, FILE *out)
                             strcmp(bw_json_member(site, "reach"), "remote") == 0;
 
     if (is_outside && has_second(group, site))
-        (void)fprintf(out, "%s: outside its guard's reach, second enforcer seen\n",
+        (void)fprintf(out, "%s: the guard cannot stop this service; its second enforcer can\n",
                       bw_json_member(site, "name"));
 }
 
 static void tell_of_unseen(const json_t *group, const json_t *site, FILE *out)
 {
-    const char *word = bw_trouble_word(BW_TROUBLE_REACH_UNSEEN);
     json_t *alarm;
     size_t i;
 
     json_array_foreach(json_object_get(site, "alarms"), i, alarm)
     {
-        if (strcmp(bw_json_shown(alarm), word) != 0 || !bw_site_alarm_is_fact(group, site, word))
+        enum bw_trouble trouble;
+
+        if (!bw_trouble_parse(bw_json_shown(alarm), &trouble) || trouble != BW_TROUBLE_REACH_UNSEEN ||
+            !bw_site_alarm_is_fact(group, site, trouble))
             continue;
         (void)fprintf(out,
-                      "%s: %s: a script was changed since the service was started, or its "
-                      "processes cannot be listed; %sthe next start counts as outside until it "
-                      "was seen, and this voids the proof\n"
-                      "  prove it there, which restarts the service once:  breakwater prove %s -c /etc/breakwater/site.yaml\n",
-                      bw_json_member(site, "name"), word,
-                      bw_json_truth(json_object_get(group, "end"), "by_time")
-                          ? "time alone still hands this epoch over, "
-                          : "",
-                      bw_json_member(group, "name"));
+                      "%s: scripts changed since the service started (%s). Automatic failover still works for the "
+                      "running service. After the next start it has to be tested again, which restarts the service once:\n"
+                      "           breakwater prove %s -c /etc/breakwater/site.yaml\n",
+                      bw_json_member(site, "name"), bw_trouble_word(trouble), bw_json_member(group, "name"));
     }
 }
 

@@ -34,12 +34,27 @@ static size_t spaces_at(const char *line, size_t at, size_t bytes)
     return count;
 }
 
-/* Where the last command of ours begins that goes on to the end; `bytes`: there is none. */
+/* Where the text behind "  label:   " begins; 0: there is no label. */
+static size_t labeled_at(const char *line, size_t begin, size_t bytes)
+{
+    size_t at = begin;
+
+    while (at < bytes && line[at] >= 'a' && line[at] <= 'z')
+        at++;
+    if (at == begin || at >= bytes || line[at] != ':' || spaces_at(line, at + 1, bytes) < 2)
+        return 0;
+    return at + 1 + spaces_at(line, at + 1, bytes);
+}
+
+/* Where the last command of ours begins that goes on to the end; `bytes`: there is none, as in the lines of an alarm, whose
+ * commands have lines of their own. */
 static size_t command_at(const char *line, size_t bytes)
 {
     static const char name[] = "breakwater";
     const size_t length = sizeof name - 1;
 
+    if (line[0] == '!' || line[0] == '-' || labeled_at(line, spaces_at(line, 0, bytes), bytes) > 0)
+        return bytes;
     for (size_t at = bytes; at-- > 0;)
         if (bytes - at > length && memcmp(line + at, name, length) == 0 &&
             (line[at + length] == ' ' || line[at + length] == '-') &&
@@ -74,7 +89,9 @@ static size_t cut_of(const char *line, size_t bytes, size_t room)
 static void print_line(const char *line, size_t bytes, size_t columns, FILE *out)
 {
     const size_t begin = spaces_at(line, 0, bytes);
-    const size_t indent = begin + 2 < INDENT_MAX ? begin + 2 : INDENT_MAX;
+    const size_t after_label = labeled_at(line, begin, bytes);
+    const size_t wanted = after_label > 0 ? after_label : begin + 2;
+    const size_t indent = wanted < INDENT_MAX ? wanted : INDENT_MAX;
     size_t before = 0; /* columns that the indent of this part takes */
 
     while (before + bw_utf8_columns(line, bytes) > columns) {

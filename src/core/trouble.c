@@ -9,18 +9,40 @@
 #include "policy.h"
 
 _Static_assert(BW_TROUBLE_COUNT <= 64, "bits of a uint64_t");
-#define X(name, word)                                                                              \
+#define X(name, ...)                                                                               \
     _Static_assert((int)BW_TROUBLE_##name == (int)BW_ALARM_##name, "what sites report comes "      \
                                                                    "first");
 BW_ALARM_LIST(X)
 #undef X
 
-BW_WORDS(bw_trouble_word, enum bw_trouble, BW_TROUBLE_LIST, "unlisted")
+const struct bw_trouble_text *bw_trouble_text(enum bw_trouble trouble)
+{
+#define X(name, word, old_word, what, effect, fix, remark)                                         \
+    [BW_TROUBLE_##name] = {(word),                                                                 \
+                           (old_word),                                                             \
+                           (what),                                                                 \
+                           (effect),                                                               \
+                           (fix),                                                                  \
+                           (remark),                                                               \
+                           what ". Effect: " effect ". Fix: " fix},
+    static const struct bw_trouble_text texts[] = {BW_TROUBLE_LIST(X)};
+#undef X
+
+    BW_ASSERT(trouble < BW_TROUBLE_COUNT);
+    return &texts[trouble];
+}
+
+const char *bw_trouble_word(enum bw_trouble trouble)
+{
+    return trouble < BW_TROUBLE_COUNT ? bw_trouble_text(trouble)->word : "unlisted";
+}
 
 bool bw_trouble_parse(const char *word, enum bw_trouble *out_trouble)
 {
     for (int i = 0; i < BW_TROUBLE_COUNT; i++) {
-        if (strcmp(word, bw_trouble_word((enum bw_trouble)i)) != 0)
+        const struct bw_trouble_text *text = bw_trouble_text((enum bw_trouble)i);
+
+        if (strcmp(word, text->word) != 0 && strcmp(word, text->old_word) != 0)
             continue;
         *out_trouble = (enum bw_trouble)i;
         return true;

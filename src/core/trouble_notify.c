@@ -5,16 +5,6 @@
 
 #include <breakwater/base/assert.h>
 
-#define X(name, word, meaning) [BW_TROUBLE_##name] = (meaning),
-static const char *const meanings[] = {BW_TROUBLE_LIST(X)};
-#undef X
-
-const char *bw_trouble_meaning(enum bw_trouble trouble)
-{
-    BW_ASSERT(trouble < BW_TROUBLE_COUNT);
-    return meanings[trouble];
-}
-
 void bw_trouble_book_led(struct bw_trouble_book *book, const struct bw_leadership *leadership,
                          bool is_led, struct bw_instant now)
 {

@@ -195,7 +195,7 @@ static struct bw_trouble_entry *find(struct bw_program *program, int index, cons
     entry = bw_trouble_book_find(program->alarms, (uint32_t)index, ack->site, trouble);
     if (entry == NULL)
         (void)bw_diag_set(diag, BW_ERR_REFUSED, "%s%s%s has no alarm %s now%s", group->spec.name,
-                          ack->site[0] != '\0' ? " at " : "", ack->site, ack->alarm,
+                          ack->site[0] != '\0' ? " at " : "", ack->site, bw_trouble_word(trouble),
                           ack->site[0] == '\0' ? "; of a site: --site SITE" : "");
     else if (entry->acked_by[0] != '\0')
         (void)bw_diag_set(diag, BW_ERR_EXISTS, "%s has acknowledged it", entry->acked_by);
@@ -249,7 +249,7 @@ static void acknowledge(struct bw_program *program, struct bw_http_request *requ
     memcpy(entry->acked_by, ack->by, sizeof entry->acked_by);
     memcpy(entry->acked_text, ack->text, sizeof entry->acked_text);
     bw_log_info(&program->log, "alarm.acknowledged",
-                "group=%s alarm=%s site=%s by=%s remote=%s text=%s", name, ack->alarm,
+                "group=%s alarm=%s site=%s by=%s remote=%s text=%s", name, bw_trouble_word(entry->trouble),
                 bw_log_quote(ack->site), bw_log_quote(ack->by), request->remote,
                 bw_log_quote(ack->text));
     (void)bw_on_event_tell_alarm(program, &program->machine.cluster.groups[index], entry,

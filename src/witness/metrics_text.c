@@ -87,6 +87,17 @@ static void add_one(struct bw_metrics *metrics, const char *name, enum bw_metric
     bw_metrics_add_u64(metrics, value, BW_METRIC_NO_LABELS);
 }
 
+/* The same, and once more by the name that it had before, for one release. */
+static void add_renamed(struct bw_metrics *metrics, const char *name, const char *old_name, enum bw_metric_type type,
+                        const char *help, uint64_t value)
+{
+    char deprecated[128];
+
+    add_one(metrics, name, type, help, value);
+    (void)snprintf(deprecated, sizeof deprecated, "deprecated: use %s.", name);
+    add_one(metrics, old_name, type, deprecated, value);
+}
+
 static void add_seconds(struct bw_metrics *metrics, const char *name, const char *help,
                         double seconds)
 {
@@ -143,13 +154,13 @@ static void write_raft(const struct bw_program *program, const struct bw_node_st
             status->commit_index);
     add_one(metrics, "breakwater_raft_applied_index", BW_METRIC_GAUGE, "Newest applied entry.",
             status->applied_index);
-    add_one(metrics, "breakwater_raft_terms_led_total", BW_METRIC_COUNTER,
-            "Terms that this witness led since its start.", program->counters.terms_led);
+    add_renamed(metrics, "breakwater_raft_elections_won_total", "breakwater_raft_terms_led_total", BW_METRIC_COUNTER,
+                "Elections that this witness has won since its start.", program->counters.terms_led);
     add_seconds(metrics, "breakwater_raft_disk_stalled_seconds",
                 "For how long the disk has taken no log entry, or no snapshot, of those that it was given.",
                 (double)status->stalled_ms / 1000);
-    add_one(metrics, "breakwater_raft_data_directory_low", BW_METRIC_GAUGE,
-            "Whether the disk is short of room for the log.", status->is_capacity_low);
+    add_renamed(metrics, "breakwater_raft_disk_space_low", "breakwater_raft_data_directory_low", BW_METRIC_GAUGE,
+                "1 if the disk is short of room for the log.", status->is_capacity_low);
 }
 
 static void write_peers(const struct bw_operator_view *view, const struct bw_node_status *status,
@@ -399,7 +410,7 @@ static const struct bw_contact *contact_of(const struct subject *of, int site, b
 
 /* What is on, of the group and of its sites: by its book, and 0 once somebody has seen it; or since
  * when. */
-static void write_book(const struct subject *of, bool is_time, struct bw_metrics *metrics)
+static void write_book(const struct subject *of, bool is_time, bool is_old, struct bw_metrics *metrics)
 {
     const struct bw_trouble_book *book = of->view->alarms;
 
@@ -414,17 +425,28 @@ static void write_book(const struct subject *of, bool is_time, struct bw_metrics
                                           : (double)(entry->acked_by[0] == '\0'),
                                   BW_METRIC_LABELS({"group", of->group->spec.name},
                                                    {"site", entry->subject},
-                                                   {"alarm", bw_trouble_word(entry->trouble)}));
+                                                   {"alarm", is_old ? bw_trouble_text(entry->trouble)->old_word
+                                                                    : bw_trouble_word(entry->trouble)}));
 }
 
 static void write_loudness(const struct subject *of, struct bw_metrics *metrics)
 {
-    write_book(of, false, metrics);
+    write_book(of, false, false, metrics);
+}
+
+static void write_old_loudness(const struct subject *of, struct bw_metrics *metrics)
+{
+    write_book(of, false, true, metrics);
 }
 
 static void write_since(const struct subject *of, struct bw_metrics *metrics)
 {
-    write_book(of, true, metrics);
+    write_book(of, true, false, metrics);
+}
+
+static void write_old_since(const struct subject *of, struct bw_metrics *metrics)
+{
+    write_book(of, true, true, metrics);
 }
 
 /* A family has one of the three. */
@@ -440,12 +462,14 @@ static const struct family {
     {"breakwater_maintenance_expiry_timestamp_seconds",
      "When a maintenance ends, Unix time; with an empty site that of the whole group.",
      .write = write_maintenance},
-    {"breakwater_alarm",
-     "An alarm that is on, of the site, or with an empty one of the group: 1, or 0 once "
-     "acknowledged.",
+    {"breakwater_alarm_active",
+     "An active alarm of the site, or with an empty site of the group: 1, or 0 after it was acknowledged.",
      .write = write_loudness},
-    {"breakwater_alarm_since_timestamp_seconds", "Since when this witness sees it, Unix time.",
+    {"breakwater_alarm_active_since_timestamp_seconds", "Since when this witness sees the alarm, Unix time.",
      .write = write_since},
+    {"breakwater_alarm", "deprecated: use breakwater_alarm_active.", .write = write_old_loudness},
+    {"breakwater_alarm_since_timestamp_seconds", "deprecated: use breakwater_alarm_active_since_timestamp_seconds.",
+     .write = write_old_since},
     {"breakwater_group_epoch", "Newest epoch that was granted.", .write = write_epoch},
     {"breakwater_group_held", "Whether a failed fence holds its epoch.", .is_so = is_held},
     {"breakwater_group_failover_possible",
@@ -457,9 +481,10 @@ static const struct family {
      "decision. Only of the witness that leads.",
      .write = write_next},
     {"breakwater_group_next_seconds", "In how long that is decided.", .write = write_next_seconds},
-    {"breakwater_group_needs_person",
-     "1 while a closed epoch waits for its site or for force-release: time does not end it.",
+    {"breakwater_group_manual_action_required",
+     "1 while no site can become primary before the old one, or an operator, confirms that its service has stopped.",
      .is_so = needs_person},
+    {"breakwater_group_needs_person", "deprecated: use breakwater_group_manual_action_required.", .is_so = needs_person},
     {"breakwater_site_primary", "Whether committed state says that the site holds it.",
      .get = is_primary},
     {"breakwater_site_connected", "Whether this witness has a fresh report.", .get = is_connected},
@@ -476,8 +501,8 @@ static const struct family {
     {"breakwater_site_clock_rate_ppm",
      "Rate of the site's clocks against this witness's, less 1: what it is between.",
      .write = write_rate},
-    {"breakwater_site_clock_rate_within",
-     "Whether that is not proved to be beyond max_clock_drift_ppm.", .get = is_rate_within},
+    {"breakwater_site_clock_rate_ok", "0 if the rate is known to be beyond max_clock_drift_ppm.", .get = is_rate_within},
+    {"breakwater_site_clock_rate_within", "deprecated: use breakwater_site_clock_rate_ok.", .get = is_rate_within},
     {"breakwater_lease_expiry_timestamp_seconds",
      "When the lease ends at the latest if it is not renewed, Unix time; the leader's only.",
      .write = write_lease},
@@ -572,9 +597,9 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
     bw_metrics_add_u64(metrics, counters->events_delivered, BW_METRIC_LABELS({"result", "told"}));
     bw_metrics_add_u64(metrics, counters->events_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_add_u64(metrics, counters->events_dropped, BW_METRIC_LABELS({"result", "dropped"}));
-    add_one(metrics, "breakwater_alarms_left_out", BW_METRIC_GAUGE,
-            "Alarms that are on and not told, for want of room: of 4096 the lighter ones.",
-            bw_trouble_book_left_out(program->alarms));
+    add_renamed(metrics, "breakwater_alarms_dropped", "breakwater_alarms_left_out", BW_METRIC_GAUGE,
+                "Active alarms beyond the 4096 that a witness keeps: the less severe ones.",
+                bw_trouble_book_left_out(program->alarms));
     add_one(metrics, "breakwater_config_reloads_total", BW_METRIC_COUNTER,
             "Reloads that took the files.", counters->reloads);
     add_one(metrics, "breakwater_config_reloads_failed_total", BW_METRIC_COUNTER,
@@ -620,11 +645,10 @@ static void write_crowd(const struct bw_program *program, struct bw_metrics *met
             BW_METRIC_LABELS({"reason", bw_http_eviction_word((enum bw_http_eviction)why)}));
     add_one(metrics, "breakwater_http_connections_refused_total", BW_METRIC_COUNTER,
             "Connections for which there was no room.", counters.refused);
-    add_one(metrics, "breakwater_reads_shared_total", BW_METRIC_COUNTER,
-            "Answers that were made for an earlier reader.", program->reads.shared_count);
-    add_one(metrics, "breakwater_reads_busy_total", BW_METRIC_COUNTER,
-            "Long documents that were refused because too many were asked for.",
-            program->reads.busy_count);
+    add_renamed(metrics, "breakwater_reads_coalesced_total", "breakwater_reads_shared_total", BW_METRIC_COUNTER,
+                "Reads that got the answer made for an earlier read.", program->reads.shared_count);
+    add_renamed(metrics, "breakwater_reads_throttled_total", "breakwater_reads_busy_total", BW_METRIC_COUNTER,
+                "Reads of long documents rejected because there were too many.", program->reads.busy_count);
 }
 
 static void write_edge(const struct bw_program *program, struct bw_metrics *metrics)

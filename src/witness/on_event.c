@@ -74,6 +74,7 @@ static json_t *event_json(const struct bw_program *program, uint64_t index,
     /* clang-format on */
 }
 
+/* Has the old word as `alarm`, for scripts that exist, and the word as `name`. */
 static json_t *alarm_json(const struct bw_trouble_entry *entry)
 {
     char since[BW_TIME_TEXT_BYTES];
@@ -81,9 +82,9 @@ static json_t *alarm_json(const struct bw_trouble_entry *entry)
 
     bw_json_time(entry->since_unix_ms, since);
     bw_json_time(entry->ended_unix_ms, ended);
-    return json_pack("{s:s, s:o, s:I, s:s, s:s?}", "alarm", bw_trouble_word(entry->trouble), "of",
-                     bw_json_name_or_null(entry->subject), "count", (json_int_t)entry->count,
-                     "since", since, "ended", entry->is_on ? NULL : ended);
+    return json_pack("{s:s, s:s, s:o, s:I, s:s, s:s?}", "alarm", bw_trouble_text(entry->trouble)->old_word, "name",
+                     bw_trouble_word(entry->trouble), "of", bw_json_name_or_null(entry->subject), "count",
+                     (json_int_t)entry->count, "since", since, "ended", entry->is_on ? NULL : ended);
 }
 
 /* `group` NULL: one of the witnesses' alarms. */
@@ -107,7 +108,7 @@ static json_t *alarm_event_json(const struct bw_program *program, const struct b
         "time", time,
         "event", is_ack ? "AlarmAcknowledged" : entry->is_on ? "AlarmBegan" : "AlarmEnded",
         "rule",
-        "meaning", bw_trouble_meaning(entry->trouble),
+        "meaning", bw_trouble_text(entry->trouble)->meaning,
         "group", bw_json_name_or_null(group != NULL ? group->spec.name : NULL),
         "epoch", (json_int_t)(group != NULL ? group->epoch : 0),
         "site", bw_json_name_or_null(is_site ? entry->subject : NULL),

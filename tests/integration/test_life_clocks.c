@@ -106,8 +106,8 @@ static void metrics_name_the_slow_site(void)
 
     assert_non_null(text);
     assert_true(is_exposed(text, "breakwater_site_clock_rate_ppm", 1, ",bound=\"upper\"} -"));
-    assert_true(is_exposed(text, "breakwater_site_clock_rate_within", 1, "} 0\n"));
-    assert_true(is_exposed(text, "breakwater_site_clock_rate_within", 0, "} 1\n"));
+    assert_true(is_exposed(text, "breakwater_site_clock_rate_ok", 1, "} 0\n"));
+    assert_true(is_exposed(text, "breakwater_site_clock_rate_ok", 0, "} 1\n"));
     free(text);
 }
 

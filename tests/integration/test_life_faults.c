@@ -17,7 +17,7 @@
 
 static bool has_rogue_alarm(struct real_cluster *of, int site)
 {
-    return real_site_lists(of, site, "alarms", "rogue_start") && real_service(of, site) == 0;
+    return real_site_lists(of, site, "alarms", "unauthorized_start") && real_service(of, site) == 0;
 }
 
 static bool has_measured_fence(struct real_cluster *of, int site)
@@ -160,7 +160,7 @@ static void a_status_that_is_missing_is_named_and_no_rogue_start(void **state)
     real_drop(&cluster, 1, "status.sh");
     real_until(&cluster, has_named_status, 1, "status names the script that cannot be run");
 
-    assert_false(real_site_lists(&cluster, 1, "alarms", "rogue_start"));
+    assert_false(real_site_lists(&cluster, 1, "alarms", "unauthorized_start"));
     assert_false(real_for_a_lease(&cluster, has_rogue_alarm, 1));
 }
 

@@ -118,7 +118,7 @@ static void a_new_instance_neither_renews_nor_gives_back_the_old_ones_epoch(void
 
     real_assert_ended(&cluster, 1, "expired", "site_lost"); /* 3.7: by expiry, not by the new one */
     assert_true(real_runs(&cluster, 0, "fence") > 0);       /* the guard, at its deadline */
-    assert_false(real_site_lists(&cluster, 0, "alarms", "rogue_start")); /* nobody's hand */
+    assert_false(real_site_lists(&cluster, 0, "alarms", "unauthorized_start")); /* nobody's hand */
     real_until(&cluster, serves_anywhere_later, 0, "a new epoch serves");
     assert_int_equal(real_runs(&cluster, 0, "start") + real_runs(&cluster, 1, "start"), 2);
     real_assert_no_overlap(&cluster);

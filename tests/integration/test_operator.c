@@ -101,7 +101,7 @@ static void status_of_a_group_without_agents_exits_4(void **state)
 
     assert_int_equal(status, 4);
     assert_says(operator.out, "phase VACANT");
-    assert_says(operator.out, "no site is active");
+    assert_says(operator.out, "no site is primary (no_primary");
     assert_says(operator.out, "dc-a: not connected");
     assert_int_equal(operator_run("cli.yaml", "status harbour"), 1);
     assert_says(operator.errors, "there is no group \"harbour\"");
@@ -502,7 +502,7 @@ static void metrics_tell_what_was_decided(void **state)
         "\nbreakwater_group_failover_possible{group=\"harbor\"} 1\n",
         "\nbreakwater_group_next{group=\"harbor\",next=\"nothing\",site=\"\"} 1\n",
         "\nbreakwater_decisions_total{decision=\"Grant\"} 2\n", /* as each witness applies them */
-        "\nbreakwater_alarm{group=\"harbor\",site=\"dc-b\",alarm=\"start_failed\"} 1\n",
+        "\nbreakwater_alarm_active{group=\"harbor\",site=\"dc-b\",alarm=\"start_failed\"} 1\n",
         "\nbreakwater_certificate_expiry_timestamp_seconds{role=\"witness\"} ",
         "\nbreakwater_lease_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ",
     };

@@ -102,7 +102,7 @@ static void a_site_in_maintenance_is_no_candidate_until_it_ends(void **state)
     assert_says(operator.out, "dc-b is no candidate");
     assert_says(operator.out, "it ends by itself after 2h");
     until_status_says(3, "harbor: dc-b is in maintenance for another 1h");
-    assert_says(operator.out, "no other site could take over");
+    assert_says(operator.out, "no standby is eligible for automatic failover");
     assert_int_equal(operator_ask_leader(operator.operator, "GET", "/metrics", NULL, 0), 200);
     assert_says(operator.reply.body,
                 "breakwater_maintenance_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ");
@@ -119,21 +119,22 @@ static void its_end_is_announced(void **state)
     assert_int_equal(run("maintenance harbor --for 5m --yes"), 0);
     assert_says(operator.out, "no grant, no move but one that is asked for");
     until_status_says(3, "harbor is in maintenance, which ends in ");
-    assert_says(operator.out, "longer: breakwater maintenance harbor --for D");
+    assert_says(operator.out, "\n           breakwater maintenance harbor --for DURATION\n");
 }
 
 /* Of the maintenance before: an alarm that is on. */
 static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **state)
 {
     (void)state;
-    until_status_says(3, "--for D (for ");
-    assert_int_equal(run("ack harbor maintenance_ends --plan"), 0);
+    until_status_says(3, "(maintenance_expiring, for ");
+    assert_int_equal(run("ack harbor maintenance_ends --plan"), 0); /* its former word */
+    assert_int_equal(run("ack harbor maintenance_expiring --plan"), 0);
     assert_says(operator.out, "the leader alone remembers it");
     assert_int_equal(post(operator.operator, "/v1/groups/harbor/ack",
                           "{\"alarm\": \"maintenance_ends\", \"site\": \"\", \"count\": 4711}"),
                      409); /* of another beginning than the one that was looked at */
     assert_says(operator.reply.body, "it has begun again since you looked");
-    assert_int_equal(run("ack harbor maintenance_ends --yes --reason rehearsal"), 0);
+    assert_int_equal(run("ack harbor maintenance_expiring --yes --reason rehearsal"), 0);
     assert_says(operator.out, "ack of harbor: done: it is a warning again when it begins anew");
     until_status_says(3, ": rehearsal)"); /* nobody could take over, either */
     assert_says(operator.out, "- harbor is in maintenance");
@@ -141,12 +142,12 @@ static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **sta
     assert_says(operator.out, "has acknowledged it");
     assert_int_equal(run("maintenance harbor --end --yes"), 0);
     operator_until_it_says("cli.yaml", "ack harbor maintenance_ends --plan", 6, "");
-    assert_says(operator.errors, "harbor has no alarm maintenance_ends now");
+    assert_says(operator.errors, "harbor has no alarm maintenance_expiring now");
 
     assert_int_equal(run("ack harbor nonsense --yes"), 6);
     assert_says(operator.errors, "there is no alarm \"nonsense\"");
-    assert_int_equal(run("ack harbor rogue_start --site dc-b --yes"), 6);
-    assert_says(operator.errors, "harbor at dc-b has no alarm rogue_start now");
+    assert_int_equal(run("ack harbor unauthorized_start --site dc-b --yes"), 6);
+    assert_says(operator.errors, "harbor at dc-b has no alarm unauthorized_start now");
 }
 
 static void it_ends_by_itself(void **state)
@@ -547,6 +548,7 @@ static void alarms_are_told_too_and_who_has_seen_them(void **state)
     assert_int_equal(count_events("{\"alarm\":\"maintenance_ends\"", 1, line, sizeof line), 1);
     operator_keep_answer("on_event", line);
     event = operator_parse(line);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(event, "alarm"), "name")), "maintenance_expiring");
     assert_string_equal(json_string_value(json_object_get(event, "event")), "AlarmBegan");
     assert_string_equal(json_string_value(json_object_get(event, "group")), "harbor");
     json_decref(event);

@@ -179,7 +179,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
                            "was closed on the word of operator/anna: fire");
     assert_says(operator.out, "breakwater force-release harbor --site dc-a");
     assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
-    assert_says(operator.reply.body, "\nbreakwater_group_needs_person{group=\"harbor\"} 1\n");
+    assert_says(operator.reply.body, "\nbreakwater_group_manual_action_required{group=\"harbor\"} 1\n");
     assert_says(operator.reply.body, "\nbreakwater_group_failover_possible{group=\"harbor\"} 0\n");
     trio_start(&operator.trio, leader, TRIO_EXECUTED);
 

@@ -53,7 +53,7 @@ static inline bool is_seen_outside(struct real_cluster *of, int site)
         json_string_value(json_object_get(real_site_json(of, site), "reach_seen"));
 
     return seen != NULL && strcmp(seen, "outside") == 0 &&
-           real_site_lists(of, site, "alarms", "outside_reach");
+           real_site_lists(of, site, "alarms", "cannot_stop_service");
 }
 
 static inline bool stays_in_its_epoch(struct real_cluster *of, int site)

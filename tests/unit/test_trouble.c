@@ -739,7 +739,11 @@ static void each_alarm_has_a_word_that_is_read_again(void **state)
     for (int i = 0; i < BW_TROUBLE_COUNT; i++) {
         assert_true(bw_trouble_parse(bw_trouble_word((enum bw_trouble)i), &read));
         assert_int_equal(read, i);
+        assert_true(bw_trouble_parse(bw_trouble_text((enum bw_trouble)i)->old_word, &read)); /* for one release */
+        assert_int_equal(read, i);
     }
+    assert_true(bw_trouble_parse("several_serve", &read));
+    assert_string_equal(bw_trouble_word(read), "split_brain");
     assert_false(bw_trouble_parse("", &read));
     assert_false(bw_trouble_parse("unlisted", &read));
 }

@@ -23,7 +23,7 @@ enum bw_condition {
 };
 
 #define BW_ALARM_LIST(X)                                                                           \
-    X(ROGUE_START, "rogue_start") /* served without a lease and was fenced */                      \
+    X(ROGUE_START, "unauthorized_start") /* served without a lease and was fenced */               \
     X(FENCE_FAILED, "fence_failed")                                                                \
     X(GUARD_LOST, "guard_lost")                                                                    \
     X(FENCE_TOO_SLOW, "fence_too_slow") /* measured longer than F */                               \
@@ -33,9 +33,9 @@ enum bw_condition {
     X(START_FAILED, "start_failed")                                                                \
     X(STOP_FAILED, "stop_failed")                                                                  \
     X(REJOIN_FAILED, "rejoin_failed")                                                              \
-    X(OUTSIDE_REACH, "outside_reach") /* serves where its guard can end nothing */                 \
-    X(REACH_UNSEEN, "reach_unseen") /* serves, and was not seen where: other scripts started it */ \
-    X(OVERRIDE, "override")         /* it has a manual lease, or waits for one (3.8) */
+    X(OUTSIDE_REACH, "cannot_stop_service") /* serves where its guard can end nothing */           \
+    X(REACH_UNSEEN, "kill_unverified") /* serves, and other scripts may have started it */         \
+    X(OVERRIDE, "override")            /* it has a manual lease, or waits for one (3.8) */
 enum bw_alarm {
 #define X(name, word) BW_ALARM_##name,
     BW_ALARM_LIST(X)

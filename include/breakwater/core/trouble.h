@@ -7,146 +7,268 @@
 
 #include <breakwater/core/arbiter.h>
 
-/* X(NAME, "word", "what it means, and what to do"). The first are those that sites report
- * (report.h), in their order; deploy/man/reference writes the manual from this. */
+/* X(NAME, "word", "old word", "what happened", "effect", "fix", "when it ends, or a remark"). `ack` accepts both words; the
+ * event script gets the old one for one release. A fix has each command on a line of its own. GROUP, SITE, WITNESS and
+ * OTHER (a site that the group could move to) stand for names, which `status` puts in (cli/alarm_ways.c). The first are
+ * those that sites report (report.h), in their order; deploy/man/reference writes the manual from this. */
 #define BW_TROUBLE_LIST(X)                                                                         \
-    X(ROGUE_START, "rogue_start",                                                                  \
-      "a unit, an orchestrator or a person started the service without a lease, and it was "       \
-      "fenced; find out who, and end that. One more makes it loud again. It ends with the site's next epoch, or with a " \
-      "new start of its agent")                                                                    \
-    X(FENCE_FAILED, "fence_failed",                                                                \
-      "a fence has not seen the end of the service: the group is held; make it stop there, and "   \
-      "the next fence that sees the end clears it, or force-release")                              \
-    X(GUARD_LOST, "guard_lost",                                                                    \
-      "the guard is away, or has not ended a look by its limit: until it is back the site is "     \
-      "granted nothing, renews nothing that its guard does not arm, and is not asked to stop "     \
-      "the service for a planned move: systemctl status breakwater-guard")                         \
-    X(FENCE_TOO_SLOW, "fence_too_slow",                                                            \
-      "a fence was measured to take longer than the fence_timeout of the group: the site is no "   \
-      "candidate until one fits, or the limit does; at a site that holds nothing it is forgotten " \
-      "after a minute, when the next one takes too long after two, and so on up to about an hour") \
-    X(STATUS_UNKNOWN, "status_unknown",                                                            \
-      "the status_script says unknown, prints none of its four words, or fails; run it by hand: " \
-      "it says why. Until it says another word nothing is done about a service that is down. To "  \
-      "move the group away from such a holder: breakwater switchover GROUP --to SITE")             \
-    X(CONDITION_FAILED, "condition_failed",                                                        \
-      "the condition_check_script fails, which is no yes for a move that happens by itself: run "  \
-      "it "                                                                                        \
-      "by hand")                                                                                   \
-    X(STATE_NOT_DURABLE, "state_not_durable",                                                      \
-      "the state directory of agent or guard cannot be written, or the guard's enforcer cannot be " \
-      "told of all that the group runs: nothing that rests on it is renewed or begun; the log of the one that " \
-      "cannot says why: state.unsaved, mirror.unsaved, enforcer.means_full, enforcer.paths_full")  \
-    X(START_FAILED, "start_failed",                                                                \
-      "the start script failed, ran into its limit, or its service was not seen to start: status " \
-      "has the last line that it printed, the guard's log all of it. It ends with the site's "     \
-      "next epoch, or with a new start of its agent")                                              \
-    X(STOP_FAILED, "stop_failed",                                                                  \
-      "the stop script failed, ran into its limit, or the end of the service was not seen; it "    \
-      "ends with a stop that is")                                                                  \
-    X(REJOIN_FAILED, "rejoin_failed",                                                              \
-      "the rejoin script failed: the site is no candidate; it ends with a rejoin that ends well, or " \
-      "when the site file has no such script any more")  \
-    X(OUTSIDE_REACH, "outside_reach",                                                              \
-      "the service runs where its guard can end nothing, and no second enforcer is counted on: "   \
-      "time alone hands it over to nobody; the "                                                   \
-      "guard's log says what to write as enforce instead")                                         \
-    X(REACH_UNSEEN, "reach_unseen",                                                                \
-      "the service runs, and its guard has not seen it where it can end it: a script has been "    \
-      "changed since it was started, or its processes cannot be listed. Time alone hands it over " \
-      "to nobody. Take the change back, or let the new scripts start it once: a switchover there " \
-      "and back does. Where the epoch that is open was seen inside before, time alone still hands it " \
-      "over: a line of status then, and no alarm")                                                 \
-    X(OVERRIDE, "override",                                                                        \
-      "an operator gave the site a manual lease, or that is being ended: see override. It stays "  \
-      "on while the site is not connected: no other site becomes primary until the site reports "  \
-      "the end, or, if its machine is off, force-release --site SITE")                             \
-    X(LOCAL_RESTARTS, "local_restarts",                                                            \
-      "the service had ended at the site that serves, and was started again there: why it ended "  \
-      "its own log says, and history how often. It ends an hour after the last time, or with the " \
-      "epoch; ack says that you have seen it")                                                     \
-    X(NOT_CONNECTED, "not_connected",                                                              \
-      "this witness has no fresh report of the site: its machine, its agent or the way to it is "  \
-      "lost")                                                                                      \
-    X(GROUP_UNKNOWN, "group_unknown",                                                              \
-      "the site's agent is connected, and its site file has no such group: name it there, and "    \
-      "reload agent and guard")                                                                    \
-    X(SEVERAL_AGENTS, "several_agents",                                                            \
-      "more than one agent speaks for the site, which is no candidate until one is stopped")       \
-    X(RELAYED, "relayed",                                                                          \
-      "the site reaches the witness that leads through another one alone: mend the way between "   \
-      "them")                                                                                      \
-    X(ONE_WITNESS, "one_witness",                                                                  \
-      "of the witnesses that answer one alone hears the site: when that one is lost, so is the "   \
-      "site. In status alone, which asks them all")                                                \
-    X(CLOCK_RATE, "clock_rate",                                                                    \
-      "its clocks run faster or slower against those of the witness that answers than "            \
-      "max_clock_drift_ppm allows")                                                                \
-    X(CERTIFICATE_ENDS, "certificate_ends",                                                        \
-      "the certificate of the site's agent, or of the witness, or that of the CA that vouches for it, ends within " \
-      "30 days: pki renew, with another CA if that ends; or its file " \
-      "was replaced by one that the next start would refuse (78), which counts as ended: check the daemon's " \
-      "configuration file there")    \
-    X(NOT_SERVING, "not_serving", "the site holds the group, and its service is not started")      \
-    X(UNHEALTHY, "unhealthy",                                                                      \
-      "the site holds the group and cannot show that it serves: its status_script says unknown or " \
-      "unhealthy, or fails, failure_threshold times, or its condition script says stop where it "  \
-      "speaks for its health. Status says why, and since when. After unhealthy_after the group "   \
-      "moves by itself, if its mode, a target and the proof of the reach let it. Else: breakwater " \
-      "switchover GROUP --to SITE, whose plan says what may happen there")              \
-    X(SECOND_ENFORCER_LOST, "second_enforcer_lost",                                                \
-      "a second enforcer has asked the agent of the site that holds the group, and it is not "     \
-      "counted on: status says why, and what to do. Where the service outlives the guard's "       \
-      "machine, that site lost now is handed over by a fence from another site, or a person")      \
-    X(REACH_UNPROVED, "reach_unproved",                                                            \
-      "no kill by the guard alone was ever seen to stop this service, so a lost primary is "       \
-      "not failed over automatically: an operator has to confirm that it is off. Prove it, which " \
-      "is one restart: breakwater prove GROUP at that site; before the service runs: "             \
-      "breakwater-chaos scripts. ack says that you know")                                          \
-    X(NOT_LET_GO, "not_let_go",                                                                    \
-      "the site has not let go of the service yet, or is not heard to have: start nothing by hand "  \
-      "anywhere until it has")                                                                     \
-    X(NO_ACTIVE_SITE, "no_active_site", "no site may serve: explain says what it waits for")       \
-    X(SEVERAL_SERVE, "several_serve",                                                              \
-      "more than one site says that the service runs there, and what both write drifts apart: "    \
-      "stop it at once where the data may be lost")                                                \
-    X(NEEDS_PERSON, "needs_person",                                                                \
-      "time alone does not end the epoch: its site has to give it back, a fence from another "     \
-      "site "                                                                                      \
-      "has to see the end, or a person says that the site is off, by force-release")               \
-    X(NO_FAILOVER, "no_failover",                                                                  \
-      "no other site could take over by itself: explain says what each of them lacks")             \
-    X(MAINTENANCE_ENDS, "maintenance_ends",                                                        \
-      "a maintenance ends within ten minutes; longer: maintenance with a new --for")               \
-    X(WITNESS_LOST, "witness_lost",                                                                \
-      "the witness that leads does not hear this one. Of one that was added and has no vote yet, " \
-      "members remove gives it up: members replace is refused as long as it joins")                \
-    X(DISK_LOW, "disk_low",                                                                        \
-      "the disk of the witness has no room for the log, or has taken no snapshot, since half a "   \
-      "minute: which, and why, its log says. Where a majority has no room for the log nothing is " \
-      "decided, and no lease renewed. Make room outside of its data_dir: one that lacked it for "  \
-      "the log then ends by itself, to be started again. Each witness says it of itself, and "     \
-      "status asks them all")                                                                      \
-    X(DECISIONS_LOST, "decisions_lost",                                                            \
-      "the witness has an entry that was decided, or the site names one, and the leader lacks it: " \
-      "another witness has lost part of its log, as one does whose directory is restored from an " \
-      "earlier moment. recover on the witness that has it keeps what was decided; members replace " \
-      "gives it up. If a site names it, no site becomes primary before a recovery, or, if the "   \
-      "report is false, force-release --site SITE")                                \
-    X(PEOPLE_NOT_APPLIED, "people_not_applied",                                                    \
-      "the witness has a list people in its file, and no list is applied: each witness judges by " \
-      "its own file, and they may differ. Apply one list for all, which ends it: breakwater "      \
-      "people prints the file's, breakwater apply -f FILE commits it. Each witness says it of "    \
-      "itself, and status asks them all")
+    X(ROGUE_START, "unauthorized_start", "rogue_start",                                            \
+      "the service was started without a lease, and the guard fenced it",                          \
+      "until the fence, a second copy of the service ran at SITE",                                 \
+      "on SITE, disable the unit, container or job that starts it; then confirm:\n"                \
+      "breakwater ack GROUP unauthorized_start --site SITE",                                       \
+      "it ends with the site's next epoch or a restart of its agent; another such "                \
+      "start raises it again")                                                                     \
+    X(FENCE_FAILED, "fence_failed", "fence_failed",                                                \
+      "a fence could not confirm that the service has stopped",                                    \
+      "no other site becomes primary until the stop is confirmed",                                 \
+      "on SITE, stop the service by hand; breakwater retries the fence and goes on "               \
+      "after it has seen the stop. If the machine is off:\n"                                       \
+      "breakwater force-release GROUP --site SITE",                                                \
+      "it ends with a fence that has seen the service stopped, or with force-release")             \
+    X(GUARD_LOST, "guard_lost", "guard_lost",                                                      \
+      "the guard does not answer, or one of its probes hangs",                                     \
+      "SITE can neither become primary nor renew a lease, and no switchover away from "            \
+      "it begins",                                                                                 \
+      "on SITE, see whether the guard is down or a script hangs:\n"                                \
+      "systemctl status breakwater-guard",                                                         \
+      "")                                                                                          \
+    X(FENCE_TOO_SLOW, "fence_too_slow", "fence_too_slow",                                          \
+      "the last fence took longer than the fence_timeout of the group",                            \
+      "SITE is not eligible",                                                                      \
+      "on SITE, see what the fence waited for; make it faster, or raise "                          \
+      "fence_timeout:\n"                                                                           \
+      "journalctl -u breakwater-guard",                                                            \
+      "it ends with a fence that fits; at a standby after 1 min, then 2 min, up to "               \
+      "about 1 h if the next one is too slow again")                                               \
+    X(STATUS_UNKNOWN, "status_unknown", "status_unknown",                                          \
+      "the status_script fails, says unknown, or prints none of its four words",                   \
+      "breakwater does not restart the service while its state is unknown",                        \
+      "on SITE, run status_script by hand and repair it; what it printed is in the "               \
+      "log:\n"                                                                                     \
+      "journalctl -u breakwater-guard",                                                            \
+      "")                                                                                          \
+    X(CONDITION_FAILED, "condition_failed", "condition_failed",                                    \
+      "the condition_check_script fails",                                                          \
+      "no automatic move to SITE",                                                                 \
+      "on SITE, run condition_check_script by hand and repair it:\n"                               \
+      "journalctl -u breakwater-guard",                                                            \
+      "")                                                                                          \
+    X(STATE_NOT_DURABLE, "state_not_durable", "state_not_durable",                                 \
+      "the agent or the guard cannot save its state, or the enforcer cannot take all "             \
+      "that the group runs",                                                                       \
+      "SITE starts nothing and renews no lease that depends on it",                                \
+      "on SITE, find state.unsaved, mirror.unsaved, enforcer.means_full or "                       \
+      "enforcer.paths_full in the logs; its line has the cause:\n"                                 \
+      "journalctl -u breakwater-agent -u breakwater-guard",                                        \
+      "")                                                                                          \
+    X(START_FAILED, "start_failed", "start_failed",                                                \
+      "the start script failed or timed out, or the service did not come up",                      \
+      "SITE has to wait before its next start, twice as long after each failure, up "              \
+      "to 10 min",                                                                                 \
+      "on SITE, repair the cause: status has the script's last line, the guard's log "             \
+      "has all of its output; then confirm:\n"                                                     \
+      "breakwater ack GROUP start_failed --site SITE",                                             \
+      "it ends with the site's next epoch or a restart of its agent")                              \
+    X(STOP_FAILED, "stop_failed", "stop_failed",                                                   \
+      "the stop script failed or timed out, or the service still ran after it",                    \
+      "the guard fences the service instead, so a move takes longer",                              \
+      "on SITE, repair stop_script; then confirm:\n"                                               \
+      "breakwater ack GROUP stop_failed --site SITE",                                              \
+      "it ends with the next stop that succeeds")                                                  \
+    X(REJOIN_FAILED, "rejoin_failed", "rejoin_failed",                                             \
+      "the rejoin script failed",                                                                  \
+      "SITE is not eligible",                                                                      \
+      "breakwater retries it; on SITE, see why it fails:\n"                                        \
+      "journalctl -u breakwater-guard",                                                            \
+      "it ends with a rejoin that succeeds, or if site.yaml names no rejoin script "               \
+      "any more")                                                                                  \
+    X(OUTSIDE_REACH, "cannot_stop_service", "outside_reach",                                       \
+      "breakwater cannot stop this service",                                                       \
+      "no automatic failover if SITE fails",                                                       \
+      "set enforce: for group GROUP in site.yaml on SITE; the guard's log suggests a "             \
+      "value:\n"                                                                                   \
+      "journalctl -u breakwater-guard\n"                                                           \
+      "If the service ran before it was managed, restart it once under control:\n"                 \
+      "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
+      "if a second enforcer of the site counts, status shows a line instead of this "              \
+      "alarm")                                                                                     \
+    X(REACH_UNSEEN, "kill_unverified", "reach_unseen",                                             \
+      "breakwater has not seen that it can stop this service: a script changed since "             \
+      "the start, or the processes cannot be listed",                                              \
+      "no automatic failover if SITE fails",                                                       \
+      "undo the change; or, on SITE, restart the service once with the new scripts:\n"             \
+      "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
+      "")                                                                                          \
+    X(OVERRIDE, "override", "override",                                                            \
+      "the site serves without a lease (operator override), or an override is ending",             \
+      "no other site becomes primary until SITE reports the end",                                  \
+      "to end it, on SITE:\n"                                                                      \
+      "breakwater override GROUP -c /etc/breakwater/site.yaml --end\n"                             \
+      "If the machine is off:\n"                                                                   \
+      "breakwater force-release GROUP --site SITE",                                                \
+      "")                                                                                          \
+    X(LOCAL_RESTARTS, "service_restarted", "local_restarts",                                       \
+      "the service had ended and was restarted at the primary",                                    \
+      "users had a short outage; if it goes on, the group moves to another site",                  \
+      "on SITE, find the cause in the service's own log; then confirm:\n"                          \
+      "breakwater ack GROUP service_restarted --site SITE",                                        \
+      "it ends 1 h after the last restart, or with the epoch")                                     \
+    X(NOT_CONNECTED, "not_connected", "not_connected",                                             \
+      "the site is not connected: this witness has no fresh report",                               \
+      "SITE can neither become primary nor renew a lease through this witness",                    \
+      "check the machine, the agent and the network; on SITE:\n"                                   \
+      "breakwater status --site",                                                                  \
+      "")                                                                                          \
+    X(GROUP_UNKNOWN, "group_not_configured", "group_unknown",                                      \
+      "the agent is connected, but its site.yaml has no such group",                               \
+      "SITE is not eligible for GROUP",                                                            \
+      "on SITE, add group GROUP to site.yaml, then:\n"                                             \
+      "systemctl reload breakwater-guard breakwater-agent",                                        \
+      "")                                                                                          \
+    X(SEVERAL_AGENTS, "duplicate_agents", "several_agents",                                        \
+      "more than one agent reports for the site",                                                  \
+      "SITE is not eligible",                                                                      \
+      "find the second agent (a cloned or retired machine), and stop it there:\n"                  \
+      "systemctl disable --now breakwater-agent",                                                  \
+      "")                                                                                          \
+    X(RELAYED, "no_direct_leader_path", "relayed",                                                 \
+      "the site has no direct connection to the leader, only through another witness",             \
+      "the lease of SITE depends on the witnesses between",                                        \
+      "check the network from SITE to the leader; on SITE:\n"                                      \
+      "journalctl -u breakwater-agent",                                                            \
+      "")                                                                                          \
+    X(ONE_WITNESS, "single_witness_path", "one_witness",                                           \
+      "the site is connected to only one witness",                                                 \
+      "if that witness fails, SITE loses its lease",                                               \
+      "check the network from SITE to the other witnesses; on SITE:\n"                             \
+      "journalctl -u breakwater-agent",                                                            \
+      "status alone shows it, since it asks all witnesses")                                        \
+    X(CLOCK_RATE, "clock_rate", "clock_rate",                                                      \
+      "a clock runs faster or slower than max_clock_drift_ppm allows",                             \
+      "a lease of SITE may end after the witnesses' wait (slow), or too early (fast)",             \
+      "on SITE, check the time service and the clock source:\n"                                    \
+      "chronyc tracking",                                                                          \
+      "")                                                                                          \
+    X(CERTIFICATE_ENDS, "certificate_expiring", "certificate_ends",                                \
+      "a certificate of the agent or witness, or of its CA, expires within 30 days, "              \
+      "or its file was replaced by an unusable one",                                               \
+      "after that, peers reject its connections",                                                  \
+      "on the machine with the CA, renew it, with a new CA if the CA expires:\n"                   \
+      "breakwater pki renew --dir DIR FILE",                                                       \
+      "")                                                                                          \
+    X(NOT_SERVING, "primary_down", "not_serving",                                                  \
+      "the site is primary, and its service is not started",                                       \
+      "users have no service",                                                                     \
+      "see what breakwater waits for:\n"                                                           \
+      "breakwater explain GROUP",                                                                  \
+      "")                                                                                          \
+    X(UNHEALTHY, "unhealthy", "unhealthy",                                                         \
+      "the primary cannot show that it serves",                                                    \
+      "after unhealthy_after the group moves automatically, if its mode, a standby "               \
+      "and the tested kill allow this",                                                            \
+      "to move it now (--plan shows the risk):\n"                                                  \
+      "breakwater switchover GROUP --to OTHER",                                                    \
+      "")                                                                                          \
+    X(SECOND_ENFORCER_LOST, "second_enforcer_lost", "second_enforcer_lost",                        \
+      "the second enforcer does not count",                                                        \
+      "no automatic failover if the machine of SITE fails and its service runs "                   \
+      "elsewhere",                                                                                 \
+      "on the machine of the second enforcer:\n"                                                   \
+      "journalctl -u breakwater-second-enforcer",                                                  \
+      "")                                                                                          \
+    X(REACH_UNPROVED, "kill_untested", "reach_unproved",                                           \
+      "breakwater has never confirmed that killing its processes stops this service",              \
+      "no automatic failover if SITE fails: an operator has to confirm that it is off",            \
+      "test it, which restarts the service once; on SITE:\n"                                       \
+      "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
+      "before the first start breakwater-chaos scripts tests it")                                  \
+    X(NOT_LET_GO, "release_pending", "not_let_go",                                                 \
+      "the site has not released the service to manual control yet",                               \
+      "a start by hand, at any site, could run a second copy",                                     \
+      "start nothing by hand before this alarm ends; on SITE:\n"                                   \
+      "breakwater status --site",                                                                  \
+      "")                                                                                          \
+    X(NO_ACTIVE_SITE, "no_primary", "no_active_site",                                              \
+      "no site is primary",                                                                        \
+      "no site may run the service",                                                               \
+      "see what breakwater waits for:\n"                                                           \
+      "breakwater explain GROUP",                                                                  \
+      "")                                                                                          \
+    X(SEVERAL_SERVE, "split_brain", "several_serve",                                               \
+      "split-brain: the service runs at more than one site",                                       \
+      "each site changes its own data, and the changes of one of them will be lost",               \
+      "at once, stop the service by hand at the site whose changes you give up",                   \
+      "")                                                                                          \
+    X(NEEDS_PERSON, "manual_action_required", "needs_person",                                      \
+      "no automatic failover: the lease of the primary does not expire automatically",             \
+      "no other site becomes primary until the stop is confirmed",                                 \
+      "wait for the site to return; or power it off, then:\n"                                      \
+      "breakwater force-release GROUP --site SITE",                                                \
+      "a fence from another site that has seen the stop ends it, too")                             \
+    X(NO_FAILOVER, "no_eligible_standby", "no_failover",                                           \
+      "no standby is eligible for automatic failover",                                             \
+      "if the primary fails, the group stays down",                                                \
+      "see what blocks each standby:\n"                                                            \
+      "breakwater explain GROUP",                                                                  \
+      "")                                                                                          \
+    X(MAINTENANCE_ENDS, "maintenance_expiring", "maintenance_ends",                                \
+      "a maintenance ends within 10 minutes",                                                      \
+      "then breakwater moves and starts the group automatically again",                            \
+      "to extend it:\n"                                                                            \
+      "breakwater maintenance GROUP --for DURATION",                                               \
+      "")                                                                                          \
+    X(WITNESS_LOST, "witness_lost", "witness_lost",                                                \
+      "the leader cannot reach the witness",                                                       \
+      "the cluster tolerates one lost witness less",                                               \
+      "on WITNESS:\n"                                                                              \
+      "systemctl start breakwater-witness\n"                                                       \
+      "If the witness is lost for good:\n"                                                         \
+      "breakwater members replace WITNESS NEW",                                                    \
+      "")                                                                                          \
+    X(DISK_LOW, "disk_low", "disk_low",                                                            \
+      "the disk has no room for the log, or no snapshot was taken for 30 s",                       \
+      "if a majority of witnesses has no room, no lease is renewed",                               \
+      "on WITNESS, free space outside of data_dir; the log says which of the two it "              \
+      "is. The witness then takes its snapshot, or restarts:\n"                                    \
+      "journalctl -u breakwater-witness",                                                          \
+      "")                                                                                          \
+    X(DECISIONS_LOST, "decisions_lost", "decisions_lost",                                          \
+      "the leader has lost a decision that was committed; a witness or a site still "              \
+      "knows it",                                                                                  \
+      "the decision is lost if you replace that witness; if a site reports it, no "                \
+      "site becomes primary",                                                                      \
+      "to keep the decision, stop the other witnesses, then on WITNESS:\n"                         \
+      "breakwater recover -c FILE\n"                                                               \
+      "Start WITNESS, and re-create the others. To give the decision up:\n"                        \
+      "breakwater members replace WITNESS NEW",                                                    \
+      "")                                                                                          \
+    X(PEOPLE_NOT_APPLIED, "people_not_applied", "people_not_applied",                              \
+      "the witness has a list people in its file, and no list is applied",                         \
+      "each witness uses the list of its own file, and the lists may differ",                      \
+      "apply one list for all witnesses:\n"                                                        \
+      "breakwater people >people.yaml\n"                                                           \
+      "breakwater apply -f people.yaml",                                                           \
+      "")
 enum bw_trouble {
-#define X(name, word, meaning) BW_TROUBLE_##name,
+#define X(name, ...) BW_TROUBLE_##name,
     BW_TROUBLE_LIST(X)
 #undef X
         BW_TROUBLE_COUNT
 };
+struct bw_trouble_text {
+    const char *word;
+    const char *old_word; /* the same where the word has not changed */
+    const char *what;
+    const char *effect;
+    const char *fix;
+    const char *remark; /* "": none */
+    const char *meaning; /* what happened, effect and fix in one text */
+};
+/* The row of the list. */
+const struct bw_trouble_text *bw_trouble_text(enum bw_trouble trouble);
 const char *bw_trouble_word(enum bw_trouble trouble);
-const char *bw_trouble_meaning(enum bw_trouble trouble);
-/* False: there is no such word. */
+/* Reads the word or the old one. False: there is no such word. */
 bool bw_trouble_parse(const char *word, enum bw_trouble *out_trouble);
 
 #define BW_CERTIFICATE_ENDS_S  (30 * 86400)

@@ -80,7 +80,7 @@ function ofAlarm(group, site, word) {
 
 /* One that a site reports, or that is told as such above. */
 function isTold(site, alarm) {
-  return alarm.of === site.name && (site.alarms.includes(alarm.alarm) || alarm.alarm === "local_restarts" ||
+  return alarm.of === site.name && (site.alarms.includes(alarm.alarm) || alarm.alarm === "service_restarted" ||
     alarm.alarm === "second_enforcer_lost");
 }
 
@@ -90,7 +90,7 @@ function ofTrouble(alarm) {
   const told = "for " + duration(alarm.on_ms + since()) + (alarm.count > 1 ? ", " + alarm.count + " times" : "");
   if (acked === null)
     return ["bad", text + " (" + told + ")"];
-  return ["dim", text + " (" + told + "; seen by " + acked.by + (acked.text ? ": " + acked.text : "") + ")"];
+  return ["dim", text + " (" + told + "; acknowledged by " + acked.by + (acked.text ? ": " + acked.text : "") + ")"];
 }
 
 /* As `breakwater status`: what the guard of the primary cannot end, another machine of its site does. */
@@ -100,9 +100,9 @@ function isSecondCountedOn(group, site) {
 
 /* Nor is it an alarm that scripts came later, where the open epoch was seen inside: the next one is not yet. */
 function isFact(group, site, word) {
-  if (word === "outside_reach")
+  if (word === "cannot_stop_service")
     return isSecondCountedOn(group, site);
-  return word === "reach_unseen" && site.role === "primary" && group.end !== null && group.end.by_time;
+  return word === "kill_unverified" && site.role === "primary" && group.end !== null && group.end.by_time;
 }
 
 function isSecondLost(group, site) {
@@ -142,7 +142,7 @@ function ofGroup(group) {
     if (isSecondLost(group, site))
       found.push(ofAlarm(group, site, "second_enforcer_lost"));
     if (site.restarts !== null && site.restarts.ago_ms !== null && site.restarts.ago_ms < RESTARTS_TOLD_MS)
-      found.push(ofAlarm(group, site, "local_restarts"));
+      found.push(ofAlarm(group, site, "service_restarted"));
     if (site.maintenance_left_ms > 0)
       found.push(["warn", site.name + ": in maintenance for " + duration(site.maintenance_left_ms) + " more"]);
   }

@@ -108,7 +108,7 @@ class Numbers:
 
     def of_silence(self, begun_ns, at_ns, text):
         """Since when a site is silent."""
-        for site, seconds in re.findall(r"! (\S+): not connected, last heard (\d+) s ago", text):
+        for site, seconds in re.findall(r"! (\S+): not connected, last report (\d+) s ago", text):
             lost_ns = self.lab.lost_ns.get(self.lab.sites[site])
             if lost_ns is None or not (begun_ns - lost_ns - SLOW_NS) / S <= int(seconds) <= \
                     (at_ns - lost_ns + SLOW_NS) / S:
