@@ -40,7 +40,7 @@ static void print_gate(const json_t *gate, const char *site, bool is_all, FILE *
     /* A remedy that is this very screen is none here. */
     if (!is_all && fix[0] != '\0' && strcmp(fix, "wait") != 0 && strcmp(fix, "nothing") != 0 &&
         strstr(fix, "breakwater explain ") == NULL)
-        (void)fprintf(out, "    do:  %s\n", fix);
+        (void)fprintf(out, "    do: %s\n", fix);
 }
 
 /* What blocks one site, or all gates of it. */
