@@ -175,11 +175,21 @@ static bool add_fact(struct text *text, const struct facts *facts, const char *n
     return true;
 }
 
+/* Returns how many characters of `text` come before the first one of `ends`, or its end. */
+static size_t up_to(const char *text, const char *ends)
+{
+    size_t count = 0;
+
+    while (text[count] != '\0' && strchr(ends, text[count]) == NULL)
+        count++;
+    return count;
+}
+
 /* From `at` to `end`, where {names} stand for values. False: one has none. */
 static bool add_plain(struct text *text, const struct facts *facts, const char *at, const char *end)
 {
     while (at < end) {
-        const size_t plain = strcspn(at, "{");
+        const size_t plain = up_to(at, "{");
         const size_t size = plain < (size_t)(end - at) ? plain : (size_t)(end - at);
         size_t name_size;
 
@@ -187,7 +197,7 @@ static bool add_plain(struct text *text, const struct facts *facts, const char *
         at += size;
         if (at == end)
             break;
-        name_size = strcspn(at + 1, "}");
+        name_size = up_to(at + 1, "}");
         if (!add_fact(text, facts, at + 1, name_size))
             return false;
         at += name_size + 2;
@@ -198,12 +208,12 @@ static bool add_plain(struct text *text, const struct facts *facts, const char *
 /* The first of "A|B|...]" whose values are all there. Returns what comes behind it. */
 static const char *add_choice(struct text *text, const struct facts *facts, const char *at)
 {
-    const char *end = at + strcspn(at, "]");
+    const char *end = at + up_to(at, "]");
     const size_t used = text->used;
     bool is_found = false;
 
     while (!is_found && at < end) {
-        const size_t next = strcspn(at, "|]");
+        const size_t next = up_to(at, "|]");
 
         cut(text, used);
         is_found = add_plain(text, facts, at, at + next);
@@ -217,7 +227,7 @@ static const char *add_choice(struct text *text, const struct facts *facts, cons
 static void add_row_text(struct text *text, const struct facts *facts, const char *template)
 {
     while (*template != '\0') {
-        const size_t plain = strcspn(template, "[");
+        const size_t plain = up_to(template, "[");
 
         (void)add_plain(text, facts, template, template + plain); /* outside of a choice each name has a value */
         template += plain;

@@ -81,7 +81,7 @@ static enum bw_wish_end find_end(struct bw_witness *witness, int group_index, st
     return err == BW_OK || err == BW_ERR_BUSY ? BW_WISH_END_NONE : BW_WISH_END_IMPOSSIBLE;
 }
 
-/* As far as it fits, by whole clauses: half of a command is another command. */
+/* As far as it fits, by whole clauses and sentences: half of a command is another command. */
 static void put_reason(struct bw_command *command, const char *text)
 {
     static const char rest[] = "; ...";
@@ -91,7 +91,7 @@ static void put_reason(struct bw_command *command, const char *text)
     if (strcmp(command->text, text) == 0)
         return;
     for (char *at = command->text; *at != '\0'; at++)
-        if (at[0] == ';' && at[1] == ' ')
+        if ((at[0] == ';' || at[0] == '.') && at[1] == ' ')
             end = at;
     if (end == NULL)
         end = command->text + strlen(command->text);

@@ -184,7 +184,7 @@ static void an_initial_primary_beside_one_that_serves_is_refused(void **state)
         assert_string_equal(world_decide(&world), "A0");
         assert_true(world_holds(&world, "first_grant", -1));
         assert_string_equal(world_gate(&world, "first_grant", -1)->word,
-                            "initial primary refused: another site reports started");
+                            "another site than --initial-primary reports the service as started");
     }
 }
 
@@ -206,8 +206,7 @@ static void an_initial_primary_waits_for_whoever_still_ends_what_it_held(void **
         world_sync_all(&world);
         assert_string_equal(world_decide(&world), "A0");
         assert_string_equal(world_gate(&world, "first_grant", -1)->word,
-                            "initial primary waits: another site still ends what it held, or its fence "
-                            "has failed");
+                            "another site than --initial-primary still stops the service, or its fence failed");
         world.sites[ending].report.stop_begun_epoch = 0;
         world.sites[ending].report.fence_failed = true; /* between two tries */
         world_sync_all(&world);
@@ -227,7 +226,7 @@ static void no_first_grant_rests_on_a_stop_that_a_failed_fence_has_seen(void **s
     world.sites[B].report.fence_failed = true;
     world_sync_all(&world);
     assert_string_equal(world_decide(&world), "A0");
-    assert_string_equal(world_gate(&world, "reported", B)->word, "a fence of it has failed");
+    assert_string_equal(world_gate(&world, "reported", B)->word, "its last fence failed");
     world.sites[B].report.fence_failed = false;
     world_sync_all(&world);
     assert_string_equal(world_decide(&world), "A6");

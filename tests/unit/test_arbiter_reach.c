@@ -190,8 +190,8 @@ static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
 static void a_grant_pins_what_the_candidate_has_seen_before(void **state)
 {
     static const char *const whys[] = {
-        [BW_REACH_UNSEEN] = "its service was not yet seen inside of what its guard ends",
-        [BW_REACH_OUTSIDE] = "its service was seen outside of what its guard ends"};
+        [BW_REACH_UNSEEN] = "its processes were not yet found inside of what its guard can kill",
+        [BW_REACH_OUTSIDE] = "its processes run outside of what its guard can kill"};
     struct bw_end_waits waits;
 
     (void)state;
@@ -402,7 +402,7 @@ static void time_ends_what_a_second_enforcer_ends(void **state)
     begin_with_second();
     lose_holder();
     assert_rule("A3");
-    assert_string_equal(world_gate(&world, "end_reach", -1)->word, "a second enforcer of its site is seen");
+    assert_string_equal(world_gate(&world, "end_reach", -1)->word, "a second enforcer of its site is connected");
 }
 
 /* I1, 3.4: it tells itself that it has seen no end, as another instance; and is lost then, too. */

@@ -92,7 +92,7 @@ static void silence_ends_no_claim(void **state)
     world_pass_ms(&world, 120000);
     assert_held();
     assert_true(world_holds(&world, "claim", -1));
-    assert_non_null(strstr(world_gate(&world, "claim", -1)->word, "force-release"));
+    assert_non_null(strstr(world_gate(&world, "claim", -1)->word, "reported an override, and is not connected"));
 }
 
 /* A witness that begins with the state knows it, too. */
@@ -430,7 +430,7 @@ static void no_move_to_another_site_begins_beside_a_claim(void **state)
     (void)snprintf(command.site, sizeof command.site, "dc-a");
     assert_string_equal(world_apply(&world, &command), "C8");
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "by a claim"));
+    assert_non_null(strstr(diag.text, "dc-a: the site serves under an override (site_overrides)"));
 }
 
 int main(void)

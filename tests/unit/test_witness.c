@@ -438,7 +438,7 @@ static void a_switchover_is_refused_where_it_cannot_begin(void **state)
     world.sites[B].report.ready = false;
     world_sync_all(&world);
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "readiness"));
+    assert_non_null(strstr(diag.text, "dc-b: not ready"));
     world_set_mode(&world, BW_MODE_PAUSED);
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
     bw_witness_on_not_leading(&world.witness);
