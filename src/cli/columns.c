@@ -371,6 +371,15 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
     warn_of_health(site, verdict);
 }
 
+/* Nothing is to come, and a site is primary. */
+static bool is_calm(const json_t *group)
+{
+    const json_t *next = json_object_get(group, "next");
+
+    return json_is_object(next) && !bw_json_truth(next, "acts") &&
+           is_word(group, "phase", bw_phase_word(BW_PHASE_GRANTED));
+}
+
 static void print_outlook(const json_t *status, const json_t *group, int64_t now_unix_ms, FILE *out)
 {
     const json_t *last = json_object_get(group, "last");
@@ -383,8 +392,8 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
                       previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
                       bw_json_member(last, "reason"));
     (void)fputc('\n', out);
-    if (bw_json_truth(json_object_get(group, "next"), "acts"))
-        (void)fprintf(out, "Next: %s.\n", bw_json_member(json_object_get(group, "next"), "text"));
+    if (!is_calm(group))
+        bw_show_next(json_object_get(group, "next"), out);
 }
 
 #define MAINTENANCE_ENDS_SOON_MS (10 * 60 * 1000)
@@ -429,7 +438,7 @@ void bw_show_way(const json_t *next, const json_t *end, FILE *out)
     const char *way = bw_json_member(next, "way");
 
     if (way[0] != '\0' && strcmp(way, bw_json_member(end, "way")) != 0)
-        (void)fprintf(out, "  a person can:  %s\n", way);
+        (void)fprintf(out, "  an operator can:  %s\n", way);
 }
 
 /* Then no lag is known of a site that could follow, and `on_lag` decides. */
@@ -558,24 +567,25 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
 {
     const json_t *wish = json_object_get(group, "wish");
     const char *target = bw_json_member(group, "target");
+    const enum bw_exit before = verdict->exit;
+    char state[BW_STATE_TEXT_BYTES];
     struct table table = {0};
     json_t *site;
     size_t i;
 
-    (void)fprintf(verdict->out, "\nGROUP %s   phase %s%s   epoch %" PRId64 "   mode %s   %s\n",
-                  bw_json_member(group, "name"), bw_json_member(group, "phase"),
-                  bw_json_truth(group, "held") ? ", held" : "", bw_json_number(group, "epoch"),
-                  bw_json_member(group, "mode"), bw_json_member(group, "reason"));
+    (void)fprintf(verdict->out, "\nGROUP %s   state %s   epoch %" PRId64 "   mode %s   reason %s\n",
+                  bw_json_member(group, "name"), bw_state_text(group, state), bw_json_number(group, "epoch"),
+                  bw_mode_text(group), bw_json_member(group, "reason"));
     if (target[0] != '\0')
-        (void)fprintf(verdict->out, "On its way to %s.\n", target);
+        (void)fprintf(verdict->out, "Move to %s in progress.\n", target);
     if (json_is_object(wish))
-        (void)fprintf(verdict->out, "Asked for by %s: %s%s%s%s.\n", bw_json_member(wish, "by"),
+        (void)fprintf(verdict->out, "Requested by %s: %s%s%s%s.\n", bw_json_member(wish, "by"),
                       bw_json_member(wish, "kind"),
                       bw_json_member(wish, "to")[0] == '\0'                        ? ""
                       : strcmp(bw_json_member(wish, "kind"), "force-release") == 0 ? " of "
                                                                                    : " to ",
                       bw_json_member(wish, "to"),
-                      bw_json_number(wish, "index") == 0 ? "; it ends with this leader" : "");
+                      bw_json_number(wish, "index") == 0 ? "; a change of leader cancels it" : "");
     add_row(&table, 6,
                  (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "BLOCKED BY"});
     json_array_foreach(json_object_get(group, "sites"), i, site) {
@@ -585,10 +595,14 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     print_outlook(status, group, now_unix_ms, verdict->out);
     verdict->alarms = json_object_get(group, "alarms");
     verdict->group = group;
+    verdict->exit = BW_EXIT_FINE; /* this group's own, first */
     warn_of_group(group, verdict);
     json_array_foreach(json_object_get(group, "sites"), i, site) {
         warn_of_site(group, site, verdict);
     }
+    if (is_calm(group) && verdict->exit == BW_EXIT_FINE)
+        bw_show_next(json_object_get(group, "next"), verdict->out);
+    bw_verdict_worsen(verdict, before);
 }
 
 void bw_print_unreached(const char *from, const char *to, const json_t *unreached, FILE *out)

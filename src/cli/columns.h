@@ -24,6 +24,13 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
 void bw_show_way(const json_t *next, const json_t *end, FILE *out);
 /* A line: witness `from` cannot connect to `to`, as `unreached` of a status or members document says. */
 void bw_print_unreached(const char *from, const char *to, const json_t *unreached, FILE *out);
+/* The state of a group for a screen: "active", "blocked (fence not confirmed)". */
+#define BW_STATE_TEXT_BYTES 48
+const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES]);
+/* Its mode for a screen: "unmanaged" for the machine word `observe`. */
+const char *bw_mode_text(const json_t *group);
+/* "Next: dc-b becomes primary in 9.8 s (A9).", or that nothing is to come. */
+void bw_show_next(const json_t *next, FILE *out);
 /* A history document. */
 void bw_show_history(const json_t *history, FILE *out);
 /* A report document. */

@@ -108,35 +108,35 @@ static void print_end(const json_t *explanation, FILE *out)
 {
     const json_t *end = json_object_get(explanation, "end");
     const char *holder = bw_json_member(explanation, "holder");
+    const bool is_closing = is_word(explanation, "phase", bw_phase_word(BW_PHASE_CLOSING));
 
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
-    (void)fprintf(out, "Time alone does not end this epoch: %s (%s).", bw_json_member(end, "why"),
+    (void)fprintf(out, "%s%s %s: %s (%s).\n", is_closing ? "" : "If ", holder,
+                  is_closing ? "needs manual action" : "fails, failover is manual", bw_json_member(end, "why"),
                   bw_json_member(end, "blocked_by"));
     if (json_is_false(json_object_get(end, "by_holder")))
-        (void)fprintf(out,
-                      " Who speaks for %s has not the state that could give it back (an agent made anew, or a second "
-                      "enforcer).",
-                      holder);
-    (void)fprintf(out, " Once %s is off:\n  %s\n", holder, bw_json_member(end, "way"));
+        (void)fprintf(out, "The agent of %s has lost its state and cannot release the lease.\n", holder);
+    (void)fprintf(out, "If %s is off:\n  %s\n", holder, bw_json_member(end, "way"));
     bw_tell_remote_fence(end, out);
 }
 
 static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
 {
+    char state[BW_STATE_TEXT_BYTES];
     const json_t *command = json_object_get(explanation, "command");
     const json_t *next = json_object_get(explanation, "next");
     const char *holder = bw_json_member(explanation, "holder");
     json_t *site;
     size_t i;
 
-    (void)fprintf(out, "GROUP %s   phase %s   epoch %" PRId64 "   mode %s   holder %s\n",
-                  bw_json_member(explanation, "group"), bw_json_member(explanation, "phase"),
-                  bw_json_number(explanation, "epoch"), bw_json_member(explanation, "mode"),
+    (void)fprintf(out, "GROUP %s   state %s   epoch %" PRId64 "   mode %s   primary %s\n",
+                  bw_json_member(explanation, "group"), bw_state_text(explanation, state),
+                  bw_json_number(explanation, "epoch"), bw_mode_text(explanation),
                   holder[0] != '\0' ? holder : "none");
-    if (json_is_object(next))
-        (void)fprintf(out, "Next: %s.\n", bw_json_member(next, "text"));
+    bw_show_next(next, out);
     bw_show_way(next, json_object_get(explanation, "end"), out);
+    bw_tell_mode(explanation, bw_json_member(explanation, "group"), out);
     if (bw_json_truth(explanation, "acts"))
         (void)fprintf(out, "Now: %s (rule %s).\n", bw_json_member(explanation, "rule_text"),
                       bw_json_member(explanation, "rule"));

@@ -131,16 +131,16 @@ void bw_move_tell_cancel(const json_t *group, const char *name, FILE *out)
     const char *phase = bw_json_member(group, "phase");
 
     if (strcmp(phase, "REVOKING") == 0)
-        (void)fprintf(out, "  as long as %s has not begun to stop, this takes it back:  breakwater cancel %s\n",
+        (void)fprintf(out, "  to cancel it until %s begins to stop:  breakwater cancel %s\n",
                       bw_json_member(group, "holder"), name);
     else if (!json_is_object(wish) ||
              (strcmp(phase, "VACANT") == 0 && bw_json_member(group, "target")[0] != '\0'))
         return; /* it was given back for a move, which goes on (3.6) */
     else if (strcmp(phase, "CLOSING") == 0)
-        (void)fprintf(out, "  this takes your word back, and what was closed stays closed:  breakwater cancel %s\n",
+        (void)fprintf(out, "  to take your confirmation back (the closed epoch stays closed):  breakwater cancel %s\n",
                       name);
     else
-        (void)fprintf(out, "  to take it back:  breakwater cancel %s\n", name);
+        (void)fprintf(out, "  to cancel it:  breakwater cancel %s\n", name);
 }
 
 /* Nobody waits for it here, and it is not over. */
@@ -148,7 +148,7 @@ static void tell_still_waits(const json_t *group, const char *name)
 {
     if (!json_is_object(json_object_get(group, "wish")))
         return;
-    (void)fputs("  it goes on by itself once that is over\n", stderr);
+    (void)fputs("  it continues automatically after that\n", stderr);
     bw_move_tell_cancel(group, name, stderr);
 }
 
@@ -158,7 +158,7 @@ static void tell_failed_start(const struct bw_api *api, const struct bw_move *mo
     const json_t *group = bw_json_find_group(api->status, move->group);
 
     bw_tell_of_failures(bw_json_find(json_object_get(group, "sites"), "name", site), "  ", stderr);
-    (void)fprintf(stderr, "  mend the start there, then:  breakwater %s %s --to %s\n", move->command->name, move->group,
+    (void)fprintf(stderr, "  fix the start on that site, then:  breakwater %s %s --to %s\n", move->command->name, move->group,
                   site);
 }
 
@@ -184,7 +184,7 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
         return BW_EXIT_FAILED;
     }
     (void)fprintf(stderr,
-                  "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n",
+                  "  it continues automatically; see:  breakwater history %s; breakwater status %s\n",
                   move->group, move->group);
     bw_move_tell_cancel(bw_json_find_group(api->status, move->group), move->group, stderr);
     return BW_EXIT_UNKNOWN;
@@ -208,14 +208,13 @@ static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum
     if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0)
         return printed;
     if (left_ms > 0 && printed == WAIT_UNPRINTED) {
-        (void)printf("%s of %s: epoch %" PRId64 " is closed; a lease of it may live for %" PRId64
-                     ".%d s more, which is waited for\n",
+        (void)printf("%s of %s: epoch %" PRId64 " is closed; waiting until its lease expires, in %" PRId64 ".%d s\n",
                      move->verb, move->group, bw_json_number(group, "epoch"), left_ms / 1000,
                      (int)(left_ms % 1000 / 100));
         printed = WAIT_LEASE;
     } else if (left_ms <= 0 && printed != WAIT_ANSWER && bw_json_truth(holder, "connected") &&
                !is_forced_all_the_same(move, holder)) {
-        (void)printf("%s of %s: %s answers (service %s): nothing is forced against that\n",
+        (void)printf("%s of %s: %s still answers (service %s), so its epoch is not ended\n",
                      move->verb, move->group, bw_json_member(holder, "name"),
                      bw_json_member(holder, "service"));
         printed = WAIT_ANSWER;
@@ -231,7 +230,7 @@ static void tell_stage(const struct bw_move *move, const struct bw_outcome *outc
     if (strcmp(printed, outcome->text) == 0)
         return;
     memcpy(printed, outcome->text, sizeof outcome->text);
-    (void)printf("%s of %s: waits: %s\n", move->verb, move->group, printed);
+    (void)printf("%s of %s: waiting: %s\n", move->verb, move->group, printed);
     (void)fflush(stdout); /* an error stays in stdout */
 }
 
@@ -247,10 +246,10 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
     enum wait printed = WAIT_UNPRINTED;
     char stage[sizeof outcome.text] = "";
 
-    (void)printf("%s of %s: accepted (Ctrl-C: it goes on; breakwater cancel %s takes %s)\n",
+    (void)printf("%s of %s: accepted (continues after Ctrl-C; breakwater cancel %s cancels %s)\n",
                  move->verb, move->group, move->group,
-                 move->is_release ? "your word back, and what was closed stays closed"
-                                  : "it back until a stop has begun");
+                 move->is_release ? "your confirmation, and a closed epoch stays closed"
+                                  : "it until a stop has begun");
     (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, move->is_release ? "site" : "to"));
     while (progress == BW_OUTCOME_WAITING && bw_api_now_ms() < end_ms) {
         if (bw_api_survey(api)) {

@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/core/group.h>
+
 #include "api.h"
 
 /* A wish whose time has passed shows no more, and a moment later how it ended; one of a group that was made anew
  * since never does. */
 #define UNKNOWN_LOOKS 8
+#define STATE_BYTES   160
 
 /* Who leads since a moment ago may not have applied yet what was taken. */
 static bool has_applied(const struct bw_outcome *outcome, const json_t *status)
@@ -21,8 +24,8 @@ static enum bw_outcome_progress judge_gone(struct bw_outcome *outcome, const jso
     const bool is_gone = has_applied(outcome, status);
 
     (void)snprintf(outcome->text, sizeof outcome->text, "%s",
-                   is_gone ? "there is no such group any more, or it is none of yours"
-                           : "who leads now has not caught up yet");
+                   is_gone ? "there is no such group any more, or you may not see it"
+                           : "the new leader has not caught up yet");
     return is_gone ? BW_OUTCOME_GIVEN_UP : BW_OUTCOME_WAITING;
 }
 
@@ -47,15 +50,15 @@ static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const js
         outcome->has_failed_start = strcmp(reason, "start_failed") == 0;
         if (outcome->has_failed_start)
             (void)snprintf(outcome->text, sizeof outcome->text,
-                           "the start at %s failed; the group went back to %s, which holds epoch %" PRId64, outcome->to,
+                           "the start at %s failed; %s is primary again, in epoch %" PRId64, outcome->to,
                            name, epoch);
         else
-            (void)snprintf(outcome->text, sizeof outcome->text, "%s holds epoch %" PRId64 ": %s", name, epoch, reason);
+            (void)snprintf(outcome->text, sizeof outcome->text, "%s is primary in epoch %" PRId64 ": %s", name, epoch, reason);
         return BW_OUTCOME_GIVEN_UP;
     }
     if (!bw_json_truth(holder, "serving")) {
         (void)snprintf(outcome->text, sizeof outcome->text,
-                       "%s was granted epoch %" PRId64 " and is starting", name, epoch);
+                       "%s became primary in epoch %" PRId64 " and is starting", name, epoch);
         return BW_OUTCOME_WAITING;
     }
     (void)snprintf(outcome->text, sizeof outcome->text, "%s serves in epoch %" PRId64, name, epoch);
@@ -72,11 +75,11 @@ static bool is_stuck(struct bw_outcome *outcome, const json_t *group)
         !json_is_false(json_object_get(end, "by_time")))
         return false;
     (void)snprintf(outcome->text, sizeof outcome->text,
-                   "time alone does not end epoch %" PRId64 " of %s at %s (%s); once that site is "
+                   "epoch %" PRId64 " of %s at %s needs manual action (%s); if that site is "
                    "off: %s%s%s",
                    outcome->epoch, bw_json_member(group, "name"), bw_json_member(group, "holder"),
                    bw_json_member(end, "why"), bw_json_member(end, "way"),
-                   fence[0] != '\0' ? "; a fence from another site ends it, too: " : "", fence);
+                   fence[0] != '\0' ? "; fence from another site: " : "", fence);
     return true;
 }
 
@@ -102,16 +105,33 @@ static const char *text_of(const char *end)
     return NULL;
 }
 
-static void tell_end(struct bw_outcome *outcome, const json_t *over, const char *phase)
+/* Where the epoch that was asked in stands. */
+static void tell_state(const struct bw_outcome *outcome, const json_t *group, char out_text[STATE_BYTES])
 {
+    const char *phase = bw_json_member(group, "phase");
+    const char *holder = bw_json_member(group, "holder");
+
+    if (strcmp(phase, bw_phase_word(BW_PHASE_GRANTED)) == 0)
+        (void)snprintf(out_text, STATE_BYTES, "%s is primary in epoch %" PRId64, holder, outcome->epoch);
+    else if (strcmp(phase, bw_phase_word(BW_PHASE_REVOKING)) == 0)
+        (void)snprintf(out_text, STATE_BYTES, "%s stops the service", holder);
+    else if (strcmp(phase, bw_phase_word(BW_PHASE_VACANT)) == 0)
+        (void)snprintf(out_text, STATE_BYTES, "no site is primary");
+    else
+        (void)snprintf(out_text, STATE_BYTES, "the end of epoch %" PRId64 " at %s is not confirmed", outcome->epoch, holder);
+}
+
+static void tell_end(struct bw_outcome *outcome, const json_t *over, const json_t *group)
+{
+    char state[STATE_BYTES];
     const char *end = bw_json_member(over, "end");
     const char *words = bw_json_member(over, "words");
     const bool by_person = strcmp(end, "given_up") == 0 && strncmp(words, "operator/", 9) == 0;
     const char *text = text_of(by_person ? "canceled" : end);
 
-    (void)snprintf(outcome->text, sizeof outcome->text, "%s%s; epoch %" PRId64 " is %s",
-                   text != NULL ? text : "it was given up", text != NULL ? words : "",
-                   outcome->epoch, phase);
+    tell_state(outcome, group, state);
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s%s; %s", text != NULL ? text : "it was given up",
+                   text != NULL ? words : "", state);
 }
 
 /* Somebody has got the group since, this wish's site or another. */
@@ -129,27 +149,27 @@ static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const jso
     const json_t *over = json_object_get(group, "wish_over");
     const int64_t over_index = bw_json_number(over, "index");
     const int64_t waiting = bw_json_number(json_object_get(group, "wish"), "index");
-    const char *phase = bw_json_member(group, "phase");
+    char state[STATE_BYTES];
 
     if (over_index == outcome->wish_index && is_granted(over))
         return judge_later(outcome, group);
     if (over_index >= outcome->wish_index || (waiting != 0 && waiting != outcome->wish_index)) {
-        tell_end(outcome, over_index == outcome->wish_index ? over : NULL, phase);
+        tell_end(outcome, over_index == outcome->wish_index ? over : NULL, group);
         return BW_OUTCOME_GIVEN_UP;
     }
     outcome->unknown_looks = waiting == 0 && has_applied(outcome, status)
                                  ? outcome->unknown_looks + 1
                                  : 0;
-    (void)snprintf(outcome->text, sizeof outcome->text, "%sepoch %" PRId64 " is %s",
-                   outcome->unknown_looks >= UNKNOWN_LOOKS ? "it waits no more; " : "",
-                   outcome->epoch, phase);
+    tell_state(outcome, group, state);
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s%s",
+                   outcome->unknown_looks >= UNKNOWN_LOOKS ? "it waits no more; " : "", state);
     return outcome->unknown_looks >= UNKNOWN_LOOKS ? BW_OUTCOME_GIVEN_UP : BW_OUTCOME_WAITING;
 }
 
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
                                           const json_t *group)
 {
-    const char *phase = bw_json_member(group, "phase");
+    char state[STATE_BYTES];
     const bool is_wanted = json_is_object(json_object_get(group, "wish"));
     const bool is_moving = bw_json_member(group, "target")[0] != '\0';
 
@@ -161,17 +181,16 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
         return BW_OUTCOME_STUCK;
     if (outcome->wish_index != 0 && !is_moving)
         return judge_kept(outcome, status, group);
+    tell_state(outcome, group, state);
     if (is_wanted || is_moving) {
-        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s",
-                       outcome->epoch, phase);
+        (void)snprintf(outcome->text, sizeof outcome->text, "%s", state);
         return BW_OUTCOME_WAITING;
     }
-    (void)snprintf(outcome->text, sizeof outcome->text,
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s; %s",
                    bw_json_number(status, "term") != outcome->term
-                       ? "the leader changed, and with it the order was forgotten: ask again; "
-                         "epoch %" PRId64 " is %s"
-                       : "it was given up; epoch %" PRId64 " is %s",
-                   outcome->epoch, phase);
+                       ? "the leader changed, which canceled the request: run the command again"
+                       : "it was given up",
+                   state);
     return BW_OUTCOME_GIVEN_UP;
 }
 
@@ -186,13 +205,13 @@ static enum bw_outcome_progress judge_released(struct bw_outcome *outcome, const
     char next[256];
 
     if (holder[0] != '\0')
-        (void)snprintf(next, sizeof next, "%s holds epoch %" PRId64 " now", holder,
+        (void)snprintf(next, sizeof next, "%s is primary in epoch %" PRId64 " now", holder,
                        bw_json_number(group, "epoch"));
     else if (bw_json_truth(failover, "possible"))
-        (void)snprintf(next, sizeof next, "%s may follow by itself; see: breakwater status %s",
+        (void)snprintf(next, sizeof next, "%s may become primary automatically; see: breakwater status %s",
                        bw_json_member(failover, "to"), name);
     else
-        (void)snprintf(next, sizeof next, "no site may follow by itself; why: breakwater explain %s",
+        (void)snprintf(next, sizeof next, "no site becomes primary automatically; why: breakwater explain %s",
                        name);
     if (bw_json_number(last, "epoch") == outcome->epoch)
         (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " of %s is over (%s); %s",
@@ -208,6 +227,7 @@ enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, co
                                                   const json_t *group)
 {
     const char *phase = bw_json_member(group, "phase");
+    char state[STATE_BYTES];
     const bool is_ours =
         strcmp(bw_json_member(json_object_get(group, "wish"), "kind"), "force-release") == 0;
 
@@ -221,12 +241,12 @@ enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, co
     if (bw_json_number(group, "epoch") > outcome->epoch || strcmp(phase, "VACANT") == 0 ||
         (!is_ours && outcome->to[0] != '\0' && strcmp(bw_json_member(group, "holder"), outcome->to) != 0))
         return judge_released(outcome, group);
-    (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s; %s", outcome->epoch,
-                   phase,
-                   is_ours ? "no word is taken while its site answers"
+    tell_state(outcome, group, state);
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s; %s", state,
+                   is_ours ? "no confirmation is accepted while the site answers"
                    : bw_json_number(status, "term") != outcome->term
-                       ? "the leader changed, and with it your word was forgotten: say it again, or "
-                         "leave it to its site"
-                       : "your word was given up, because its site answers or another order came");
+                       ? "the leader changed, which canceled your confirmation: run the command again, or "
+                         "leave the end to the site"
+                       : "your confirmation was canceled, because the site answers or another request came");
     return is_ours ? BW_OUTCOME_WAITING : BW_OUTCOME_GIVEN_UP;
 }

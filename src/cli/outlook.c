@@ -24,28 +24,55 @@ static void print_after_fence(const json_t *after_fence, FILE *out)
         (void)fputs("Failover: after a fence from another site has confirmed the stop.", out);
 }
 
+const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES])
+{
+    const bool is_held = bw_json_truth(group, "held");
+
+    for (enum bw_phase phase = 0; phase < BW_PHASE_COUNT; phase++)
+        if (strcmp(bw_json_member(group, "phase"), bw_phase_word(phase)) == 0) {
+            (void)snprintf(out_text, BW_STATE_TEXT_BYTES, "%s%s", bw_phase_state(phase, is_held),
+                           is_held ? " (fence not confirmed)" : "");
+            for (char *at = out_text; (at = strchr(at, '_')) != NULL;)
+                *at = ' ';
+            return out_text;
+        }
+    (void)snprintf(out_text, BW_STATE_TEXT_BYTES, "%.40s", bw_json_member(group, "phase")); /* of another release */
+    return out_text;
+}
+
+const char *bw_mode_text(const json_t *group)
+{
+    const char *word = bw_json_member(group, "mode");
+    enum bw_mode mode;
+
+    return bw_mode_parse(word, &mode) ? bw_mode_shown(mode) : word;
+}
+
+void bw_show_next(const json_t *next, FILE *out)
+{
+    if (json_is_object(next))
+        (void)fprintf(out, "%s%s.\n", bw_json_truth(next, "acts") ? "Next: " : "", bw_json_member(next, "text"));
+}
+
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
 {
     const json_t *failover = json_object_get(group, "failover");
     const char *self = bw_json_member(status, "answered_by");
     const char *leader = bw_json_member(status, "leader");
     const bool is_possible = bw_json_truth(failover, "possible");
-    const char *to = is_possible ? bw_json_member(failover, "to") : "nobody";
+    const char *to = is_possible ? bw_json_member(failover, "to") : "no site";
 
     if (!is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0')
         print_after_fence(json_object_get(failover, "after_fence"), out);
     else if (!is_possible &&
              json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
-        (void)fprintf(out, "Failover: once %s gives the group back or its end is seen; not by time.",
-                      bw_json_member(group, "holder"));
+        (void)fputs("Failover: manual only.", out);
     else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
         (void)fprintf(out,
-                      "Failover: without a quorum nothing is decided; %s, which knows no leader, "
-                      "would choose %s.",
+                      "Failover: not possible without a quorum; %s knows no leader and would choose %s.",
                       self, to);
     else if (!bw_json_truth(status, "leads"))
-        (void)fprintf(out, "Failover: %s decides; %s, which answers here, would choose %s.", leader,
-                      self, to);
+        (void)fprintf(out, "Failover: %s decides; %s answers here and would choose %s.", leader, self, to);
     else if (is_possible)
         (void)fprintf(out, "Failover to %s: possible.", to);
     else if (bw_json_member(failover, "to")[0] != '\0')
@@ -109,16 +136,18 @@ static void tell_pause(const json_t *group, const char *name, FILE *out)
     const char *target = bw_json_member(group, "target");
 
     if (target[0] == '\0')
-        (void)fprintf(out, "%s is paused: nothing moves, leases and fences stay.\n", name);
-    else if (strcmp(bw_json_member(group, "phase"), "VACANT") == 0)
+        (void)fprintf(out, "%s is paused: no failover and no switchover; a lost lease is still fenced.\n", name);
+    else if (strcmp(bw_json_member(group, "phase"), bw_phase_word(BW_PHASE_VACANT)) == 0)
         (void)fprintf(out,
-                      "%s is paused in its move to %s: nobody serves, and nobody is granted but by a "
-                      "failover until:  breakwater resume %s\n",
-                      name, target, name);
+                      "%s is paused in the middle of a move to %s: no site serves.\n"
+                      "  continue:  breakwater resume %s\n"
+                      "  or choose a site:  breakwater failover %s\n",
+                      name, target, name, name);
     else
         (void)fprintf(out,
-                      "%s is paused in its move to %s: %s goes on stopping, and nobody is granted "
-                      "but by a failover until:  breakwater resume %s\n",
+                      "%s is paused in the middle of a move to %s: %s still stops, then no site serves; a lost lease is still "
+                      "fenced.\n"
+                      "  continue:  breakwater resume %s\n",
                       name, target, bw_json_member(group, "holder"), name);
 }
 
@@ -128,14 +157,14 @@ void bw_tell_mode(const json_t *group, const char *name, FILE *out)
 
     (void)snprintf(mode, sizeof mode, "%.15s", bw_json_member(group, "mode"));
     if (strcmp(mode, "observe") == 0)
-        (void)fprintf(out, "%s is only observed: nothing is executed.\n", name);
+        (void)fprintf(out, "%s is unmanaged: it is not started, stopped or fenced.\n", name);
     else if (strcmp(mode, "paused") == 0)
         tell_pause(group, name, out);
     else if (strcmp(mode, "manual") == 0)
-        (void)fprintf(out, "%s is manual: a lost holder is followed on `breakwater failover %s`%s.\n",
+        (void)fprintf(out, "%s is manual: if the primary is lost, run `breakwater failover %s`%s.\n",
                       name, name,
                       json_is_false(json_object_get(json_object_get(group, "end"), "by_time"))
-                          ? ", once its epoch is ended (above)"
+                          ? " after its epoch has ended (above)"
                           : "");
 }
 

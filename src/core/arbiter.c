@@ -77,7 +77,7 @@ static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act, bool *o
     *out_may_keep = *out_may_act;
     *out_may_act &= bw_gate_plain(list, BW_GATE_ID_OBSERVE, -1,
                                   eval->group->spec.mode != BW_MODE_OBSERVE,
-                                  bw_mode_word(eval->group->spec.mode));
+                                  bw_mode_shown(eval->group->spec.mode));
     return true;
 }
 
@@ -618,7 +618,7 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
         return false;
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_WISH, -1, true, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, eval->group->spec.mode != BW_MODE_PAUSED,
-                        bw_mode_word(eval->group->spec.mode));
+                        bw_mode_shown(eval->group->spec.mode));
     bw_policy_judge_asked_holder(bw_eval_connected_holder(eval), &eval->list);
     if (target >= 0 && target != bw_eval_holder_index(eval))
         is_eligible = bw_eval_judge(eval, target, BW_ROLE_TARGET).eligible;
@@ -695,7 +695,7 @@ static bool decide_failback(struct bw_evaluation *eval, struct bw_command *comma
         return false;
     bw_eval_judge_quiet(eval);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, spec->mode == BW_MODE_AUTO,
-                        bw_mode_word(spec->mode));
+                        bw_mode_shown(spec->mode));
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_FAILBACK, -1, eval->watch->phase_applied, after_ns,
                        eval->now, NULL);
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_MIN_PRIMARY_TIME, -1, eval->watch->grant_applied,

@@ -1,4 +1,4 @@
-/* explain.c - gates in words. Design 4. */
+/* explain.c - gates, and the state of a group, in words. Design 4. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +35,23 @@ const char *bw_gate_word(enum bw_gate_id id)
 }
 
 BW_WORDS(bw_gate_verdict_word, enum bw_gate_verdict, BW_GATE_VERDICT_LIST, "unlisted")
+
+const char *bw_phase_state(enum bw_phase phase, bool held)
+{
+    switch (phase) {
+    case BW_PHASE_VACANT:
+        return "no_primary";
+    case BW_PHASE_GRANTED:
+        return "active";
+    case BW_PHASE_REVOKING:
+        return "switching_over";
+    case BW_PHASE_CLOSING:
+        return held ? "blocked" : "ending";
+    case BW_PHASE_COUNT:
+        break;
+    }
+    return "unlisted";
+}
 
 /* ---- texts ---- */
 

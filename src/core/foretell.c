@@ -516,44 +516,63 @@ bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
     return false;
 }
 
-static void describe(const struct bw_command *command, char *out_text, size_t size)
+/* What each decision comes to, behind the name of its site, or of the one that holds the group. */
+static const struct {
+    enum bw_command_kind kind;
+    const char *text;
+} coming[] = {
+    {BW_COMMAND_GRANT, " becomes primary"},
+    {BW_COMMAND_EXPIRED, "'s lease expires"},
+    {BW_COMMAND_CLOSE, "'s epoch is closed, its end needs a confirmation"},
+    {BW_COMMAND_RELEASED, "'s release is committed"},
+    {BW_COMMAND_FENCED, "'s fence from another site is committed"},
+    {BW_COMMAND_FORCED, "'s epoch ends on the operator's confirmation"},
+    {BW_COMMAND_ADOPTED, "'s running service is adopted"},
+    {BW_COMMAND_BOOT, "'s new boot is committed"},
+    {BW_COMMAND_REACH, "'s report of where its service runs is committed"},
+    {BW_COMMAND_SECOND_ENFORCER, "'s report of its second enforcer is committed"},
+    {BW_COMMAND_PASSED, "'s point of no return is committed"},
+    {BW_COMMAND_CLAIM, "'s claim is committed"},
+    {BW_COMMAND_CLAIM_OVER, "'s claim ends"},
+};
+
+static void describe(const struct bw_foretold *foretold, const struct bw_group *group, char *out_text, size_t size)
 {
-    switch (command->kind) {
-    case BW_COMMAND_GRANT:
-        (void)snprintf(out_text, size, "Grant to %s", command->site);
-        break;
-    case BW_COMMAND_REVOKE:
-        (void)snprintf(out_text, size, "Revoke, for a move to %s", command->target);
-        break;
-    case BW_COMMAND_MAINTENANCE:
-        (void)snprintf(out_text, size, "end of the maintenance of %s",
+    const struct bw_command *command = &foretold->command;
+    const char *site = command->site[0] != '\0' ? command->site : group->holder_site;
+
+    (void)snprintf(out_text, size, "%s of %s", bw_command_word(command->kind), site);
+    for (size_t i = 0; i < sizeof coming / sizeof coming[0]; i++)
+        if (coming[i].kind == command->kind)
+            (void)snprintf(out_text, size, "%s%s", site, coming[i].text);
+    if (command->kind == BW_COMMAND_UNREVOKE)
+        (void)snprintf(out_text, size, "the switchover is canceled");
+    else if (command->kind == BW_COMMAND_REVOKE)
+        (void)snprintf(out_text, size, "%s stops for a move to %s", group->holder_site, command->target);
+    else if (command->kind == BW_COMMAND_MAINTENANCE)
+        (void)snprintf(out_text, size, "the maintenance of %s ends",
                        command->site[0] != '\0' ? command->site : "the group");
-        break;
-    default:
-        (void)snprintf(out_text, size, "%s", bw_command_word(command->kind));
-        break;
-    }
+    else if (command->kind == BW_COMMAND_FENCE_FAILED) /* a forecast goes on with what is: its fence may still succeed */
+        (void)snprintf(out_text, size, "%s is blocked%s", group->holder_site,
+                       foretold->after_ns > 0 ? ", unless a fence confirms the stop before," : " by a failed fence");
 }
 
-void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size)
+void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group *group, bool is_requested,
+                      char *out_text, size_t size)
 {
     const uint64_t after_ms = foretold->after_ns / BW_NS_PER_MS;
-    char what[BW_NAME_MAX + 32], when[48] = "now";
+    char what[BW_NAME_MAX + 96], when[48] = "now";
 
     BW_ASSERT(size > 0);
-    describe(&foretold->command, what, sizeof what);
     if (after_ms > 0)
-        (void)snprintf(when, sizeof when, "in %" PRIu64 ".%03u s", after_ms / 1000,
-                       (unsigned)(after_ms % 1000));
-    /* What is foretold of reports that go on is no forecast of a fence that is to come. */
-    if (foretold->acts && foretold->command.kind == BW_COMMAND_FENCE_FAILED && after_ms > 0)
-        (void)snprintf(out_text, size,
-                       "%s %s (%s), should the service still run there: its fence comes before",
-                       what, when, foretold->rule);
-    else if (foretold->acts)
-        (void)snprintf(out_text, size, "%s %s (%s), if nobody says anything new", what, when,
-                       foretold->rule);
+        (void)snprintf(when, sizeof when, "in %" PRIu64 ".%u s", after_ms / 1000, (unsigned)(after_ms % 1000 / 100));
+    if (foretold->acts) {
+        describe(foretold, group, what, sizeof what);
+        (void)snprintf(out_text, size, "%s %s (%s)", what, when, foretold->rule);
+    } else if (group->spec.mode == BW_MODE_OBSERVE)
+        (void)snprintf(out_text, size, "Nothing to do: the group is unmanaged");
+    else if (group->phase == BW_PHASE_GRANTED && !is_requested)
+        (void)snprintf(out_text, size, "Nothing to do: %s is primary", group->holder_site);
     else
-        (void)snprintf(out_text, size,
-                       "nothing by time alone: a site or a person has to say something new");
+        (void)snprintf(out_text, size, "Waiting for a site report or an operator");
 }

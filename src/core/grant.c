@@ -34,7 +34,7 @@ static void judge_mode(struct bw_evaluation *eval)
     bool is_open = eval->group->spec.mode != BW_MODE_PAUSED || wants_failover(eval);
 
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, is_open,
-                        bw_mode_word(eval->group->spec.mode));
+                        bw_mode_shown(eval->group->spec.mode));
 }
 
 /* A leader chooses among sites once all are connected, or had the time to be: since it leads, or
@@ -434,7 +434,7 @@ bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
     judge_mode(eval);
     if (!wants_failover(eval))
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_APPROVAL, -1,
-                            group->spec.mode != BW_MODE_MANUAL, bw_mode_word(group->spec.mode));
+                            group->spec.mode != BW_MODE_MANUAL, bw_mode_shown(group->spec.mode));
     if (has_asked(eval) &&
         eval->watch->wish.to[0] != '\0') /* whose data is to count, they have said */
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, -1,

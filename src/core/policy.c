@@ -752,7 +752,7 @@ bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch 
                             struct bw_instant now, struct bw_gate_list *list)
 {
     bool passes = bw_gate_plain(list, BW_GATE_ID_APPROVAL, site, group->spec.mode != BW_MODE_MANUAL,
-                                bw_mode_word(group->spec.mode));
+                                bw_mode_shown(group->spec.mode));
 
     BW_ASSERT(!bw_policy_has_newest_data(group, watch, site)); /* it is no change */
     if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason) &&

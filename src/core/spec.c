@@ -310,10 +310,15 @@ bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other)
 
 BW_WORDS(bw_mode_word, enum bw_mode, BW_MODE_LIST, "unlisted")
 
+const char *bw_mode_shown(enum bw_mode mode)
+{
+    return mode == BW_MODE_OBSERVE ? "unmanaged" : bw_mode_word(mode);
+}
+
 bool bw_mode_parse(const char *word, enum bw_mode *out_mode)
 {
     for (int mode = 0; word != NULL && mode <= BW_MODE_PAUSED; mode++) {
-        if (strcmp(word, bw_mode_word((enum bw_mode)mode)) == 0) {
+        if (strcmp(word, bw_mode_word((enum bw_mode)mode)) == 0 || strcmp(word, bw_mode_shown((enum bw_mode)mode)) == 0) {
             *out_mode = (enum bw_mode)mode;
             return true;
         }

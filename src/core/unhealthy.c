@@ -170,7 +170,7 @@ bool bw_decide_unhealthy(struct bw_evaluation *eval, struct bw_command *command)
     if (spec->unhealthy_after_ms == 0 || holder == NULL || holder->report.unhealthy == BW_UNHEALTHY_NOT)
         return false;
     bw_eval_judge_quiet(eval);
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, spec->mode == BW_MODE_AUTO, bw_mode_word(spec->mode));
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, spec->mode == BW_MODE_AUTO, bw_mode_shown(spec->mode));
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MAINTENANCE, -1,
                         !bw_eval_is_maintained(eval, bw_eval_holder_index(eval)), NULL);
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_UNHEALTHY, -1,

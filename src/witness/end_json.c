@@ -95,19 +95,17 @@ static void add_holder(const struct bw_operator_view *view, int group_index, jso
 
     if (entry != NULL)
         bw_json_time(entry->granted_unix_ms, since);
-    add(facts, "%s holds epoch %" PRIu64 " of %s since %s; it is %s%s.", group->holder_site,
-        group->epoch, group->spec.name, since, bw_phase_word(group->phase),
-        group->held ? ", held" : "");
+    add(facts, "%s is primary of %s in epoch %" PRIu64 " since %s; state: %s.", group->holder_site, group->spec.name,
+        group->epoch, since, bw_phase_state(group->phase, group->held));
     if (does_wait(view, group_index, &waits))
-        add(facts, "Time alone does not end it: %s (%s).", waits.why, bw_gate_word(waits.gate));
+        add(facts, "Its epoch needs manual action: %s (%s).", waits.why, bw_gate_word(waits.gate));
     else
-        add(facts, "Time alone ends it, unless its site goes on answering.");
+        add(facts, "Its lease expires automatically, unless the site keeps renewing it.");
     if (tell_remote_fence(view, group_index, fence))
-        add(facts, "A fence from another site ends it, too: %s.", fence);
+        add(facts, "Fence from another site: %s.", fence);
     if (waits.is_lost)
         add(facts,
-            "Who speaks for %s has not the state that could give it back: an agent made anew, or a "
-            "second enforcer.",
+            "The agent of %s has lost its state and cannot release the lease.",
             group->holder_site);
 }
 
@@ -120,14 +118,13 @@ static void add_site(const struct bw_operator_view *view, int group_index, json_
     uint64_t last_contact_ms;
 
     if (contact == NULL) {
-        add(facts, "%s has not been heard by witness %s since that was started.",
-            group->holder_site, view->self);
+        add(facts, "Witness %s has no report of %s since its start.", view->self, group->holder_site);
         return;
     }
     last_contact_ms = bw_instant_elapsed_ns(view->now, contact->received) / BW_NS_PER_MS;
-    add(facts, "%s was last heard %" PRIu64 ".%u s ago, and said: service %s, guard %s.",
+    add(facts, "Last report of %s, %" PRIu64 ".%u s ago: service %s, guard %s.",
         group->holder_site, last_contact_ms / 1000, (unsigned)(last_contact_ms % 1000 / 100),
-        bw_service_word(contact->report.service), contact->report.guard_alive ? "alive" : "lost");
+        bw_service_word(contact->report.service), contact->report.guard_alive ? "up" : "down");
 }
 
 static void add_lease(const struct bw_operator_view *view, int group_index, json_t **facts)
@@ -135,9 +132,9 @@ static void add_lease(const struct bw_operator_view *view, int group_index, json
     const uint64_t left_ms = may_live_ms(view, group_index);
 
     if (left_ms == 0)
-        add(facts, "No lease of it can live any more.");
+        add(facts, "Its lease has expired.");
     else
-        add(facts, "A lease of it may live for %" PRIu64 ".%u s more, if nobody renews it.",
+        add(facts, "Its lease expires in %" PRIu64 ".%u s unless it is renewed.",
             left_ms / 1000, (unsigned)(left_ms % 1000 / 100));
 }
 
@@ -173,15 +170,15 @@ json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_inde
     tell_status(view, contact, status);
     if (contact->report.unhealthy != BW_UNHEALTHY_NOT)
         (void)snprintf(since, sizeof since, " for %" PRIu64 " s", contact->report.unhealthy_ms / UINT64_C(1000));
-    add(&facts, "%s does not know whether %s runs there (status unknown%s%s).", group->holder_site,
+    add(&facts, "The status script at %s does not say whether %s runs (unknown%s%s).", group->holder_site,
         group->spec.name, since, status);
     add(&facts,
-        "%s will be stopped there, and fenced once no look confirms that: script, TERM, KILL of what its guard "
-        "reaches, within %" PRIu32 ".%01" PRIu32 " s.",
+        "%s will be stopped there, and fenced if no probe confirms the stop: script, TERM, KILL of what its guard "
+        "can kill, within %" PRIu32 ".%01" PRIu32 " s.",
         group->spec.name, fence_ms / 1000, fence_ms % 1000 / 100);
     add(&facts,
-        "If nobody confirms the end, no site serves until a person says that %s is off:  breakwater force-release %s "
-        "--site %s --holder-is-off",
+        "If the stop cannot be confirmed, no site serves until an operator confirms that %s is off:  breakwater "
+        "force-release %s --site %s --holder-is-off",
         group->holder_site, group->spec.name, group->holder_site);
     return facts;
 }
@@ -198,7 +195,7 @@ json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index)
     add_site(view, group_index, &facts);
     add_lease(view, group_index, &facts);
     if (voucher != NULL)
-        add(&facts, "It was closed on the word of %s%s%s.", voucher->by,
+        add(&facts, "It was closed by %s%s%s.", voucher->by,
             voucher->text[0] != '\0' ? ": " : "", voucher->text);
     return facts;
 }

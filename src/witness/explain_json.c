@@ -121,12 +121,14 @@ static json_t *command_json(const struct bw_command *command)
 
 json_t *bw_json_next(const struct bw_operator_view *view, int group_index)
 {
+    const bool is_requested = bw_policy_wish(group_of(view, group_index), &view->machine->watches[group_index],
+                                             view->now) != BW_WISH_NONE;
     struct bw_foretold foretold;
     char text[192];
 
     if (!bw_view_foretell(view, group_index, &foretold))
         return json_null();
-    bw_foretold_text(&foretold, text, sizeof text);
+    bw_foretold_text(&foretold, group_of(view, group_index), is_requested, text, sizeof text);
     return json_pack("{s:b, s:o, s:s, s:o, s:s, s:o}", "acts", foretold.acts, "after_ms",
                      foretold.acts ? json_integer((json_int_t)(foretold.after_ns / BW_NS_PER_MS))
                                    : json_null(),
@@ -140,10 +142,10 @@ json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
     const struct bw_group *group = group_of(view, group_index);
 
     return json_pack(
-        "{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:o, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}",
         "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
-        bw_phase_word(group->phase), "epoch", (json_int_t)group->epoch, "holder",
-        group->holder_site, "mode", bw_mode_word(group->spec.mode), "answered_by", view->self,
+        bw_phase_word(group->phase), "state", bw_phase_state(group->phase, group->held), "held", group->held, "epoch", (json_int_t)group->epoch, "holder",
+        group->holder_site, "target", bw_json_name_or_null(group->target), "mode", bw_mode_word(group->spec.mode), "answered_by", view->self,
         "leads", view->machine->leadership.leads, "rule", decision->rule, "rule_text",
         bw_rule_find(decision->rule)->sentence, "acts", decision->acts, "command",
         command_json(&decision->command), "gates",
@@ -194,30 +196,29 @@ static void plan_switchover(const struct bw_operator_view *view, int group_index
 
     if (revoke == NULL) {
         add(steps, timeout_ms,
-            "as things are, the move does not begin: see explain for what %s lacks; without a "
-            "change "
-            "it is given up by then, and nothing has changed",
+            "the switchover cannot begin now: explain shows what blocks %s; if that stays, the request is "
+            "canceled and nothing has changed",
             wish->to);
         return;
     }
     add(steps, (int64_t)(revoke->after_ns / BW_NS_PER_MS),
-        "%s is told to stop %s (Revoke of epoch %" PRIu64 "); its lease goes on meanwhile",
+        "%s is ordered to stop %s (Revoke of epoch %" PRIu64 ") and keeps its lease until it has stopped",
         group->holder_site, group->spec.name, group->epoch);
     if (may_end_unseen(view, group_index, wish))
         add(steps, timeout_ms,
-            "%s stops, or is fenced where its status does not confirm the stop, and gives epoch %" PRIu64
-            " back; if it has not begun by then, the move is given up and nothing has changed",
+            "%s stops, or is fenced if its status does not confirm the stop, and releases epoch %" PRIu64
+            "; if it has not begun by then, the switchover is canceled and nothing has changed",
             group->holder_site, group->epoch);
     else
         add(steps, timeout_ms,
-            "%s stops and gives epoch %" PRIu64 " back with its final position; if it has not begun by "
-            "then, the move is given up and nothing has changed",
+            "%s stops and releases epoch %" PRIu64 " with its final position; if it has not begun by "
+            "then, the switchover is canceled and nothing has changed",
             group->holder_site, group->epoch);
     add(steps, timeout_ms, "%s is ready at that position, checked back to back", wish->to);
-    add(steps, -1, "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
-        group->epoch, bw_group_next_epoch(group), wish->to);
+    add(steps, -1, "%s becomes primary by a majority of the witnesses (epoch %" PRIu64 " -> %" PRIu64 ")", wish->to,
+        group->epoch, bw_group_next_epoch(group));
     add(steps, -1, "%s starts %s, within its own limits", wish->to, group->spec.name);
-    add(steps, -1, "if %s cannot start before a point of no return, %s gets it back under a new epoch",
+    add(steps, -1, "if the start at %s fails before a point of no return, %s becomes primary again under a new epoch",
         wish->to, group->holder_site);
 }
 
@@ -226,16 +227,16 @@ static void add_loss(const struct bw_operator_view *view, int group_index, int s
                      const struct bw_wish *wish, json_t **steps)
 {
     const struct bw_group *group = group_of(view, group_index);
-    const char *waived = wish->accept_data_loss ? ", waived" : "";
+    const char *waived = wish->accept_data_loss ? ", accepted" : "";
     struct bw_loss loss;
 
     bw_policy_loss(group, &view->machine->watches[group_index], &view->machine->leadership, site, &loss);
     switch (loss.kind) {
     case BW_LOSS_NOBODYS:
-        add(steps, -1, "nobody has served %s yet, as far as is known here: nothing is lost", group->spec.name);
+        add(steps, -1, "no site has served %s yet, as far as is known here: no data is lost", group->spec.name);
         break;
     case BW_LOSS_NONE:
-        add(steps, -1, "%s has the newest data: nothing is lost", group->spec.sites[site].name);
+        add(steps, -1, "%s has the newest data: no data is lost", group->spec.sites[site].name);
         break;
     case BW_LOSS_MEASURED: /* what was not ended by time may have been written for hours since */
         add(steps, -1, "about %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost, as measured %" PRIu64
@@ -251,7 +252,7 @@ static void add_loss(const struct bw_operator_view *view, int group_index, int s
             group->spec.max_lag_ms % 1000 / 100, waived);
         break;
     case BW_LOSS_UNKNOWN:
-        add(steps, -1, "how much of the writes at %s would be lost is not known%s",
+        add(steps, -1, "how much of the writes at %s would be lost is unknown%s",
             loss.data_site, wish->accept_data_loss ? " (accepted)" : "");
         break;
     }
@@ -280,10 +281,10 @@ static void add_grant(const struct bw_operator_view *view, int group_index,
     add_loss(view, group_index, site, wish, steps);
     add_vouched(view, group_index, site, steps);
     add(steps, (int64_t)after_ms,
-        "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
-        group->epoch, grant->epoch, grant->site);
+        "%s becomes primary by a majority of the witnesses (epoch %" PRIu64 " -> %" PRIu64 ")", grant->site,
+        group->epoch, grant->epoch);
     if (grant->adopt)
-        add(steps, -1, "%s serves %s already: it is adopted as it is", grant->site,
+        add(steps, -1, "%s already runs %s: it is adopted as it is", grant->site,
             group->spec.name);
     else
         add(steps, -1, "%s starts %s, within its own limits", grant->site, group->spec.name);
@@ -313,31 +314,30 @@ static void add_foretold(const struct bw_operator_view *view, int group_index,
         break;
     case BW_COMMAND_CLOSE:
         add(steps, (int64_t)after_ms,
-            "epoch %" PRIu64 " is closed: no witness confirms a renewal of it any more",
+            "epoch %" PRIu64 " is closed: the witnesses confirm no renewal after that",
             group->epoch);
         break;
     case BW_COMMAND_FORCED:
         add(steps, (int64_t)after_ms,
             "epoch %" PRIu64
-            " ends on your word that %s is off (grade forced), once no lease of it "
-            "can live",
+            " ends after its lease has expired, on your confirmation that %s is off (ended by: operator)",
             group->epoch, group->holder_site);
         break;
     case BW_COMMAND_EXPIRED:
         add(steps, (int64_t)after_ms,
-            "the lease of %s (epoch %" PRIu64 ") is waited out: nothing shortens it",
+            "the lease of %s (epoch %" PRIu64 ") expires; nothing shortens this wait",
             group->holder_site, group->epoch);
         break;
     case BW_COMMAND_CLAIM_OVER:
         if (is_only_ahead(view, group_index, foretold->command.site)) {
             add(steps, (int64_t)after_ms,
-                "the claim of %s is over on your word that the decision it names was never made; if it was, two sites may serve",
+                "the claim of %s ends on your confirmation that the decision it names was never made; if it was, two sites may serve",
                 foretold->command.site);
             break;
         }
         add(steps, (int64_t)after_ms,
-            "the claim of %s is over on your word that %s is off; no clock bounds how long it may serve if you are wrong",
-            foretold->command.site, foretold->command.site);
+            "the claim of %s ends on your confirmation that %s is off; if %s is on, it may serve without a time limit",
+            foretold->command.site, foretold->command.site, foretold->command.site);
         break;
     default:
         add(steps, (int64_t)after_ms, "%s (%s)", bw_command_word(foretold->command.kind),

@@ -356,10 +356,11 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         return NULL;
     /* clang-format off */
     return json_pack(
-        "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
+        "{s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
         "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "name", group->spec.name,
         "phase", bw_phase_word(group->phase),
+        "state", bw_phase_state(group->phase, group->held),
         "held", group->held,
         "mode", bw_mode_word(group->spec.mode),
         "epoch", (json_int_t)group->epoch,

@@ -88,10 +88,10 @@ static void a_wish_is_taken_back_at_the_next_leader(void)
     assert_says(operator.out, "whoever leads goes on with it");
     lose_the_leader();
     (void)operator_run("cli.yaml", "status harbor"); /* its exit status is the lost holder's */
-    assert_says(operator.out, "Asked for by operator/anna: failover to dc-a.\n");
+    assert_says(operator.out, "Requested by operator/anna: failover to dc-a.\n");
     assert_int_equal(operator_run("cli.yaml", "cancel harbor --reason mistaken --yes"), 0);
     (void)operator_run("cli.yaml", "status harbor");
-    assert_null(strstr(operator.out, "Asked for by"));
+    assert_null(strstr(operator.out, "Requested by"));
     assert_int_equal(operator_run("cli.yaml", "history harbor"), 0);
     assert_says(operator.out,
                 "harbor  wish_over dc-a\n    by operator/anna: mistaken; failover: canceled");
@@ -137,7 +137,7 @@ static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
     assert_int_equal(
         operator_run("cli.yaml", "force-release harbor --site dc-a --holder-is-off --yes"),
         OPERATOR_REFUSED);
-    assert_says(operator.out, "dc-a holds epoch 3 of harbor since ");
+    assert_says(operator.out, "dc-a is primary of harbor in epoch 3 since ");
     assert_says(operator.errors, "dc-a answers, and says that harbor runs there");
     assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-b --yes"),
                      OPERATOR_REFUSED);
@@ -162,7 +162,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     (void)state;
     atomic_store(&operator.a_is_mute, true);
     until_refused_with("failover harbor --to dc-b --yes", "breakwater force-release");
-    assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (gate end_reach");
+    assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (may_outlive_lease");
     assert_says(operator.errors, "breakwater force-release harbor --site dc-a");
     patience = patience_begin(OPERATOR_WAIT_MS);
     while (status == OPERATOR_REFUSED) { /* as long as dc-a seems alive */
@@ -176,7 +176,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     leader = trio_leader(&operator.trio);
     (void)trio_stop(&operator.trio, leader, SIGKILL);
     operator_until_it_says("cli.yaml", "status harbor", 4,
-                           "was closed on the word of operator/anna: fire");
+                           "was closed by operator/anna: fire");
     assert_says(operator.out, "breakwater force-release harbor --site dc-a");
     assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
     assert_says(operator.reply.body, "\nbreakwater_group_manual_action_required{group=\"harbor\"} 1\n");

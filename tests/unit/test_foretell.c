@@ -346,7 +346,7 @@ static void says(const char *text)
 {
     char sentence[192];
 
-    bw_foretold_text(&foretold, sentence, sizeof sentence);
+    bw_foretold_text(&foretold, world_group(&world), false, sentence, sizeof sentence);
     assert_string_equal(sentence, text);
 }
 
@@ -358,35 +358,35 @@ static void a_screen_says_it_in_words(void **state)
     (void)state;
     world_begin(&world, 2);
     foretell(&world);
-    says("nothing by time alone: a site or a person has to say something new");
+    says("Nothing to do: dc-a is primary");
     foretold = (struct bw_foretold){.acts = true,
                                     .after_ns = 9400 * BW_NS_PER_MS,
                                     .command.kind = BW_COMMAND_FENCE_FAILED,
                                     .rule = "A2"};
-    says("FenceFailed in 9.400 s (A2), should the service still run there: its fence comes before");
+    says("dc-a is blocked, unless a fence confirms the stop before, in 9.4 s (A2)");
     foretold.after_ns = BW_NS_PER_MS;
-    says("FenceFailed in 0.001 s (A2), should the service still run there: its fence comes before");
+    says("dc-a is blocked, unless a fence confirms the stop before, in 0.0 s (A2)");
     foretold.after_ns = 0;
-    says("FenceFailed now (A2), if nobody says anything new");
+    says("dc-a is blocked by a failed fence now (A2)");
     foretold = (struct bw_foretold){
         .acts = true, .command = {.kind = BW_COMMAND_MAINTENANCE, .site = "b"}, .rule = "A13"};
-    says("end of the maintenance of b now (A13), if nobody says anything new");
+    says("the maintenance of b ends now (A13)");
     (void)world_apply(&world, &command);
     foretell(&world);
-    says("end of the maintenance of the group in 8.000 s (A13), if nobody says anything new");
+    says("the maintenance of the group ends in 8.0 s (A13)");
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
     foretell(&world);
-    says("Revoke, for a move to dc-b now (A11), if nobody says anything new");
+    says("dc-a stops for a move to dc-b now (A11)");
     world.sites[A].is_mute = true;
     world_watch(&world)->wish.kind = BW_WISH_NONE;
     world_pass_ms(&world, 8000);
     (void)world_act(&world);
     foretell(&world);
-    says("Expired in 7.280 s (A3), if nobody says anything new");
+    says("dc-a's lease expires in 7.2 s (A3)");
     world_pass_ms(&world, 7281);
     (void)world_act(&world);
     foretell(&world);
-    says("Grant to dc-b now (A9), if nobody says anything new");
+    says("dc-b becomes primary now (A9)");
 }
 
 /* 4: it stands in the way of nothing. */
@@ -401,7 +401,7 @@ static void a_wish_that_cannot_come_true_delays_nothing(void **state)
     world.sites[C].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     foretell(&world);
-    says("Grant to dc-b now (A9), if nobody says anything new");
+    says("dc-b becomes primary now (A9)");
 }
 
 /* 3.8: the one that overrides is granted once nobody asks for another site any more. */
@@ -418,7 +418,7 @@ static void the_end_of_a_wish_is_waited_for(void **state)
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-a", false, NULL), BW_OK);
     world_sync_all(&world);
     foretell(&world);
-    says("Grant to dc-b in 149.998 s (A31), if nobody says anything new");
+    says("dc-b becomes primary in 149.9 s (A31)");
 }
 
 /* The holder never looked, or says so long ago that no machine has lived so long: nothing to wait

@@ -92,7 +92,7 @@ static void the_plan_of_a_switchover_that_does_not_begin_says_so(void **state)
     assert_int_equal(json_array_size(json_object_get(plan, "steps")), 1);
     text = json_string_value(
         json_object_get(json_array_get(json_object_get(plan, "steps"), 0), "text"));
-    assert_non_null(strstr(text, "the move does not begin"));
+    assert_non_null(strstr(text, "the switchover cannot begin now"));
     json_decref(plan);
 }
 
@@ -144,22 +144,22 @@ static void a_switchover_that_is_in_the_log_is_followed_to_its_end(void **state)
     outcome.wish_index = (int64_t)wish_for_b(1);
     world_lead_anew(&world);
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
-    assert_string_equal(outcome.text, "epoch 1 is GRANTED");
+    assert_string_equal(outcome.text, "dc-a is primary in epoch 1");
 
     end.wish_index = (uint64_t)outcome.wish_index;
     assert_string_equal(world_apply(&world, &end), "C7");
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
     assert_string_equal(outcome.text,
-                        "it was taken back by operator/bob: not now; epoch 1 is GRANTED");
+                        "it was taken back by operator/bob: not now; dc-a is primary in epoch 1");
 
     outcome.wish_index = (int64_t)wish_for_b(2);
     (void)wish_for_b(3);
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
     assert_string_equal(outcome.text, "something else was asked for since, by operator/anna: "
-                                      "switchover; epoch 1 is GRANTED");
+                                      "switchover; dc-a is primary in epoch 1");
     (void)wish_for_b(4);
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "it was given up; epoch 1 is GRANTED");
+    assert_string_equal(outcome.text, "it was given up; dc-a is primary in epoch 1");
 }
 
 /* 4: an answer is lost, and what was asked for is done before it is said again. */
@@ -195,7 +195,7 @@ static void what_is_said_again_once_it_is_done_is_done(void **state)
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_DONE);
     (void)strcpy(outcome.to, "dc-a");
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "dc-b holds epoch 2: failover");
+    assert_string_equal(outcome.text, "dc-b is primary in epoch 2: failover");
 }
 
 /* Below BW_WISH_LEVEL it is in its leader's memory only (4): whoever waits is told that it is gone.
@@ -214,8 +214,8 @@ static void a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again
     world_lead_anew(&world);
 
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "the leader changed, and with it the order was forgotten: "
-                                      "ask again; epoch 1 is GRANTED");
+    assert_string_equal(outcome.text, "the leader changed, which canceled the request: "
+                                      "run the command again; dc-a is primary in epoch 1");
 }
 
 /* Once its Revoke is committed, whoever leads goes on with it (3.6). */
@@ -234,7 +234,7 @@ static void a_switchover_that_has_begun_outlives_its_leader(void **state)
     world_lead_anew(&world);
 
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
-    assert_string_equal(outcome.text, "epoch 1 is REVOKING");
+    assert_string_equal(outcome.text, "dc-a stops the service");
 }
 
 static void a_switchover_that_its_own_leader_gave_up_is_told_so(void **state)
@@ -247,7 +247,7 @@ static void a_switchover_that_its_own_leader_gave_up_is_told_so(void **state)
     outcome.term = (int64_t)world.witness.leadership.term;
 
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "it was given up; epoch 1 is GRANTED");
+    assert_string_equal(outcome.text, "it was given up; dc-a is primary in epoch 1");
 }
 
 static void the_plan_of_a_failover_waits_and_tells_the_loss(void **state)
@@ -656,12 +656,12 @@ static void who_waits_no_more_is_told_what_a_cancel_takes_back(void **state)
 {
     (void)state;
     assert_tells_cancel("{\"phase\": \"GRANTED\", \"wish\": {}}",
-                        "  to take it back:  breakwater cancel harbor\n");
+                        "  to cancel it:  breakwater cancel harbor\n");
     assert_tells_cancel("{\"phase\": \"CLOSING\", \"wish\": {}}",
-                        "  this takes your word back, and what was closed stays closed:  "
+                        "  to take your confirmation back (the closed epoch stays closed):  "
                         "breakwater cancel harbor\n");
     assert_tells_cancel("{\"phase\": \"REVOKING\", \"wish\": {}, \"target\": \"dc-b\", \"holder\": \"dc-a\"}",
-                        "  as long as dc-a has not begun to stop, this takes it back:  "
+                        "  to cancel it until dc-a begins to stop:  "
                         "breakwater cancel harbor\n");
     assert_tells_cancel("{\"phase\": \"VACANT\", \"wish\": {}, \"target\": \"dc-b\"}", "");
     assert_tells_cancel("{\"phase\": \"GRANTED\", \"wish\": null}", "");
@@ -710,7 +710,7 @@ static void history_tells_on_whose_word_an_epoch_ended(void **state)
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A26");
     assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
-    assert_string_equal(outcome.text, "epoch 1 of dc-a is over (forced); dc-b may follow by itself; "
+    assert_string_equal(outcome.text, "epoch 1 of dc-a is over (forced); dc-b may become primary automatically; "
                                       "see: breakwater status harbor");
     assert_string_equal(world_act(&world), "A9");
     assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
@@ -773,8 +773,8 @@ static void a_move_that_time_will_not_end_is_not_waited_for(void **state)
 
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_STUCK);
     assert_string_equal(outcome.text,
-                        "time alone does not end epoch 1 of harbor at dc-a (a fence failed, so the stop is not confirmed); "
-                        "once that site is off: breakwater force-release harbor --site dc-a");
+                        "epoch 1 of harbor at dc-a needs manual action (a fence failed, so the stop is not confirmed); "
+                        "if that site is off: breakwater force-release harbor --site dc-a");
     assert_cancel_plans("the epoch stays closed: that is not taken back\n"
                         "but dc-b, to which a move had begun, is granted it before others once the epoch has ended\n");
     world_group(&world)->phase = BW_PHASE_VACANT;

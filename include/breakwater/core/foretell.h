@@ -86,6 +86,7 @@ bool bw_foretell_way(const struct bw_group *group, const struct bw_watch *watch,
 
 /* In words, for every screen: "Grant to dc-b in 11.700 s (A9), if nobody says anything new". Cut to
  * `size`, ended by NUL. */
-void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size);
+void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group *group, bool is_requested,
+                      char *out_text, size_t size);
 
 #endif

@@ -12,6 +12,9 @@ enum bw_phase {
 #undef X
     BW_PHASE_COUNT
 };
+/* The phase as it is shown: "no_primary", "active", "switching_over", "ending", and "blocked" for one whose end a failed
+ * fence blocks (`held`). JSON has it as `state`; texts have a space in place of "_". */
+const char *bw_phase_state(enum bw_phase phase, bool held);
 /* The newest epoch is renewed, and may be started: GRANTED, REVOKING. */
 bool bw_phase_is_renewed(enum bw_phase phase);
 

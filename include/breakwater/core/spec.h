@@ -138,6 +138,8 @@ bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other);
 
 const char *bw_mode_word(enum bw_mode mode);
 /* The mode of that word. False: it is none (NULL is none), and `*out_mode` stays. */
+/* The mode as it is shown: `observe` is "unmanaged". bw_mode_parse takes both. */
+const char *bw_mode_shown(enum bw_mode mode);
 BW_MUST_CHECK bool bw_mode_parse(const char *word, enum bw_mode *out_mode);
 const char *bw_reach_word(enum bw_reach_kind reach);
 const char *bw_reach_seen_word(enum bw_reach_seen seen);

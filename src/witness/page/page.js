@@ -115,19 +115,20 @@ function ofGroup(group) {
   const isDecided = group.mode === "auto" || group.mode === "manual";
   const found = [];
   if (group.held)
-    found.push(["bad", "a fence failed: its service may still run, and nobody else is granted"]);
+    found.push(["bad", "a fence failed: the service may still run, so no other site becomes primary"]);
   if (group.holder === null && isDecided)
-    found.push(["bad", "no site holds it"]);
+    found.push(["bad", "no site is primary"]);
   if (group.end !== null && group.phase === "CLOSING" && !group.end.by_time)
-    found.push(["bad", "time does not end its epoch: " + (group.end.way || group.end.why)]);
+    found.push(["bad", "its epoch needs manual action: " + (group.end.way || group.end.why)]);
   if (!isDecided)
-    found.push(["warn", "mode " + group.mode + ": nobody decides for it"]);
+    found.push(["warn", group.mode === "paused" ? "paused: no failover and no switchover; a lost lease is still fenced"
+      : "unmanaged: it is not started, stopped or fenced"]);
   else if (!failover.possible && failover.after_fence === null && group.maintenance_left_ms === 0)
-    found.push(["warn", "if its primary were lost now, nobody would take over"]);
+    found.push(["warn", "if the primary fails now, no other site takes over"]);
   if (group.maintenance_left_ms > 0)
     found.push(["warn", "in maintenance for " + duration(group.maintenance_left_ms) + " more"]);
   if (group.wish !== null)
-    found.push(["warn", group.wish.kind + (group.wish.to ? " to " + group.wish.to : "") + " was asked for by " +
+    found.push(["warn", group.wish.kind + (group.wish.to ? " to " + group.wish.to : "") + " was requested by " +
       group.wish.by]);
   for (const site of group.sites) {
     if (!site.connected)
@@ -195,7 +196,7 @@ function siteRow(group, site) {
   const lag = site.readiness !== null && site.readiness.lag_ms !== null ? seconds(site.readiness.lag_ms) : "–";
   return row("td", [
     make("th", "", site.name), make("td", site.role === "primary" ? "good" : "", site.role),
-    make("td", kind, site.connected ? site.service : "silent" + (site.heard_ms === null ? ""
+    make("td", kind, site.connected ? site.service : "not connected" + (site.heard_ms === null ? ""
       : " for " + duration(site.heard_ms + since()))),
     make("td", "number", lag),
     make("td", site.eligible ? "good" : "dim", site.eligible ? "yes" : words(site.blocked_by) || "no")]);
@@ -205,21 +206,21 @@ function card(group) {
   const failover = group.failover;
   const last = group.last;
   const next = group.next;
-  const isNextShown = next !== null && (next.acts || next.way !== null || group.holder === null);
-  const facts = [group.phase, "epoch " + group.epoch, "mode " + group.mode,
-    failover.possible ? "could fail over to " + failover.to
-      : failover.after_fence !== null ? "could fail over to " + failover.after_fence + ", once a fence has seen the end"
-        : "could not fail over"];
-  const table = make("table", "", head(["site", "role", "service", "lag", "may be granted"]),
+  const mode = group.mode === "observe" ? "unmanaged" : group.mode;
+  const facts = [group.state.replace("_", " "), "epoch " + group.epoch, "mode " + mode,
+    failover.possible ? "failover to " + failover.to + " is possible"
+      : failover.after_fence !== null ? "failover to " + failover.after_fence + " after a fence has confirmed the stop"
+        : "failover is not possible"];
+  const table = make("table", "", head(["site", "role", "service", "lag", "eligible, or blocked by"]),
     make("tbody", "", ...group.sites.map((site) => siteRow(group, site))));
   const holder = make("p", group.holder === null ? "bad" : "good",
-    group.holder === null ? "held by no site" : "held by " + group.holder);
+    group.holder === null ? "no site is primary" : group.holder + " is primary");
   const wide = make("div", "sites", table);
   return make("article", "group", make("h3", "", group.name), holder, ...lease(group),
     make("p", "facts", words(facts)),
-    last === null ? null : make("p", "facts", "granted " + ago(last.time) + ": " + last.reason),
-    isNextShown ? make("p", "facts", "next: " + next.text) : null,
-    next === null || next.way === null ? null : make("p", "facts", "what changes it: ", make("code", "", next.way)),
+    last === null ? null : make("p", "facts", "last change " + ago(last.time) + ": " + last.reason),
+    next === null ? null : make("p", "facts", (next.acts ? "next: " : "") + next.text),
+    next === null || next.way === null ? null : make("p", "facts", "an operator can: ", make("code", "", next.way)),
     wide);
 }
 

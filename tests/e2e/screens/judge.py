@@ -117,11 +117,12 @@ class Numbers:
 
     def of_next(self, begun_ns, at_ns, text, entries):
         """What was foretold with its instant happened then."""
-        for what, seconds in re.findall(r"^Next: (Expired|Grant) (?:to \S+ )?in (\d+\.\d+) s", text,
+        for what, seconds in re.findall(r"^Next: \S+ (lease expires|becomes primary) in (\d+\.\d+) s", text,
                                         re.MULTILINE):
+            is_grant = what == "becomes primary"
             stated_ns = [each_ns + float(seconds) * S for each_ns in (begun_ns, at_ns)]
-            when = [self.lab.boot_ns(entry["time"] if what == "Grant" else entry["ended"]["time"])
-                    for entry in entries if what == "Grant" or entry["ended"]]
+            when = [self.lab.boot_ns(entry["time"] if is_grant else entry["ended"]["time"])
+                    for entry in entries if is_grant or entry["ended"]]
             if self.spoken_ns and begun_ns < self.spoken_ns < stated_ns[1]:
                 continue
             if not any(stated_ns[0] - SLOW_NS < each_ns < stated_ns[1] + SLOW_NS for each_ns in when):
