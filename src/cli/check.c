@@ -24,7 +24,6 @@
 #include "options.h"
 #include "verbs.h"
 
-#define FILES_MAX                  64
 #define ELECTION_TIMEOUT_MS_ABSENT 1000
 #define DRIFT_PPM_ABSENT           1000
 #define STATE_FSYNC_MS_MAX         100
@@ -49,7 +48,7 @@ static const struct bw_cli_command check_command = {
     .name = "check",
     .operands = "FILE...",
     .operands_min = 1,
-    .operands_max = FILES_MAX,
+    .operands_max = BW_CHECK_FILES_MAX,
     .help =
         "Checks witness, site, groups and cli files, told apart by their keys, and the machine\n"
         "they are on: certificates, directories, scripts, clock. Files given together are\n"
@@ -78,7 +77,7 @@ struct check {
     uint32_t election_timeout_ms;
     bool is_election_timeout_given;
     uint32_t drift_ppm_max;
-    struct checked_file files[FILES_MAX];
+    struct checked_file files[BW_CHECK_FILES_MAX];
     size_t file_count;
 };
 
@@ -661,7 +660,7 @@ static void check_pairs(struct check *check)
 
 static void check_handovers(struct check *check, const struct bw_groups_config *groups)
 {
-    const struct bw_site_config *sites[FILES_MAX];
+    const struct bw_site_config *sites[BW_CHECK_FILES_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < check->file_count; i++)
@@ -737,7 +736,7 @@ static void judge_trip(struct check *check, const struct bw_check_trip *longest)
 
 static enum bw_exit run(struct check *check)
 {
-    bool is_readable[FILES_MAX] = {false};
+    bool is_readable[BW_CHECK_FILES_MAX] = {false};
     struct bw_check_trip longest = {.us = 0};
 
     for (size_t i = 0; i < check->file_count; i++)
@@ -757,38 +756,50 @@ static enum bw_exit run(struct check *check)
         connect_file(check, &check->files[i], &longest);
     if (longest.us > 0)
         judge_trip(check, &longest);
-    (void)printf("%" PRIu32 " failed, %" PRIu32 " warning%s\n", check->lines.failed_count,
-                 check->lines.warned_count, check->lines.warned_count == 1 ? "" : "s");
+    if (!check->lines.is_quiet)
+        (void)printf("%" PRIu32 " failed, %" PRIu32 " warning%s\n", check->lines.failed_count, check->lines.warned_count,
+                     check->lines.warned_count == 1 ? "" : "s");
     return check->lines.failed_count > 0 ? BW_EXIT_FAILED : BW_EXIT_FINE;
+}
+
+/* Names the files, and frees what was loaded. */
+static enum bw_exit run_of(struct check *check, const char *const *files, size_t count)
+{
+    enum bw_exit status;
+
+    BW_ASSERT(count <= BW_CHECK_FILES_MAX);
+    for (check->file_count = 0; check->file_count < count; check->file_count++)
+        check->files[check->file_count].name = files[check->file_count];
+    status = run(check);
+    free_files(check);
+    return status;
+}
+
+bool bw_check_offline(const char *const *files, size_t count)
+{
+    struct check check = {.lines = {.is_quiet = true},
+                          .scope = BW_CONFIG_OFFLINE,
+                          .election_timeout_ms = ELECTION_TIMEOUT_MS_ABSENT};
+
+    return run_of(&check, files, count) == BW_EXIT_FINE;
 }
 
 enum bw_exit bw_verb_check(int argc, char **argv)
 {
     struct check_values values = {0};
+    struct check check = {.election_timeout_ms = ELECTION_TIMEOUT_MS_ABSENT};
     struct bw_operands operands;
-    struct check *check;
     enum bw_exit status;
-    uint32_t election_timeout_ms = ELECTION_TIMEOUT_MS_ABSENT;
 
     if (!bw_options_parse(&check_command, argc, argv, &values, &operands, &status))
         return status;
-    if (values.election_timeout != NULL &&
-        (!bw_duration_parse(values.election_timeout, &election_timeout_ms) ||
-         election_timeout_ms == 0))
+    if (values.election_timeout != NULL && (!bw_duration_parse(values.election_timeout, &check.election_timeout_ms) ||
+                                            check.election_timeout_ms == 0))
         return bw_usage_error(&check_command, "--election-timeout needs a duration such as 1s");
     if (values.connect && values.offline)
         return bw_usage_error(&check_command, "--connect is of this machine: not with --offline");
-    check = calloc(1, sizeof *check);
-    BW_ASSERT(check != NULL);
-    check->scope = values.offline ? BW_CONFIG_OFFLINE : BW_CONFIG_HERE;
-    check->connects = values.connect;
-    check->election_timeout_ms = election_timeout_ms;
-    check->is_election_timeout_given = values.election_timeout != NULL;
-    check->file_count = operands.count;
-    for (size_t i = 0; i < operands.count; i++)
-        check->files[i].name = operands.items[i];
-    status = run(check);
-    free_files(check);
-    free(check);
-    return status;
+    check.scope = values.offline ? BW_CONFIG_OFFLINE : BW_CONFIG_HERE;
+    check.connects = values.connect;
+    check.is_election_timeout_given = values.election_timeout != NULL;
+    return run_of(&check, (const char *const *)operands.items, operands.count);
 }

@@ -25,11 +25,16 @@ enum bw_check_verdict {
 struct bw_check_lines {
     uint32_t failed_count;
     uint32_t warned_count;
+    bool is_quiet; /* what is right is not printed */
 };
 
 /* Prints "VERDICT SUBJECT TEXT" to stdout and counts it. */
 void bw_check_line(struct bw_check_lines *lines, enum bw_check_verdict verdict, const char *subject,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#define BW_CHECK_FILES_MAX 64
+/* Checks the files, alone and together, by their text alone, and prints what is wrong. True: nothing is. */
+bool bw_check_offline(const char *const *files, size_t count);
 
 /* A witness runs as a user of its own: whose files are whose, and what can be read and written,
  * shows only to that one. */

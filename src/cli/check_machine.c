@@ -42,6 +42,8 @@ void bw_check_line(struct bw_check_lines *lines, enum bw_check_verdict verdict, 
 
     lines->failed_count += verdict == BW_CHECK_FAIL;
     lines->warned_count += verdict == BW_CHECK_WARN;
+    if (lines->is_quiet && verdict == BW_CHECK_OK)
+        return;
     (void)printf("%-7s%-19s ", word_of(verdict), subject); /* a failed write stays in stdout */
     va_start(args, format);
     (void)vprintf(format, args);

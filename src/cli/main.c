@@ -34,6 +34,7 @@ static const struct verb verbs[] = {
     {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
     {"second-enforcer", "run the second enforcer of a site: a fence from another machine",
      bw_verb_second_enforcer},
+    {"generate", "make the files of all machines of a cluster from one file of answers", bw_verb_generate},
     {"pki", "make, renew and show the certificates of a cluster", bw_verb_pki},
     {"apply", "make the groups what a file says", bw_verb_apply},
     {"groups", "print the groups as a file that apply reads", bw_verb_groups},

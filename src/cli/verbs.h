@@ -20,6 +20,7 @@ int bw_verb_steps(void); /* the exit status of what it stands for */
 enum bw_exit bw_verb_feature_level(int argc, char **argv);
 enum bw_exit bw_verb_force_release(int argc, char **argv);
 enum bw_exit bw_verb_enter(int argc, char **argv);
+enum bw_exit bw_verb_generate(int argc, char **argv);
 enum bw_exit bw_verb_gate(int argc, char **argv);
 enum bw_exit bw_verb_groups(int argc, char **argv);
 enum bw_exit bw_verb_people(int argc, char **argv);

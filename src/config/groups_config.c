@@ -1,50 +1,19 @@
 #include <breakwater/config/groups_config.h>
-#include <breakwater/core/spec_keys.h>
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "config_file.h"
+#include "spec_rows.h"
 
-#define SITE(member)      offsetof(struct bw_site_spec, member)
 #define SPEC(member)      offsetof(struct bw_group_wanted, spec.member)
 #define SPEC_PROBLEMS_MAX 32
 /* What no word of the file is. */
 #define MODE_UNNAMED ((enum bw_mode)(BW_MODE_PAUSED + 1))
 
-static const struct bw_key_word candidate_words[] = {{"always", 0}, {"never", 1}, {0}};
+_Static_assert(offsetof(struct bw_group_wanted, spec) == 0, "BW_SPEC_ROWS are of its beginning");
 
-/* Of the rows of BW_SPEC_KEYS: the words of 0, and those of the enums. */
-#define words_NONE NULL
-static const struct bw_key_word words_NEVER[] = {{"never", 0}, {0}};
-static const struct bw_key_word words_UNLIMITED[] = {{"unlimited", 0}, {0}};
-#define X(name, word) {word, BW_MODE_##name},
-static const struct bw_key_word words_MODE[] = {BW_MODE_LIST(X){0}};
-#undef X
-#define X(name, word) {word, BW_ON_LAG_##name},
-static const struct bw_key_word words_ON_LAG[] = {BW_ON_LAG_LIST(X){0}};
-#undef X
-#define X(name, word) {word, BW_HANDOVER_##name},
-static const struct bw_key_word words_HANDOVER[] = {BW_HANDOVER_LIST(X){0}};
-#undef X
-#define KIND_MS    DURATION
-#define KIND_PPM   NUMBER
-#define KIND_COUNT NUMBER
-/* BW_KEY once its kind is expanded. */
-#define KEY_OF(kind, ...) BW_KEY(kind, __VA_ARGS__)
-#define NUMBER_KEY(member, key, unit, number, min, max, absent, zero, text)                        \
-    KEY_OF(KIND_##unit, key, SPEC(member), .words = words_##zero, .help = text),
-#define WORD_KEY(member, key, LIST, number, absent, note, text, ...)                               \
-    BW_KEY(WORD, key, SPEC(member), .words = words_##LIST, .absent_note = (note), .help = text),
-
-static const struct bw_key site_keys[] = {
-    BW_KEY(NAME, "name", SITE(name), .required = true, .example = "dc-a",
-           .help = "the site's name, as in its agents' certificates"),
-    BW_KEY(NUMBER, "priority", SITE(priority), .max = 1000, .absent = "100",
-           .help = "larger is preferred among sites that could all take over"),
-    BW_KEY(BOOL, "candidate", SITE(never_candidate), .words = candidate_words, .absent = "always",
-           .help = "never: the site reports, and is never made primary, unless a person overrides there"),
-};
+static const struct bw_key site_keys[] = {BW_SITE_SPEC_ROWS};
 
 static const struct bw_table site_table = {
     .name = "groups[].sites[]",
@@ -54,7 +23,6 @@ static const struct bw_table site_table = {
     .size = sizeof(struct bw_site_spec),
 };
 
-/* Ranges are those of bw_spec_check, which explains them with the other numbers at hand. */
 static const struct bw_key spec_keys[] = {
     BW_KEY(NAME, "name", SPEC(name), .required = true, .example = "harbor",
            .help = "the group's name"),
@@ -67,7 +35,7 @@ static const struct bw_key spec_keys[] = {
         .absent_note = "whatever version is there is replaced",
         .help = "the spec that this entry was made from, as `groups` prints it; refused if another "
                 "one is in force by now"),
-    BW_SPEC_KEYS(NUMBER_KEY, WORD_KEY, WORD_KEY)};
+    BW_SPEC_ROWS};
 
 static void init_spec(void *of)
 {

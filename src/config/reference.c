@@ -35,7 +35,7 @@ static void print_table(const struct bw_table *table, FILE *out)
     if (table->init != NULL)
         table->init(initialised);
     (void)fprintf(out, "%s - %s\n", table->name, table->help);
-    for (size_t i = 0; i < table->key_count; i++)
+    for (size_t i = 0; i < table->key_count - table->described_elsewhere; i++)
         print_key(&table->keys[i], table->init != NULL ? initialised : NULL, out);
     free(initialised);
 }
@@ -59,7 +59,7 @@ void bw_schema_print_reference(const struct bw_table *table, FILE *out)
             (void)fputc('\n', out);
         print_table(queue[i], out);
         for (size_t k = 0; k < queue[i]->key_count; k++) {
-            if (queue[i]->keys[k].table == NULL || has(queue, count, queue[i]->keys[k].table))
+            if (queue[i]->keys[k].table == NULL || queue[i]->keys[k].table->is_part || has(queue, count, queue[i]->keys[k].table))
                 continue;
             BW_ASSERT(count < TABLES_MAX);
             queue[count++] = queue[i]->keys[k].table;

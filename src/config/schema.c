@@ -356,7 +356,7 @@ static void load_mapping(struct loading *loading, const struct job *job)
         join(path, job->path, key->name);
         if (key->kind == BW_KEY_MAP)
             enqueue(loading, key->table, NULL, job->out + key->offset, path);
-        if (key->required && job->node != NULL && (named & UINT64_C(1) << i) == 0)
+        if (key->required && !table->is_part && job->node != NULL && (named & UINT64_C(1) << i) == 0)
             note_missing(loading, job, key);
     }
 }

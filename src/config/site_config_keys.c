@@ -205,6 +205,15 @@ static const struct bw_table group_table = {
     .size = sizeof(struct bw_group_config),
 };
 
+const struct bw_table bw_site_group_part_table = {
+    .name = "groups[].at_sites",
+    .help = "keys of this group in each site.yaml; they replace those of the set",
+    .keys = group_keys,
+    .key_count = BW_KEY_COUNT(group_keys),
+    .size = sizeof(struct bw_group_config),
+    .is_part = true,
+};
+
 #define SECOND(member) offsetof(struct bw_second_config, member)
 
 static const struct bw_key second_keys[] = {

@@ -12,11 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/config/answers_config.h>
 #include <breakwater/config/cli_config.h>
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/groups_config.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/config/witness_config.h>
+#include <breakwater/generate/generate.h>
 
 #define ELECTION_TIMEOUT_MS 1000
 
@@ -155,6 +157,17 @@ static void compare(const char *expected_file, const char *text)
         assert_string_equal(text, read_text(expected_file));
 }
 
+/* NAME.yaml has its transcript in NAME.txt. Frees it. */
+static void compare_transcript(const char *file, char *text)
+{
+    char expected_file[256];
+
+    print_message("%s\n", file);
+    (void)snprintf(expected_file, sizeof expected_file, "%.*s.txt", (int)(strlen(file) - strlen(".yaml")), file);
+    compare(expected_file, text);
+    free(text);
+}
+
 static void every_file_gives_its_transcript(void **state)
 {
     glob_t found;
@@ -162,24 +175,67 @@ static void every_file_gives_its_transcript(void **state)
     (void)state;
     assert_int_equal(glob("*.yaml", 0, NULL, &found), 0);
     assert_true(found.gl_pathc > 20);
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        char expected_file[256];
-        char *text = transcript(found.gl_pathv[i]);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        compare_transcript(found.gl_pathv[i], transcript(found.gl_pathv[i]));
+    globfree(&found);
+}
 
-        print_message("%s\n", found.gl_pathv[i]);
-        (void)snprintf(expected_file, sizeof expected_file, "%.*s.txt",
-                       (int)(strlen(found.gl_pathv[i]) - strlen(".yaml")), found.gl_pathv[i]);
-        compare(expected_file, text);
-        free(text);
+/* What `generate` would print about the answers. Names ending in .invalid are resolved nowhere (RFC 6761). */
+static char *answers_transcript(const char *file)
+{
+    char directory[4096];
+    char *result;
+    struct bw_problems problems;
+    struct bw_answers *answers;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    bw_problems_init(&problems);
+    answers = bw_answers_load(file, "../../../deploy", &problems);
+    if (answers != NULL)
+        bw_generate_resolve(answers);
+    bw_problems_print(&problems, "nothing was written", out);
+    fprintf(out, "%s\n", answers != NULL && problems.error_count == 0 ? "loaded" : "refused");
+    bw_answers_free(answers);
+    bw_problems_deinit(&problems);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(getcwd(directory, sizeof directory));
+    result = without_directory(text, directory);
+    free(text);
+    return result;
+}
+
+/* One file for each kind of wrong answer: line, caret and what to write. */
+static void every_wrong_answer_is_shown_with_what_to_write(void **state)
+{
+    glob_t found;
+
+    (void)state;
+    assert_int_equal(chdir("../answers"), 0);
+    assert_int_equal(setenv("RES_OPTIONS", "timeout:1 attempts:1", 1), 0);
+    assert_int_equal(glob("*.yaml", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char *text = answers_transcript(found.gl_pathv[i]);
+        char *why = strstr(text, "cannot be resolved here (");
+
+        if (why != NULL) { /* which of them is said depends on the network */
+            why = strchr(why, '(') + 1;
+            memmove(why, strchr(why, ')'), strlen(strchr(why, ')')) + 1);
+        }
+        compare_transcript(found.gl_pathv[i], text);
     }
     globfree(&found);
+    assert_int_equal(chdir("../config"), 0);
 }
 
 static void the_reference_is_printed_from_the_tables(void **state)
 {
     static const struct bw_table *const tables[] = {&bw_witness_config_table, &bw_site_config_table,
                                                     &bw_groups_config_table, &bw_cli_config_table,
-                                                    &bw_seven_keys_table};
+                                                    &bw_seven_keys_table, &bw_answers_table,
+                                                    &bw_set_table};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -201,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_file_gives_its_transcript),
+        cmocka_unit_test(every_wrong_answer_is_shown_with_what_to_write),
         cmocka_unit_test(the_reference_is_printed_from_the_tables),
     };
 

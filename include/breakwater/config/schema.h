@@ -78,6 +78,8 @@ struct bw_table {
     size_t size;         /* of the struct */
     void (*init)(void *); /* sets what has no `absent`; NULL: all zero */
     const struct bw_retired_key *retired; /* ends with no name; NULL: there is none */
+    bool is_part; /* no key of it is required, for the rest is written elsewhere, and described there */
+    size_t described_elsewhere; /* so many keys at its end are those of another table */
 };
 
 /* Loads the document into `out`, a struct of the table's size. Strings and lists are taken from

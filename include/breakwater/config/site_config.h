@@ -119,6 +119,7 @@ struct bw_site_config {
 };
 
 extern const struct bw_table bw_site_config_table;
+extern const struct bw_table bw_site_group_part_table; /* some keys of an entry of `groups`, a struct bw_group_config */
 /* What it takes to change `key`, which no reload does: of where the deadlines and the epochs are kept, and of whose they
  * are, a daemon that begins with another one knows nothing of what it held (3.4, 3.7). */
 const char *bw_site_key_takes(const char *key);

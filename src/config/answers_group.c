@@ -1,0 +1,283 @@
+#include "answers_group.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/core/spec_keys.h>
+
+#define PROBLEMS_MAX 32
+#define PATH_BYTES   192
+#define KNOWN_BYTES  512
+
+/* The path of a key of the group, or of one of its sites. */
+struct place {
+    char text[PATH_BYTES];
+};
+
+static struct place in_group(uint32_t index, const char *key)
+{
+    struct place place;
+
+    (void)snprintf(place.text, sizeof place.text, "groups[%" PRIu32 "]%s%.120s", index, key[0] != '\0' ? "." : "", key);
+    return place;
+}
+
+static struct place in_member(uint32_t index, uint32_t member, const char *key)
+{
+    struct place place;
+
+    (void)snprintf(place.text, sizeof place.text, "groups[%" PRIu32 "].sites[%" PRIu32 "]%s%.100s", index, member,
+                   key[0] != '\0' ? "." : "", key);
+    return place;
+}
+
+static struct place variable_in(struct place env, const char *name)
+{
+    struct place place;
+
+    (void)snprintf(place.text, sizeof place.text, "%.120s.%.63s", env.text, name);
+    return place;
+}
+
+/* ---- set or scripts -------------------------------------------------------------------------- */
+
+static void load_set(struct bw_answers_group *group, struct bw_document *document, uint32_t index, const char *deploy)
+{
+    const struct place path = in_group(index, "set");
+    char folder[BW_SET_PATH_BYTES];
+    char nearest[BW_NAME_MAX + 1];
+    char known[KNOWN_BYTES];
+    char file[BW_SET_PATH_BYTES + 16];
+
+    if (!bw_document_is_sound(document, path.text))
+        return;
+    if (bw_set_folder(deploy, group->set, folder)) {
+        (void)snprintf(file, sizeof file, "%s/set.yaml", folder);
+        if (access(file, R_OK) == 0) {
+            group->loaded = bw_set_config_load(folder, document->problems);
+            return;
+        }
+    }
+    bw_set_suggest(deploy, group->set, nearest, sizeof nearest, known, sizeof known);
+    if (nearest[0] != '\0')
+        bw_document_fail(document, path.text, "\"%s\" is no set; did you mean \"%s\"?", group->set, nearest);
+    else if (known[0] != '\0')
+        bw_document_fail(document, path.text, "\"%s\" is no set (known here: %s)", group->set, known);
+    else
+        bw_document_fail(document, path.text, "\"%s\" is no set: %s has none; name the folder deploy with --deploy",
+                         group->set, deploy);
+}
+
+static void check_own_scripts(const struct bw_answers *answers, const struct bw_answers_group *group,
+                              struct bw_document *document, uint32_t index)
+{
+    static const char *const needed[] = {"status.sh", "start.sh", "stop.sh"};
+    const struct place path = in_group(index, "scripts");
+    char file[BW_SET_PATH_BYTES];
+
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0] && bw_document_is_sound(document, path.text); i++)
+        if ((size_t)snprintf(file, sizeof file, "%s/%s", group->scripts, needed[i]) >= sizeof file ||
+            access(file, R_OK) != 0)
+            bw_document_fail(document, path.text, "%s is not there; each of status.sh, start.sh and stop.sh is needed", file);
+    if (bw_document_find(document, in_group(index, "at_sites.enforce").text) == NULL)
+        bw_document_fail(document, in_group(index, "at_sites").text, "own scripts need the key \"enforce\"; for example "
+                         "\"at_sites: {enforce: cgroup}\"");
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        const struct bw_answers_site *site = bw_answers_find_site(answers, group->members[i].spec.name);
+
+        if (site != NULL && site->namespace[0] != '\0')
+            bw_document_fail(document, path.text, "own scripts are written for machines alone, and %s is in Kubernetes; name a set",
+                             site->name);
+    }
+}
+
+static void take_scripts(const struct bw_answers *answers, struct bw_answers_group *group, struct bw_document *document, uint32_t index, const char *deploy)
+{
+    const bool has_set = bw_document_find(document, in_group(index, "set").text) != NULL;
+    const bool has_scripts = bw_document_find(document, in_group(index, "scripts").text) != NULL;
+
+    if (has_set && has_scripts)
+        bw_document_fail(document, in_group(index, "scripts").text, "a group has a set or own scripts; remove one of the two keys");
+    else if (has_set)
+        load_set(group, document, index, deploy);
+    else if (has_scripts)
+        check_own_scripts(answers, group, document, index);
+    else
+        bw_document_fail(document, in_group(index, "").text, "needs the key \"set\" or \"scripts\"; for example \"set: postgresql\"");
+    if (bw_document_find(document, in_group(index, "at_sites.name").text) != NULL)
+        bw_document_fail(document, in_group(index, "at_sites.name").text, "the group's name stands above; remove this key");
+}
+
+/* ---- sites ----------------------------------------------------------------------------------- */
+
+const struct bw_answers_site *bw_answers_find_site(const struct bw_answers *answers, const char *name)
+{
+    for (uint32_t i = 0; i < answers->site_count; i++)
+        if (strcmp(answers->sites[i].name, name) == 0)
+            return &answers->sites[i];
+    return NULL;
+}
+
+static void check_member(const struct bw_answers *answers, struct bw_document *document, uint32_t index, uint32_t member)
+{
+    const struct bw_answers_group *group = &answers->groups[index];
+    const struct place path = in_member(index, member, "name");
+    const char *name = group->members[member].spec.name;
+    uint32_t best = 2 + (uint32_t)(strlen(name) / 4);
+    const char *nearest = NULL;
+
+    if (!bw_document_is_sound(document, path.text) || bw_answers_find_site(answers, name) != NULL)
+        return;
+    for (uint32_t i = 0; i < answers->site_count; i++) {
+        const uint32_t distance = bw_word_distance(name, answers->sites[i].name);
+
+        if (distance >= best)
+            continue;
+        best = distance;
+        nearest = answers->sites[i].name;
+    }
+    bw_document_fail(document, path.text, "\"%s\" is none of the sites above%s%s%s", name,
+                     nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+}
+
+const struct bw_answers_member *bw_answers_member_at(const struct bw_answers_group *group, const char *site)
+{
+    for (uint32_t i = 0; i < group->member_count; i++)
+        if (strcmp(group->members[i].spec.name, site) == 0)
+            return &group->members[i];
+    return NULL;
+}
+
+/* ---- variables ------------------------------------------------------------------------------- */
+
+static const char *value_in(const struct bw_env_entry *env, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(env[i].name, name) == 0)
+            return env[i].value;
+    return NULL;
+}
+
+/* A variable that the set does not have may be one of a program that its scripts call. */
+static void check_given(struct bw_document *document, const struct bw_answers_group *group, struct place env_path,
+                        const struct bw_env_entry *env, uint32_t count, bool is_of_site)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct place path = variable_in(env_path, env[i].name);
+        const struct bw_set_variable *variable = bw_set_variable_find(group->loaded, env[i].name);
+        const char *nearest = NULL;
+        uint32_t best = 3;
+
+        if (variable != NULL && variable->place == BW_VARIABLE_GROUP && is_of_site)
+            bw_document_fail(document, path.text, "must be the same at all sites; write it once, under env of the group");
+        if (variable != NULL && variable->place == BW_VARIABLE_SITE && !is_of_site)
+            bw_document_fail(document, path.text, "is not the same at all sites; write it under env of each of the group's sites");
+        for (uint32_t v = 0; v < group->loaded->variable_count && variable == NULL; v++) {
+            const uint32_t distance = bw_word_distance(env[i].name, group->loaded->variables[v].name);
+
+            if (distance >= best)
+                continue;
+            best = distance;
+            nearest = group->loaded->variables[v].name;
+        }
+        if (nearest != NULL)
+            bw_document_fail(document, path.text, "the set %s has no such variable; did you mean \"%s\"?", group->set, nearest);
+    }
+}
+
+static void note_missing(struct bw_document *document, const struct bw_answers_group *group,
+                         const struct bw_set_variable *variable, struct place path)
+{
+    bw_document_fail(document, path.text, "the set %s needs the variable %s (%s)%s%s%s%s%s", group->set, variable->name,
+                     variable->help, variable->example != NULL ? "; for example \"" : "",
+                     variable->example != NULL ? variable->name : "", variable->example != NULL ? ": " : "",
+                     variable->example != NULL ? variable->example : "", variable->example != NULL ? "\"" : "");
+}
+
+static void check_needed(struct bw_document *document, const struct bw_answers_group *group, uint32_t index,
+                         const struct bw_set_variable *variable)
+{
+    const bool is_of_all = value_in(group->env, group->env_count, variable->name) != NULL;
+
+    if (variable->is_required && variable->place != BW_VARIABLE_SITE && !is_of_all && variable->value == NULL) {
+        bool is_anywhere = false;
+
+        for (uint32_t i = 0; i < group->member_count; i++)
+            is_anywhere |= value_in(group->members[i].env, group->members[i].env_count, variable->name) != NULL;
+        if (!is_anywhere) {
+            note_missing(document, group, variable, in_group(index, "env"));
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        const struct bw_answers_member *member = &group->members[i];
+        const char *own = value_in(member->env, member->env_count, variable->name);
+
+        if (own == NULL && variable->is_required && !is_of_all && variable->value == NULL)
+            note_missing(document, group, variable, in_member(index, i, "env"));
+        for (uint32_t other = 0; other < i && own != NULL && variable->differs; other++) {
+            const char *its = value_in(group->members[other].env, group->members[other].env_count, variable->name);
+
+            if (its != NULL && strcmp(own, its) == 0)
+                bw_document_fail(document, variable_in(in_member(index, i, "env"), variable->name).text,
+                                 "\"%s\" is the value at %s too; each site needs its own", own, group->members[other].spec.name);
+        }
+    }
+}
+
+static void check_variables(const struct bw_answers_group *group, struct bw_document *document, uint32_t index)
+{
+    check_given(document, group, in_group(index, "env"), group->env, group->env_count, false);
+    for (uint32_t i = 0; i < group->member_count; i++)
+        check_given(document, group, in_member(index, i, "env"), group->members[i].env, group->members[i].env_count, true);
+    for (uint32_t i = 0; i < group->loaded->variable_count; i++)
+        check_needed(document, group, index, &group->loaded->variables[i]);
+}
+
+/* ---- timings --------------------------------------------------------------------------------- */
+
+static void complete_spec(struct bw_answers_group *group, const struct bw_document *document, uint32_t index)
+{
+    for (uint32_t i = 0; i < group->member_count; i++)
+        group->spec.sites[i] = group->members[i].spec;
+    group->spec.site_count = group->member_count;
+    for (size_t k = 0; k < BW_SPEC_KEY_COUNT && group->loaded != NULL; k++) {
+        const struct bw_spec_key *key = &bw_spec_keys[k];
+
+        if (bw_document_find(document, in_group(index, key->word).text) == NULL)
+            bw_spec_key_set(&group->spec, key, bw_spec_key_get(&group->loaded->group, key));
+    }
+}
+
+static void check_spec(const struct bw_answers *answers, struct bw_document *document, uint32_t index)
+{
+    struct bw_spec_problem found[PROBLEMS_MAX];
+    const size_t count = bw_spec_check(&answers->groups[index].spec, answers->election_timeout_ms, found, PROBLEMS_MAX);
+
+    for (size_t i = 0; i < count && i < PROBLEMS_MAX; i++)
+        bw_document_fail(document, in_group(index, found[i].key).text, "%s", found[i].text);
+    if (count > PROBLEMS_MAX)
+        bw_document_fail(document, in_group(index, "").text, "and %zu more problems of this group", count - PROBLEMS_MAX);
+}
+
+void bw_answers_group_check(struct bw_answers *answers, struct bw_document *document, uint32_t index, const char *deploy)
+{
+    struct bw_answers_group *group = &answers->groups[index];
+
+    for (uint32_t i = 0; i < index && group->spec.name[0] != '\0'; i++)
+        if (strcmp(answers->groups[i].spec.name, group->spec.name) == 0)
+            bw_document_fail(document, in_group(index, "name").text, "\"%s\" is the name of groups[%" PRIu32 "] too",
+                             group->spec.name, i);
+    take_scripts(answers, group, document, index, deploy);
+    for (uint32_t i = 0; i < group->member_count; i++)
+        check_member(answers, document, index, i);
+    complete_spec(group, document, index);
+    if (group->loaded != NULL)
+        check_variables(group, document, index);
+    if (bw_document_is_sound(document, in_group(index, "").text))
+        check_spec(answers, document, index);
+}

@@ -1,0 +1,10 @@
+/* answers_group.h - one group of the answers: its set, its sites, its variables and its timings. */
+#ifndef BW_CONFIG_ANSWERS_GROUP_H
+#define BW_CONFIG_ANSWERS_GROUP_H
+
+#include <breakwater/config/answers_config.h>
+
+/* Loads its set, completes its spec, and notes all that is wrong with it. */
+void bw_answers_group_check(struct bw_answers *answers, struct bw_document *document, uint32_t index, const char *deploy);
+
+#endif

@@ -1,0 +1,240 @@
+/* INSTALL.txt: what is typed on each machine, and what is printed then. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "parts.h"
+
+#define NAME_BYTES  (2 * BW_NAME_MAX + 64)
+#define VALUE_BYTES 4096
+
+struct steps {
+    FILE *out;
+    unsigned count;
+};
+
+static void step(struct steps *steps, const char *prints, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void step(struct steps *steps, const char *prints, const char *format, ...)
+{
+    va_list args;
+
+    (void)fprintf(steps->out, "\n%u. ", ++steps->count);
+    va_start(args, format);
+    (void)vfprintf(steps->out, format, args);
+    va_end(args);
+    (void)fprintf(steps->out, "\n   %s\n", prints);
+}
+
+static FILE *begin(struct bw_generation *generation, const char *folder, char name[NAME_BYTES])
+{
+    (void)snprintf(name, NAME_BYTES, "%s/INSTALL.txt", folder);
+    return bw_tree_open(generation->tree, name, 0644);
+}
+
+#define SILENT  "(prints nothing)"
+#define PACKAGE "apt install ./breakwater_*.deb"
+#define HEAD    "Copy this folder to that machine. There, as root, in this folder. Under each command is what it prints.\n"
+
+/* ---- witnesses ------------------------------------------------------------------------------- */
+
+static void on_machine(struct steps *steps, bool is_first)
+{
+    step(steps, "Setting up breakwater", PACKAGE);
+    step(steps, SILENT, "install -D -m 0644 -t /etc/breakwater ca.pem witness.yaml");
+    step(steps, SILENT, "install -o breakwater -m 0600 -t /etc/breakwater witness.pem");
+    step(steps, "0 failed, 1 warning: the data directory is not there yet", "breakwater check /etc/breakwater/witness.yaml");
+    step(steps, is_first ? "Made DIR for witness NAME, and the id of the cluster: the other witnesses need it"
+                         : "Made DIR for witness NAME. A witness that is not made yet does not answer",
+         "runuser -u breakwater -- breakwater witness init -c /etc/breakwater/witness.yaml%s", is_first ? "" : " --cluster-id ID");
+    step(steps, "Created symlink. The cluster begins when all witnesses run", "systemctl enable --now breakwater-witness");
+}
+
+static void in_cluster(struct steps *steps, const char *namespace, bool is_first)
+{
+    step(steps, "namespace/NAME created, or configured", "kubectl create namespace %s --dry-run=client -o yaml | kubectl apply -f -",
+         namespace);
+    if (!is_first)
+        step(steps, SILENT, "printf %%s ID >cluster-id");
+    step(steps, "statefulset.apps/breakwater-witness created", "kubectl apply -k .");
+    step(steps, "the address that the name of the witness has to lead to", "kubectl -n %s get service breakwater-witness", namespace);
+    if (is_first)
+        step(steps, "Made /var/lib/breakwater/data, and the id of the cluster: the other witnesses need it",
+             "kubectl -n %s logs breakwater-witness-0 -c init", namespace);
+    step(steps, "Running; Ready when two witnesses are connected", "kubectl -n %s get pods -l app=breakwater-witness", namespace);
+}
+
+void bw_install_witness(struct bw_generation *generation, const struct bw_answers_witness *witness)
+{
+    char name[NAME_BYTES];
+    struct steps steps = {.out = begin(generation, witness->name, name)};
+    const bool is_pod = witness->namespace[0] != '\0';
+    const bool is_first = witness == &generation->answers->witnesses[0];
+
+    if (steps.out == NULL)
+        return;
+    (void)fprintf(steps.out, "Witness %s of cluster %s, %s %s.\n", witness->name, generation->answers->cluster,
+                  is_pod ? "in the namespace" : "on the machine", is_pod ? witness->namespace : witness->host);
+    if (!is_first)
+        (void)fprintf(steps.out, "Witness %s comes first: it prints the ID of the cluster.\n", generation->answers->witnesses[0].name);
+    if (is_pod) {
+        (void)fputs("In this folder, with a kubeconfig of that cluster. Under each command is what it prints.\n", steps.out);
+        in_cluster(&steps, witness->namespace, is_first);
+    } else {
+        (void)fputs(HEAD, steps.out);
+        on_machine(&steps, is_first);
+    }
+    bw_tree_close(generation->tree, steps.out, name);
+}
+
+/* ---- sites ----------------------------------------------------------------------------------- */
+
+/* Calls `use` with the value of each variable that is the path of a file which the operator has to put there. */
+static void each_file(const struct bw_generation *generation, const struct bw_answers_site *site,
+                      void (*use)(const char *variable, const char *path, void *with), void *with)
+{
+    for (uint32_t g = 0; g < generation->answers->group_count; g++) {
+        const struct bw_answers_group *group = &generation->answers->groups[g];
+
+        if (group->loaded == NULL || bw_answers_member_at(group, site->name) == NULL)
+            continue;
+        for (uint32_t v = 0; v < group->loaded->variable_count; v++) {
+            const struct bw_set_variable *variable = &group->loaded->variables[v];
+            char path[VALUE_BYTES];
+
+            if (variable->is_file &&
+                bw_generate_variable(generation->answers, group, site, variable->name, path, sizeof path) && path[0] == '/')
+                use(variable->name, path, with);
+        }
+    }
+}
+
+static void put_file(const char *variable, const char *path, void *with)
+{
+    (void)fprintf(with, "\n   %s, mode 0600 (%s)", path, variable);
+}
+
+static void put_from_file(const char *variable, const char *path, void *with)
+{
+    (void)variable;
+    (void)fprintf(with, " --from-file=%s", strrchr(path, '/') + 1); /* it begins with one */
+}
+
+static void count_file(const char *variable, const char *path, void *with)
+{
+    (void)variable;
+    (void)path;
+    *(unsigned *)with += 1;
+}
+
+static unsigned file_count(const struct bw_generation *generation, const struct bw_answers_site *site)
+{
+    unsigned count = 0;
+
+    each_file(generation, site, count_file, &count);
+    return count;
+}
+
+static void site_on_machine(struct steps *steps, const struct bw_generation *generation, const struct bw_site_part *part)
+{
+    const char *config = part->is_second ? "second-enforcer.yaml" : "site.yaml";
+
+    if (file_count(generation, part->site) > 0) {
+        (void)fputs("\nBefore step 4 put these files there:", steps->out);
+        each_file(generation, part->site, put_file, steps->out);
+        (void)putc('\n', steps->out);
+    }
+    step(steps, "Setting up breakwater", PACKAGE);
+    step(steps, SILENT, "install -d /etc/breakwater && cp -r ca.pem %s scripts /etc/breakwater", config);
+    step(steps, SILENT, "install -m 0600 -t /etc/breakwater agent.pem");
+    step(steps, "0 failed", "breakwater check /etc/breakwater/%s", config);
+    if (part->is_second) {
+        step(steps, "Created symlink", "systemctl enable --now breakwater-second-enforcer");
+        return;
+    }
+    (void)fputs("\nIf the service does not run anywhere yet, test the scripts and the kill now. This starts, kills and stops the service:\n"
+                "   breakwater-chaos scripts -c /etc/breakwater/site.yaml\n"
+                "If the service runs, test the kill later with `breakwater prove`. Now disable everything else that starts the service.\n",
+                steps->out);
+    step(steps, "Created symlink", "systemctl enable --now breakwater-guard breakwater-agent");
+    step(steps, "agent and guard are connected", "breakwater status --site");
+}
+
+static void site_in_cluster(struct steps *steps, const struct bw_generation *generation, const struct bw_answers_site *site)
+{
+    step(steps, "node/NODE1 labeled; no pod of the service may run on these two nodes", "kubectl label node NODE1 NODE2 breakwater=yes");
+    step(steps, "node/NODE1 tainted", "kubectl taint node NODE1 NODE2 breakwater=yes:NoSchedule");
+    step(steps, "namespace/NAME created, or configured",
+         "kubectl create namespace %s --dry-run=client -o yaml | kubectl apply -f -", site->namespace);
+    if (file_count(generation, site) > 0) {
+        (void)fprintf(steps->out, "\n%u. kubectl -n %s create secret generic breakwater-parts", ++steps->count, site->namespace);
+        each_file(generation, site, put_from_file, steps->out);
+        (void)fputs("\n   secret/breakwater-parts created\n", steps->out);
+    }
+    step(steps, "deployment.apps/disaster-recovery created", "kubectl apply -k .");
+    step(steps, "successfully rolled out", "kubectl -n %s rollout status deployment/disaster-recovery --timeout=60s", site->namespace);
+    step(steps, "successfully rolled out", "kubectl -n %s rollout status deployment/disaster-recovery-second --timeout=60s",
+         site->namespace);
+    step(steps, "0 failed", "kubectl -n %s exec deployment/disaster-recovery -c guard -- /opt/bin/breakwater check /etc/breakwater/site.yaml",
+         site->namespace);
+}
+
+void bw_install_site(struct bw_generation *generation, const struct bw_site_part *part)
+{
+    char name[NAME_BYTES];
+    struct steps steps = {.out = begin(generation, part->folder, name)};
+    const bool is_pod = part->site->namespace[0] != '\0';
+    const char *machine = part->is_second ? part->site->second : part->site->host;
+
+    if (steps.out == NULL)
+        return;
+    (void)fprintf(steps.out, "%s of site %s in cluster %s, %s %s.\n", part->is_second ? "Second enforcer" : "Agent and guard",
+                  part->site->name, generation->answers->cluster, is_pod ? "in the namespace" : "on the machine",
+                  is_pod ? part->site->namespace : machine);
+    if (is_pod) {
+        (void)fputs("In this folder, with a kubeconfig of that cluster. Under each command is what it prints.\n", steps.out);
+        site_in_cluster(&steps, generation, part->site);
+    } else {
+        (void)fputs(HEAD, steps.out);
+        site_on_machine(&steps, generation, part);
+    }
+    bw_tree_close(generation->tree, steps.out, name);
+}
+
+/* ---- operators, and the order of all --------------------------------------------------------- */
+
+void bw_install_operator(struct bw_generation *generation, const char *operator)
+{
+    char name[NAME_BYTES];
+    struct steps steps = {.out = begin(generation, operator, name)};
+
+    if (steps.out == NULL)
+        return;
+    (void)fprintf(steps.out,
+                  "Commands of %s in cluster %s, on any machine with breakwater. In this folder, as this user. Under each command is\n"
+                  "what it prints.\n",
+                  operator, generation->answers->cluster);
+    step(&steps, SILENT, "mkdir -p ~/.config/breakwater && cp cli.yaml ca.pem %s.pem ~/.config/breakwater", operator);
+    step(&steps, "each group, created", "breakwater apply -f groups.yaml");
+    step(&steps, "each group, with its primary", "breakwater status");
+    bw_tree_close(generation->tree, steps.out, name);
+}
+
+void bw_install_order(struct bw_generation *generation)
+{
+    const struct bw_answers *answers = generation->answers;
+    FILE *out = bw_tree_open(generation->tree, "INSTALL.txt", 0644);
+
+    if (out == NULL)
+        return;
+    (void)fprintf(out, "Cluster %s. Each folder has an INSTALL.txt. Follow them in this order:\n\n1. the witnesses:", answers->cluster);
+    for (uint32_t i = 0; i < answers->witness_count; i++)
+        (void)fprintf(out, " %s", answers->witnesses[i].name);
+    (void)fputs("\n2. the sites:", out);
+    for (uint32_t i = 0; i < answers->site_count; i++)
+        (void)fprintf(out, " %s%s%s%s", answers->sites[i].name, answers->sites[i].second != NULL ? " " : "",
+                      answers->sites[i].second != NULL ? answers->sites[i].name : "",
+                      answers->sites[i].second != NULL ? "-second" : "");
+    (void)fprintf(out, "\n3. the operator: %s\n\nca/ca.key signs certificates. Keep the folder ca here, and copy it to no machine.\n",
+                  answers->operators[0]);
+    bw_tree_close(generation->tree, out, "INSTALL.txt");
+}

@@ -1,0 +1,271 @@
+/* A flat kustomization of each witness and site in Kubernetes, of the manifests that are delivered. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+
+#include "parts.h"
+
+#define REPLACED_MAX 16
+#define NAME_BYTES   (2 * BW_NAME_MAX + 64)
+#define NAMESPACE_OF_MANIFESTS "system"
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+struct replaced {
+    char from[REPLACED_MAX][BW_NAME_MAX + 1];
+    char to[REPLACED_MAX][BW_NAME_MAX + 1];
+    size_t count;
+};
+
+static void add(struct replaced *replaced, const char *from, const char *to)
+{
+    if (replaced->count == REPLACED_MAX || strlen(from) > BW_NAME_MAX || strlen(to) > BW_NAME_MAX)
+        return; /* no namespace is that long, and no site has so many sets */
+    (void)snprintf(replaced->from[replaced->count], BW_NAME_MAX + 1, "%s", from);
+    (void)snprintf(replaced->to[replaced->count], BW_NAME_MAX + 1, "%s", to);
+    replaced->count++;
+}
+
+static bool ends_word(char c)
+{
+    return strchr("abcdefghijklmnopqrstuvwxyz0123456789-", c) == NULL || c == '\0';
+}
+
+/* What `text` has at `at` in the place of a namespace; NULL: nothing of the kind. */
+static const char *namespace_at(const struct replaced *replaced, const char *text, size_t at, size_t *out_length)
+{
+    static const char before[] = "namespace: ";
+
+    for (size_t i = 0; i < replaced->count; i++) {
+        const size_t length = strlen(replaced->from[i]);
+        const bool is_namespace = at >= sizeof before - 1 && strncmp(text + at - (sizeof before - 1), before, sizeof before - 1) == 0;
+
+        if (!is_namespace || strncmp(text + at, replaced->from[i], length) != 0 || !ends_word(text[at + length]))
+            continue;
+        *out_length = length;
+        return replaced->to[i];
+    }
+    return NULL;
+}
+
+static void copy_document(const struct replaced *replaced, const char *text, FILE *out)
+{
+    if (strstr(text, "\nkind: Namespace\n") != NULL)
+        return; /* it may be the service's own: what deletes all of this must not delete that */
+    for (size_t at = 0; text[at] != '\0';) {
+        size_t length = 1;
+        const char *to = namespace_at(replaced, text, at, &length);
+
+        if (to != NULL)
+            (void)fputs(to, out);
+        else
+            (void)putc(text[at], out);
+        at += length;
+    }
+}
+
+/* A document of the file, with the line that ends it; the caller frees it. NULL: there is none. */
+static char *next_document(FILE *in)
+{
+    char *line = NULL;
+    char *text = NULL;
+    size_t room = 0;
+    size_t size = 0;
+    FILE *out = NULL;
+
+    while ((out == NULL || strcmp(line, "---\n") != 0) && getline(&line, &room, in) > 0) {
+        out = out != NULL ? out : open_memstream(&text, &size);
+        BW_ASSERT(out != NULL);
+        (void)fputs(line, out);
+    }
+    free(line);
+    if (out != NULL)
+        BW_ASSERT(fclose(out) == 0);
+    return text;
+}
+
+static void copy_manifest(struct bw_generation *generation, const char *path, const struct replaced *replaced, const char *name)
+{
+    struct bw_tree *tree = generation->tree;
+    FILE *in = fopen(path, "re");
+    FILE *out = in != NULL ? bw_tree_open(tree, name, 0644) : NULL;
+    char *text;
+
+    if (in == NULL && tree->err == BW_OK)
+        tree->err = bw_diag_set(&tree->diag, BW_ERR_NOT_FOUND, "%s is not there; name the folder deploy with --deploy",
+                                path);
+    while (out != NULL && (text = next_document(in)) != NULL) {
+        copy_document(replaced, text, out);
+        free(text);
+    }
+    bw_tree_close(tree, out, name);
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+}
+
+/* A manifest of `deploy` into the folder. */
+static void copy_shipped(struct bw_generation *generation, const char *from, const struct replaced *replaced, const char *folder,
+                         const char *to)
+{
+    char path[BW_TREE_PATH_BYTES];
+    char name[NAME_BYTES];
+
+    (void)snprintf(path, sizeof path, "%s/kubernetes/%s", generation->deploy, from); /* fits, or is not there */
+    (void)snprintf(name, sizeof name, "%s/manifests/%s", folder, to);
+    copy_manifest(generation, path, replaced, name);
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+static void put_image(FILE *out, const char *name, const char *image)
+{
+    const char *slash = strrchr(image, '/');
+    const char *colon = strrchr(slash != NULL ? slash : image, ':');
+
+    (void)fprintf(out, "- name: %s\n  newName: ", name);
+    if (colon == NULL) {
+        bw_yaml_text(out, image);
+        (void)putc('\n', out);
+        return;
+    }
+    (void)fprintf(out, "%.*s\n  newTag: \"%s\"\n", (int)(colon - image), image, colon + 1);
+}
+
+/* ---- a witness ------------------------------------------------------------------------------- */
+
+void bw_generate_witness_overlay(struct bw_generation *generation, const struct bw_answers_witness *witness)
+{
+    struct replaced replaced = {.count = 0};
+    char name[NAME_BYTES];
+    FILE *out;
+
+    add(&replaced, NAMESPACE_OF_MANIFESTS, witness->namespace);
+    copy_shipped(generation, "witness/witness.yaml", &replaced, witness->name, "witness.yaml");
+    copy_shipped(generation, "witness/repair.yaml", &replaced, witness->name, "repair.yaml");
+    (void)snprintf(name, sizeof name, "%s/kustomization.yaml", witness->name);
+    out = bw_tree_open(generation->tree, name, 0644);
+    if (out == NULL)
+        return;
+    (void)fprintf(out,
+                  "# Written by breakwater generate. Change the answers, not this file.\n"
+                  "resources: [manifests/witness.yaml, manifests/repair.yaml]\n"
+                  "configMapGenerator:\n- name: breakwater-witness\n  namespace: %s\n  files: [witness.yaml, cluster-id]\n"
+                  "secretGenerator:\n- name: breakwater-witness-tls\n  namespace: %s\n"
+                  "  files: [ca.pem, identity.pem=witness.pem]\n"
+                  "generatorOptions:\n  disableNameSuffixHash: true\nimages:\n",
+                  witness->namespace, witness->namespace);
+    put_image(out, "breakwater", generation->answers->image);
+    bw_tree_close(generation->tree, out, name);
+    if (witness != &generation->answers->witnesses[0])
+        return; /* its file is written with the id that the first one prints */
+    (void)snprintf(name, sizeof name, "%s/cluster-id", witness->name);
+    bw_tree_close(generation->tree, bw_tree_open(generation->tree, name, 0644), name);
+}
+
+/* ---- a site ---------------------------------------------------------------------------------- */
+
+/* Of the sets of this site: the namespaces that the answers give. */
+static void find_namespaces(const struct bw_answers *answers, const struct bw_answers_site *site, struct replaced *replaced)
+{
+    char value[BW_NAME_MAX + 1];
+
+    add(replaced, NAMESPACE_OF_MANIFESTS, site->namespace);
+    for (uint32_t g = 0; g < answers->group_count; g++) {
+        const struct bw_answers_group *group = &answers->groups[g];
+
+        for (uint32_t v = 0; group->loaded != NULL && v < group->loaded->variable_count; v++) {
+            const struct bw_set_variable *variable = &group->loaded->variables[v];
+
+            if (variable->is_namespace && variable->value != NULL && bw_answers_member_at(group, site->name) != NULL &&
+                bw_generate_variable(answers, group, site, variable->name, value, sizeof value))
+                add(replaced, variable->value, value);
+        }
+    }
+}
+
+/* Those of harbor-operator have the account, and the namespace, in their file. */
+static bool has_account(const struct bw_answers *answers, const struct bw_answers_site *site)
+{
+    for (uint32_t g = 0; g < answers->group_count; g++) {
+        const struct bw_set_config *set = answers->groups[g].loaded;
+
+        for (uint32_t m = 0; set != NULL && m < set->manifest_count; m++)
+            if (strcmp(set->manifests[m], "harbor-operator") == 0 &&
+                bw_answers_member_at(&answers->groups[g], site->name) != NULL)
+                return true;
+    }
+    return false;
+}
+
+static void put_roles(struct bw_generation *generation, const struct bw_answers_site *site, const struct replaced *replaced,
+                      FILE *kustomization)
+{
+    const struct bw_answers *answers = generation->answers;
+    char path[BW_TREE_PATH_BYTES];
+    char folder[BW_SET_PATH_BYTES];
+    char name[NAME_BYTES];
+    char there[BW_TREE_PATH_BYTES];
+
+    for (uint32_t g = 0; g < answers->group_count; g++) {
+        const struct bw_set_config *set = answers->groups[g].loaded;
+
+        for (uint32_t m = 0; set != NULL && m < set->manifest_count; m++) {
+            (void)snprintf(name, sizeof name, "%s/manifests/roles-%s.yaml", site->name, set->manifests[m]);
+            bw_tree_fresh_path(generation->tree, name, there);
+            if (bw_answers_member_at(&answers->groups[g], site->name) == NULL || access(there, F_OK) == 0 ||
+                !bw_set_folder(generation->deploy, set->manifests[m], folder))
+                continue;
+            (void)snprintf(path, sizeof path, "%.*s/%s", BW_TREE_PATH_BYTES - 64, folder,
+                           strcmp(set->manifests[m], "kubernetes") == 0 ? "postgresql-rbac.yaml" : "rbac.yaml");
+            copy_manifest(generation, path, replaced, name);
+            (void)fprintf(kustomization, "- manifests/roles-%s.yaml\n", set->manifests[m]);
+        }
+    }
+}
+
+static void put_generators(FILE *out, const char *namespace)
+{
+    (void)fprintf(out,
+                  "configMapGenerator:\n- name: breakwater-site\n  namespace: %s\n  files: [site.yaml, second.yaml]\n"
+                  "secretGenerator:\n- name: breakwater-agent-tls\n  namespace: %s\n"
+                  "  files: [ca.pem, identity.pem=agent.pem]\n"
+                  "- name: breakwater-second-tls\n  namespace: %s\n  files: [ca.pem, identity.pem=second.pem]\n"
+                  "generatorOptions:\n  disableNameSuffixHash: true\nimages:\n",
+                  namespace, namespace, namespace);
+}
+
+void bw_generate_site_overlay(struct bw_generation *generation, const struct bw_answers_site *site)
+{
+    static const char *const shipped[] = {"agent.yaml", "second-enforcer.yaml", "around.yaml"};
+    struct replaced replaced = {.count = 0};
+    char name[NAME_BYTES];
+    char path[BW_TREE_PATH_BYTES];
+    char folder[BW_SET_PATH_BYTES];
+    FILE *out;
+
+    find_namespaces(generation->answers, site, &replaced);
+    (void)snprintf(name, sizeof name, "%s/kustomization.yaml", site->name);
+    out = bw_tree_open(generation->tree, name, 0644);
+    if (out == NULL)
+        return;
+    (void)fputs("# Written by breakwater generate. Change the answers, not this file.\nresources:\n", out);
+    for (size_t i = 0; i < sizeof shipped / sizeof shipped[0]; i++) {
+        (void)snprintf(path, sizeof path, "site/%s", shipped[i]);
+        copy_shipped(generation, path, &replaced, site->name, shipped[i]);
+        (void)fprintf(out, "- manifests/%s\n", shipped[i]);
+    }
+    if (!has_account(generation->answers, site) && bw_set_folder(generation->deploy, "kubernetes", folder)) {
+        (void)snprintf(path, sizeof path, "%.*s/account.yaml", BW_TREE_PATH_BYTES - 64, folder);
+        (void)snprintf(name, sizeof name, "%s/manifests/account.yaml", site->name);
+        copy_manifest(generation, path, &replaced, name);
+        (void)fputs("- manifests/account.yaml\n", out);
+    }
+    put_roles(generation, site, &replaced, out);
+    put_generators(out, site->namespace);
+    put_image(out, "breakwater", generation->answers->image);
+    put_image(out, "tools", generation->answers->tools_image);
+    bw_tree_close(generation->tree, out, "kustomization.yaml");
+}
