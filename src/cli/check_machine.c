@@ -109,7 +109,6 @@ void bw_check_user_leave(const struct bw_check_user *user)
 
 /* ---- the machine ---- */
 
-#define WARN_DAYS      30 /* design 3.8 */
 #define FSYNC_COUNT    20
 #define FSYNC_MEDIAN   10 /* of FSYNC_COUNT */
 #define FSYNC_BYTES    4096
@@ -144,7 +143,7 @@ static void judge_identity(struct bw_check_lines *lines, const struct bw_credent
              bw_credentials_check_address(credentials, expected->address, &diag) != BW_OK)
         bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
     else
-        bw_check_line(lines, days < WARN_DAYS ? BW_CHECK_WARN : BW_CHECK_OK, "certificate",
+        bw_check_line(lines, days < BW_CERTIFICATE_ENDS_DAYS ? BW_CHECK_WARN : BW_CHECK_OK, "certificate",
                       "%s, %" PRId64 " days left", text, days);
 }
 

@@ -199,7 +199,7 @@ static void format_end(json_int_t left_s, char out_text[CELL_BYTES])
         append(out_text, "expires in %" PRId64 " min", (int64_t)((left_s + 59) / 60));
 }
 
-/* Design 3.8: as the log does, from 30 days before. `effect`: of its end; NULL: what the list says. */
+/* Design 3.8: as the log does, from BW_CERTIFICATE_ENDS_DAYS before. `effect`: of its end; NULL: what the list says. */
 static void warn_of_certificate(const char *whose, const json_t *left_s, const char *effect,
                                 struct bw_verdict *verdict)
 {

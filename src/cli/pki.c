@@ -1,10 +1,14 @@
 /* breakwater pki init | issue | renew | show. */
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/net/pki.h>
 #include <breakwater/witness/json.h>
 
@@ -13,7 +17,6 @@
 #include "verbs.h"
 
 #define DAY_S      86400
-#define WARN_DAYS  14 /* less than that is worth a warning */
 #define TIME_BYTES 32
 
 static enum bw_exit report(const char *command, enum bw_err err, const struct bw_diag *diag)
@@ -80,7 +83,7 @@ static const struct bw_option issue_options[] = {
     BW_OPTION_LIST(struct issue_values, sans, "san", 0, "dns:NAME|ip:ADDRESS",
                    "a name or address under which it is reached; may be repeated"),
     BW_OPTION_NUMBER(struct issue_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
-                     "how long it is valid (90)"),
+                     "how long it is valid (365)"),
     BW_OPTION_TEXT(struct issue_values, out, "out", 0, "FILE",
                    "where to write it (NAME.pem, or SITE-NAME.pem, in DIR)"),
     BW_OPTIONS_END,
@@ -150,7 +153,7 @@ static const struct bw_cli_command show_command = {
     .operands_max = SIZE_MAX,
     .help =
         "Describes the certificates in each file. Exit status 3 when one has ended, ends within\n"
-        "14 days or is not valid yet, or when others can read a key.",
+        "60 days or is not valid yet, or when others can read a key.",
     .options = show_options,
 };
 
@@ -178,7 +181,7 @@ static const char *find_warning(const struct bw_pki_certificate *certificate, in
         return "not valid yet";
     if (certificate->not_after_s <= now_s)
         return "expired";
-    if (days_left(certificate, now_s) < WARN_DAYS)
+    if (days_left(certificate, now_s) < BW_CERTIFICATE_ENDS_DAYS)
         return "ends soon";
     return NULL;
 }
@@ -306,11 +309,16 @@ static enum bw_exit run_show(int argc, char **argv)
 
 struct renew_values {
     const char *dir;
+    bool is_all;
+    uint64_t within;
     uint64_t days;
 };
 
 static const struct bw_option renew_options[] = {
     BW_OPTION_TEXT(struct renew_values, dir, "dir", 0, "DIR", "folder with ca.pem and ca.key"),
+    BW_OPTION_FLAG(struct renew_values, is_all, "all", 0, "FILE is a folder: renew each certificate below it"),
+    BW_OPTION_NUMBER(struct renew_values, within, "within", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
+                     "renew only what ends within so many days (all)"),
     BW_OPTION_NUMBER(struct renew_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
                      "how long it is valid (as long as the old one was)"),
     BW_OPTIONS_END,
@@ -324,7 +332,8 @@ static const struct bw_cli_command renew_command = {
     .help =
         "Replaces the certificate and key in each file by new ones of the same identity and names,\n"
         "at once and whole. A CA in DIR must have issued the old one, and outlive the new one.\n"
-        "Then the file goes where its daemon reads it, over the old one.",
+        "Then the file goes where its daemon reads it, over the old one. With --all, FILE is a\n"
+        "folder, and its CA is there or in its folder ca unless --dir names another one.",
     .options = renew_options,
 };
 
@@ -348,14 +357,13 @@ static void print_next(const char *identity)
                           daemons[i].text);
 }
 
-static enum bw_exit renew_file(const struct renew_values *values, const char *file)
+static enum bw_exit renew_file(const struct renew_values *values, const char *dir, const char *file)
 {
     struct bw_pki_renewed renewed = {.identity = ""};
     struct bw_diag diag = {0};
     char until[TIME_BYTES];
     char before[TIME_BYTES];
-    const enum bw_err err =
-        bw_pki_renew(values->dir, file, (unsigned)values->days, &renewed, &diag);
+    const enum bw_err err = bw_pki_renew(dir, file, (unsigned)values->days, &renewed, &diag);
 
     if (err != BW_OK)
         return report(renew_command.name, err, &diag);
@@ -370,6 +378,69 @@ static enum bw_exit renew_file(const struct renew_values *values, const char *fi
     return BW_EXIT_FINE;
 }
 
+/* What the walk over a folder has found; nftw passes nothing on. */
+static struct {
+    const struct renew_values *values;
+    char dir[BW_PKI_PATH_MAX];
+    struct bw_pki_file *shown;
+    size_t count; /* of certificates that could be renewed */
+    enum bw_exit worst;
+} walk;
+
+/* A leaf of a cluster, with its key. */
+static bool is_renewable(const char *path)
+{
+    const struct bw_pki_certificate *own = &walk.shown->certificates[0];
+    struct bw_diag diag = {0};
+
+    return bw_pki_show(path, walk.shown, &diag) == BW_OK && walk.shown->has_key && !own->is_ca &&
+           strncmp(own->identity, "breakwater://", strlen("breakwater://")) == 0;
+}
+
+static int renew_found(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+    const char *end = strrchr(path, '.');
+    enum bw_exit exit;
+
+    (void)status;
+    (void)at;
+    if (type != FTW_F || end == NULL || strcmp(end, ".pem") != 0 || !is_renewable(path))
+        return 0;
+    walk.count++;
+    if (walk.values->within != 0 &&
+        days_left(&walk.shown->certificates[0], (int64_t)time(NULL)) >= (int64_t)walk.values->within)
+        return 0;
+    exit = renew_file(walk.values, walk.dir, path);
+    walk.worst = exit != BW_EXIT_FINE ? exit : walk.worst;
+    return 0;
+}
+
+/* The CA of a folder is in it, or in the folder `ca` as generate writes it. */
+static void find_ca(const char *folder)
+{
+    char key[BW_PKI_PATH_MAX];
+
+    (void)snprintf(key, sizeof key, "%s/" BW_PKI_CA_KEY_FILE, folder); /* one that is too long is not there */
+    (void)snprintf(walk.dir, sizeof walk.dir, "%s%s", walk.values->dir != NULL ? walk.values->dir : folder,
+                   walk.values->dir != NULL || access(key, F_OK) == 0 ? "" : "/ca");
+}
+
+static enum bw_exit renew_all(const struct renew_values *values, const char *folder)
+{
+    walk.values = values;
+    walk.shown = malloc(sizeof *walk.shown);
+    walk.count = 0;
+    walk.worst = BW_EXIT_FINE;
+    BW_ASSERT(walk.shown != NULL);
+    find_ca(folder);
+    if (nftw(folder, renew_found, 16, FTW_PHYS) != 0 || walk.count == 0) {
+        (void)fprintf(stderr, "error: pki renew: %s: no certificate with its key is below this folder\n", folder);
+        walk.worst = BW_EXIT_FAILED;
+    }
+    free(walk.shown);
+    return walk.worst;
+}
+
 static enum bw_exit run_renew(int argc, char **argv)
 {
     struct renew_values values = {0};
@@ -378,11 +449,14 @@ static enum bw_exit run_renew(int argc, char **argv)
 
     if (!bw_options_parse(&renew_command, argc, argv, &values, &operands, &status))
         return status;
-    if (values.dir == NULL)
+    if (values.dir == NULL && !values.is_all)
         return bw_usage_error(&renew_command, "needs --dir DIR");
+    if (values.within != 0 && !values.is_all)
+        return bw_usage_error(&renew_command, "--within is for --all");
     status = BW_EXIT_FINE;
     for (size_t i = 0; i < operands.count; i++) {
-        const enum bw_exit exit = renew_file(&values, operands.items[i]);
+        const enum bw_exit exit = values.is_all ? renew_all(&values, operands.items[i])
+                                                : renew_file(&values, values.dir, operands.items[i]);
 
         status = exit != BW_EXIT_FINE ? exit : status;
     }

@@ -113,7 +113,7 @@ static void copy_shipped(struct bw_generation *generation, const char *from, con
     char path[BW_TREE_PATH_BYTES];
     char name[NAME_BYTES];
 
-    (void)snprintf(path, sizeof path, "%s/kubernetes/%s", generation->deploy, from); /* fits, or is not there */
+    (void)snprintf(path, sizeof path, "%.3900s/kubernetes/%.128s", generation->deploy, from); /* fits, or is not there */
     (void)snprintf(name, sizeof name, "%s/manifests/%s", folder, to);
     copy_manifest(generation, path, replaced, name);
 }

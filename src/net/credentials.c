@@ -477,7 +477,12 @@ int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struc
 /* The least that is passed; INT64_MAX: none is. */
 static int64_t threshold(int64_t days)
 {
-    return days < 0 ? 0 : days < 1 ? 1 : days < 7 ? 7 : days < 30 ? 30 : INT64_MAX;
+    static const int64_t warned[] = {1, 7, 30, BW_CERTIFICATE_ENDS_DAYS};
+
+    for (size_t i = 0; i < sizeof warned / sizeof warned[0] && days >= 0; i++)
+        if (days < warned[i])
+            return warned[i];
+    return days < 0 ? 0 : INT64_MAX;
 }
 
 bool bw_credentials_end_is_news(const struct bw_credentials *credentials, struct bw_wall now,

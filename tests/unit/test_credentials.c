@@ -483,7 +483,7 @@ static void the_end_of_a_certificate_is_news_once_for_each_threshold(void **stat
         int64_t days;
         bool is_news;
         int64_t passed; /* the least threshold that is */
-    } looks[] = {{30, false, INT64_MAX}, {29, true, 30}, {28, false, 30}, {6, true, 7},
+    } looks[] = {{60, false, INT64_MAX}, {59, true, 60}, {30, false, 60}, {29, true, 30}, {28, false, 30}, {6, true, 7},
                  {0, true, 1},           {-1, true, 0},  {-2, false, 0},  {80, false, INT64_MAX},
                  {29, true, 30}}; /* at last a new one */
     struct bw_credentials *credentials = NULL;

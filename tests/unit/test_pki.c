@@ -523,7 +523,7 @@ static void show_tells_what_issue_made(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_string_equal(shown->sans[i + 1], sans[i]);
     assert_in_range(shown->not_before_s, now_s - 25 * 3600 - 60, now_s - 25 * 3600 + 60);
-    assert_in_range(shown->not_after_s, now_s + 90 * 86400 - 60, now_s + 90 * 86400 + 60);
+    assert_in_range(shown->not_after_s, now_s + 365 * 86400 - 60, now_s + 365 * 86400 + 60);
     assert_int_equal(strlen(shown->serial), 40);
     assert_int_equal(strlen(shown->fingerprint), 95);
 }
@@ -668,6 +668,32 @@ static void command_makes_issues_and_shows(void **state)
     assert_true(says(fixture, "stdout", "ends soon"));
 }
 
+/* A folder as generate writes it: the CA in `ca`, one that ends soon, one that does not, and what is no certificate. */
+static void a_folder_of_certificates_is_renewed_without_their_names(void **state)
+{
+    const struct fixture *fixture = *state;
+    char arguments[COMMAND_BYTES];
+
+    assert_int_equal(run("cd %s && mkdir w1 anna && $BREAKWATER_BUILD/breakwater pki init --cluster prod --dir ca >log 2>&1 && "
+                         "$BREAKWATER_BUILD/breakwater pki issue viewer/w1 --days 20 --dir ca --out w1/witness.pem >log && "
+                         "$BREAKWATER_BUILD/breakwater pki issue operator/anna --dir ca --out anna/anna.pem >log && "
+                         "cp ca/ca.pem w1 && echo none >w1/none.pem && md5sum anna/anna.pem ca/* w1/ca.pem >sums && "
+                         "md5sum w1/witness.pem >sum", fixture->dir), 0);
+    (void)snprintf(arguments, sizeof arguments, "pki renew --all --within 60 --days 300 %s", fixture->dir);
+    assert_int_equal(run_cli(fixture, arguments), 0);
+    assert_true(says(fixture, "stdout", "/w1/witness.pem"));
+    assert_int_equal(run("cd %s && md5sum --quiet -c sums && ! md5sum --status -c sum", fixture->dir), 0);
+    (void)snprintf(arguments, sizeof arguments, "pki renew --all %s", fixture->dir);
+    assert_int_equal(run_cli(fixture, arguments), 0);
+    assert_true(says(fixture, "stdout", "/anna/anna.pem"));
+    (void)snprintf(arguments, sizeof arguments, "pki show %s/w1/witness.pem", fixture->dir);
+    assert_int_equal(run_cli(fixture, arguments), 0);
+    assert_true(says(fixture, "stdout", "299 days left") || says(fixture, "stdout", "300 days left")); /* of this second */
+    (void)snprintf(arguments, sizeof arguments, "pki renew --all %s/none", fixture->dir);
+    assert_int_equal(run_cli(fixture, arguments), 1);
+    assert_true(says(fixture, "stderr", "no certificate with its key is below this folder"));
+}
+
 static void command_line_mistakes_exit_2_and_suggest(void **state)
 {
     const struct fixture *fixture = *state;
@@ -686,6 +712,7 @@ static void command_line_mistakes_exit_2_and_suggest(void **state)
         {"pki issue a --dir x --days 1e1", "expected a whole number from 1 to 825"},
         {"pki renew x", "needs --dir DIR"},
         {"pki renew --dir x", "expected FILE"},
+        {"pki renew --dir x --within 9 y", "--within is for --all"},
         {"pki show x -o xml", "expected table or json"},
         {"pki show -z x", "unknown option -z"},
         {"pki show --help=x", "takes no value"},
@@ -749,6 +776,7 @@ int main(void)
         with_ca(show_survives_every_flipped_byte),
         with_ca(show_reads_at_most_the_limit_of_certificates),
         cmocka_unit_test_setup_teardown(command_makes_issues_and_shows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_of_certificates_is_renewed_without_their_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(command_line_mistakes_exit_2_and_suggest, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(help_and_version_are_data, set_up, tear_down),

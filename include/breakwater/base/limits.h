@@ -44,6 +44,7 @@
 #define BW_CONNECTIONS_MAX 256                  /* per listening port */
 #define BW_CONNECTIONS_PER_IDENTITY_MAX 16      /* of them: with a certificate of one name */
 #define BW_CONNECTIONS_PEOPLE_MAX 96            /* of them: operators' and viewers' */
+#define BW_CERTIFICATE_ENDS_DAYS 60             /* before a certificate ends it is worth a warning; 30, 7 and 1 days too */
 #define BW_REVOKED_MAX 1024                     /* certificates that one list takes back */
 #define BW_HTTP_HEAD_BYTES_MAX 8192
 #define BW_HTTP_FIELDS_MAX 64

@@ -151,7 +151,7 @@
       "chronyc tracking",                                                                          \
       "")                                                                                          \
     X(CERTIFICATE_ENDS, "certificate_expiring", "certificate_ends",                                \
-      "a certificate of the agent or witness, or of its CA, expires within 30 days, "              \
+      "a certificate of the agent or witness, or of its CA, expires within 60 days, "              \
       "or its file was replaced by an unusable one",                                               \
       "after that, peers reject its connections",                                                  \
       "on the machine with the CA, renew it, with a new CA if the CA expires:\n"                   \
@@ -271,7 +271,7 @@ const char *bw_trouble_word(enum bw_trouble trouble);
 /* Reads the word or the old one. False: there is no such word. */
 bool bw_trouble_parse(const char *word, enum bw_trouble *out_trouble);
 
-#define BW_CERTIFICATE_ENDS_S  (30 * 86400)
+#define BW_CERTIFICATE_ENDS_S  (BW_CERTIFICATE_ENDS_DAYS * 86400)
 #define BW_MAINTENANCE_ENDS_MS (10 * 60 * 1000)
 #define BW_RESTARTS_SHOWN_NS   (3600 * BW_NS_PER_S)
 

@@ -104,8 +104,8 @@ struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
 uint64_t bw_credentials_left_s(const struct bw_credentials *credentials, struct bw_wall now);
 /* Whole days left at `now`, rounded down; negative when expired. */
 int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struct bw_wall now);
-/* Whether the end of its certificate is worth a line in a daemon's log: once for each of 30, 7, 1
- * and 0 days that is more than what is left. `days_warned` is its note of that, INT64_MAX at first.
+/* Whether the end of its certificate is worth a line in a daemon's log: once for each of 60, 30, 7,
+ * 1 and 0 days that is more than what is left. `days_warned` is its note of that, INT64_MAX at first.
  */
 bool bw_credentials_end_is_news(const struct bw_credentials *credentials, struct bw_wall now,
                                 int64_t *days_warned, int64_t *out_days);

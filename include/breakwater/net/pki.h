@@ -21,7 +21,7 @@
 
 #define BW_PKI_CA_FILE          "ca.pem"
 #define BW_PKI_CA_KEY_FILE      "ca.key"
-#define BW_PKI_LEAF_DAYS        90   /* how long a leaf lasts unless asked otherwise */
+#define BW_PKI_LEAF_DAYS        365  /* how long a leaf lasts unless asked otherwise */
 #define BW_PKI_LEAF_DAYS_MAX    825  /* longer than that, verifiers refuse server certificates */
 #define BW_PKI_PATH_MAX         4096 /* bytes of a path, its NUL included */
 #define BW_PKI_CERTIFICATES_MAX 16   /* in one file */
