@@ -411,13 +411,7 @@ static void check_site(struct check *check, const struct checked_file *file)
                       config->witness_count, config->witness_count == 1 ? "" : "es");
     bw_check_second(&check->lines, file->name, config);
     for (uint32_t i = 0; i < config->group_count; i++) {
-        bw_check_script_paths(&check->lines, &config->groups[i]);
-        bw_check_steps(&check->lines, &config->groups[i]);
-        bw_check_point(&check->lines, &config->groups[i]);
-        if (config->groups[i].driver == BW_DRIVER_EXTERNAL)
-            bw_check_line(&check->lines, BW_CHECK_WARN, config->groups[i].name,
-                          "its own loop starts it (driver: external): if the guard is down for longer than the loop's interval "
-                          "times its threshold, the loop stops the service, although its lease lives");
+        bw_check_group(&check->lines, &config->groups[i]);
     }
     if (check->scope == BW_CONFIG_OFFLINE)
         return;

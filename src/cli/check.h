@@ -161,14 +161,9 @@ void bw_check_endpoints(struct bw_check_lines *lines, const char *file, const ch
                         const char *const *addresses, uint32_t count, const char *witness_file,
                         const struct bw_witness_config *witness);
 
-/* A script is told by its key alone what to do: one for two of them does the wrong thing once. */
-void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group);
-/* Limits of steps beside that of their list. */
-void bw_check_steps(struct bw_check_lines *lines, const struct bw_group_config *group);
-
-/* What writes to the database before the witnesses have said that it may, beside what waits for
- * that. */
-void bw_check_point(struct bw_check_lines *lines, const struct bw_group_config *group);
+/* What the site file shows of one group: a script that two keys name, limits of steps next to that of their list, a write to
+ * the database before the point of no return, and the price of a loop of its own. */
+void bw_check_group(struct bw_check_lines *lines, const struct bw_group_config *group);
 
 /* Where its own loop starts the service: `condition` must not say stop while a leader is elected.
  */

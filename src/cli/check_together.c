@@ -68,7 +68,7 @@ static bool may_share(enum bw_action_kind kind, enum bw_action_kind other)
     return !bw_action_is_action(kind) || (kind != BW_ACTION_START && other != BW_ACTION_START);
 }
 
-void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group)
+static void check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group)
 {
     for (enum bw_action_kind kind = 0; kind < BW_ACTION_COUNT; kind++)
         for (enum bw_action_kind other = 0; other < kind; other++) {
@@ -84,7 +84,7 @@ void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_c
 }
 
 /* The limit of the whole list ends what is still in the middle of its own. */
-void bw_check_steps(struct bw_check_lines *lines, const struct bw_group_config *group)
+static void check_steps(struct bw_check_lines *lines, const struct bw_group_config *group)
 {
     static const enum bw_action_kind kinds[] = {BW_ACTION_START, BW_ACTION_STOP};
 
@@ -123,7 +123,7 @@ static uint32_t behind_point(const struct bw_steps_config *steps)
     return behind;
 }
 
-void bw_check_point(struct bw_check_lines *lines, const struct bw_group_config *group)
+static void check_point(struct bw_check_lines *lines, const struct bw_group_config *group)
 {
     const struct bw_steps_config *steps = bw_group_config_steps(group, BW_ACTION_START);
     const uint32_t behind = steps != NULL ? behind_point(steps) : 0;
@@ -150,6 +150,17 @@ void bw_check_point(struct bw_check_lines *lines, const struct bw_group_config *
                       "that step, or is "
                       "the point",
                       before->name, after->name);
+}
+
+void bw_check_group(struct bw_check_lines *lines, const struct bw_group_config *group)
+{
+    check_script_paths(lines, group);
+    check_steps(lines, group);
+    check_point(lines, group);
+    if (group->driver == BW_DRIVER_EXTERNAL)
+        bw_check_line(lines, BW_CHECK_WARN, group->name,
+                      "its own loop starts it (driver: external): if the guard is down for longer than the loop's interval "
+                      "times its threshold, the loop stops the service, although its lease lives");
 }
 
 /* Design 3.4, driver: from D - F less the delay on `condition` says stop, and the loop ends what it
