@@ -31,27 +31,48 @@ static FILE *begin(struct bw_generation *generation, const char *folder, char na
     return bw_tree_open(generation->tree, name, 0644);
 }
 
+/* A unit that is shipped, for a machine that has the program alone. */
+static void copy_unit(struct bw_generation *generation, const char *folder, const char *unit)
+{
+    char from[BW_TREE_PATH_BYTES];
+    char name[NAME_BYTES];
+
+    (void)snprintf(from, sizeof from, "%s/systemd/%s", generation->deploy, unit); /* fits, or is not there */
+    (void)snprintf(name, sizeof name, "%s/systemd/%s", folder, unit);
+    bw_tree_copy(generation->tree, from, name, 0644);
+}
+
+static void note_units(struct steps *steps)
+{
+    (void)fputs("   A machine without the package needs the program in /usr/bin, and: cp systemd/*.service /etc/systemd/system\n", steps->out);
+}
+
 #define SILENT  "(prints nothing)"
 #define PACKAGE "apt install ./breakwater_*.deb"
 #define HEAD    "Copy this folder to that machine. There, as root, in this folder. Under each command is what it prints.\n"
 
 /* ---- witnesses ------------------------------------------------------------------------------- */
 
-static void on_machine(struct steps *steps, bool is_first)
+static void on_machine(struct steps *steps, const struct bw_answers_witness *witness, bool is_first)
 {
+    char made[256 + BW_NAME_MAX];
+
     step(steps, "Setting up breakwater", PACKAGE);
+    note_units(steps);
     step(steps, SILENT, "install -D -m 0644 -t /etc/breakwater ca.pem witness.yaml");
     step(steps, SILENT, "install -o breakwater -m 0600 -t /etc/breakwater witness.pem");
     step(steps, "0 failed, 1 warning: the data directory is not there yet", "breakwater check /etc/breakwater/witness.yaml");
-    step(steps, is_first ? "Made DIR for witness NAME, and the id of the cluster: the other witnesses need it"
-                         : "Made DIR for witness NAME. A witness that is not made yet does not answer",
+    (void)snprintf(made, sizeof made, "Made %s for witness %s%s", witness->data_dir, witness->name,
+                   is_first ? ", and the id of the cluster: the other witnesses need it"
+                            : ". A witness that is not made yet does not answer"); /* a long path is cut */
+    step(steps, made,
          "runuser -u breakwater -- breakwater witness init -c /etc/breakwater/witness.yaml%s", is_first ? "" : " --cluster-id ID");
     step(steps, "Created symlink. The cluster begins when all witnesses run", "systemctl enable --now breakwater-witness");
 }
 
 static void in_cluster(struct steps *steps, const char *namespace, bool is_first)
 {
-    step(steps, "namespace/NAME created, or configured", "kubectl create namespace %s --dry-run=client -o yaml | kubectl apply -f -",
+    step(steps, "created, or configured", "kubectl create namespace %s --dry-run=client -o yaml | kubectl apply -f -",
          namespace);
     if (!is_first)
         step(steps, SILENT, "printf %%s ID >cluster-id");
@@ -81,7 +102,8 @@ void bw_install_witness(struct bw_generation *generation, const struct bw_answer
         in_cluster(&steps, witness->namespace, is_first);
     } else {
         (void)fputs(HEAD, steps.out);
-        on_machine(&steps, is_first);
+        on_machine(&steps, witness, is_first);
+        copy_unit(generation, witness->name, "breakwater-witness.service");
     }
     bw_tree_close(generation->tree, steps.out, name);
 }
@@ -144,6 +166,7 @@ static void site_on_machine(struct steps *steps, const struct bw_generation *gen
         (void)putc('\n', steps->out);
     }
     step(steps, "Setting up breakwater", PACKAGE);
+    note_units(steps);
     step(steps, SILENT, "install -d /etc/breakwater && cp -r ca.pem %s scripts /etc/breakwater", config);
     step(steps, SILENT, "install -m 0600 -t /etc/breakwater agent.pem");
     step(steps, "0 failed", "breakwater check /etc/breakwater/%s", config);
@@ -163,7 +186,7 @@ static void site_in_cluster(struct steps *steps, const struct bw_generation *gen
 {
     step(steps, "node/NODE1 labeled; no pod of the service may run on these two nodes", "kubectl label node NODE1 NODE2 breakwater=yes");
     step(steps, "node/NODE1 tainted", "kubectl taint node NODE1 NODE2 breakwater=yes:NoSchedule");
-    step(steps, "namespace/NAME created, or configured",
+    step(steps, "created, or configured",
          "kubectl create namespace %s --dry-run=client -o yaml | kubectl apply -f -", site->namespace);
     if (file_count(generation, site) > 0) {
         (void)fprintf(steps->out, "\n%u. kubectl -n %s create secret generic breakwater-parts", ++steps->count, site->namespace);
@@ -196,6 +219,9 @@ void bw_install_site(struct bw_generation *generation, const struct bw_site_part
     } else {
         (void)fputs(HEAD, steps.out);
         site_on_machine(&steps, generation, part);
+        copy_unit(generation, part->folder, part->is_second ? "breakwater-second-enforcer.service" : "breakwater-guard.service");
+        if (!part->is_second)
+            copy_unit(generation, part->folder, "breakwater-agent.service");
     }
     bw_tree_close(generation->tree, steps.out, name);
 }

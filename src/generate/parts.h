@@ -64,7 +64,7 @@ void bw_generate_witness_overlay(struct bw_generation *generation, const struct 
 /* Once, with the files of both parts in the folder. */
 void bw_generate_site_overlay(struct bw_generation *generation, const struct bw_answers_site *site);
 
-/* ---- install.c: INSTALL.txt */
+/* ---- install.c: INSTALL.txt, and the units for a machine without the package */
 
 void bw_install_witness(struct bw_generation *generation, const struct bw_answers_witness *witness);
 void bw_install_site(struct bw_generation *generation, const struct bw_site_part *part);

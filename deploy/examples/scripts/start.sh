@@ -1,0 +1,2 @@
+#!/bin/sh
+exec systemctl start shop.service

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec systemctl stop shop.service
