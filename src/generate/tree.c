@@ -115,7 +115,7 @@ static bool make_way(struct bw_tree *tree, const char *name)
     char path[BW_TREE_PATH_BYTES];
 
     for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        (void)snprintf(path, sizeof path, "%s/%.*s", tree->fresh, (int)(slash - name), name); /* fits, see join */
+        BW_ASSERT(snprintf(path, sizeof path, "%s/%.*s", tree->fresh, (int)(slash - name), name) < (int)sizeof path); /* see join */
         if (mkdir(path, 0755) != 0 && errno != EEXIST)
             fail(tree, "make", path);
     }
