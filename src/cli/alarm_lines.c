@@ -55,7 +55,7 @@ const json_t *bw_find_alarm(const json_t *alarms, enum bw_trouble trouble, const
 
         if (json_is_integer(json_object_get(alarm, "on_ms")) && word != NULL &&
             bw_trouble_parse(word, &read) && read == trouble &&
-            is_text(json_object_get(alarm, "of"), of != NULL ? of : ""))
+            is_text(json_object_get(alarm, "subject"), of != NULL ? of : ""))
             return alarm;
     }
     return NULL;
@@ -134,7 +134,7 @@ void bw_tell_of_steps(const json_t *site, FILE *out)
                   strcmp(bw_json_member(steps, "action"), "stop") == 0 ? "stopping" : "starting");
     if (running == 0) {
         (void)fprintf(out, "%" PRId64 " of %" PRId64 " steps are done%s\n", done, count,
-                      json_is_true(json_object_get(steps, "at_no_return"))
+                      json_is_true(json_object_get(steps, "at_point_of_no_return"))
                           ? "; waiting for the witnesses to commit the point of no return"
                           : "");
         return;

@@ -43,7 +43,7 @@ struct bw_api_witness {
     bool is_left_behind; /* it answers of a generation that no site follows: `status` was dropped */
     bool is_left_behind_told;
     char why[256];  /* it failed so, or said this; "" */
-    json_t *status; /* breakwater.status/v1; NULL: none */
+    json_t *status; /* breakwater.status/v2; NULL: none */
 };
 
 struct bw_api {

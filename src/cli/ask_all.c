@@ -41,7 +41,7 @@ static void note_answer(void *user, const struct bw_http_answer *answer)
         return;
     }
     body = json_loadb(answer->body, answer->body_size, 0, NULL);
-    if (answer->status == 200 && strcmp(text_of(body, "schema"), "breakwater.status/v1") == 0) {
+    if (answer->status == 200 && strcmp(text_of(body, "schema"), "breakwater.status/v2") == 0) {
         witness->status = body;
         return;
     }

@@ -339,10 +339,10 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
             bw_warn(verdict, BW_TROUBLE_GROUP_UNKNOWN, bw_json_member(site, "name"), NULL,
                     "%s: its agent is connected, but its site.yaml has no group %s", bw_json_member(site, "name"),
                     bw_json_member(group, "name"));
-        else if (json_is_integer(json_object_get(site, "heard_ms")))
+        else if (json_is_integer(json_object_get(site, "last_seen_ms")))
             bw_warn(verdict, BW_TROUBLE_NOT_CONNECTED, bw_json_member(site, "name"), NULL,
                     "%s: not connected, last report %" PRId64 " s ago", bw_json_member(site, "name"),
-                    bw_json_number(site, "heard_ms") / 1000);
+                    bw_json_number(site, "last_seen_ms") / 1000);
         else
             bw_warn(verdict, BW_TROUBLE_NOT_CONNECTED, bw_json_member(site, "name"), NULL,
                     "%s: not connected, never reported to this witness", bw_json_member(site, "name"));
@@ -376,7 +376,7 @@ static bool is_calm(const json_t *group)
 {
     const json_t *next = json_object_get(group, "next");
 
-    return json_is_object(next) && !bw_json_truth(next, "acts") &&
+    return json_is_object(next) && !bw_json_truth(next, "will_act") &&
            is_word(group, "phase", bw_phase_word(BW_PHASE_GRANTED));
 }
 
@@ -435,9 +435,9 @@ static void warn_of_maintenances(const json_t *group, const char *name, struct b
 
 void bw_show_way(const json_t *next, const json_t *end, FILE *out)
 {
-    const char *way = bw_json_member(next, "way");
+    const char *way = bw_json_member(next, "suggested_command");
 
-    if (way[0] != '\0' && strcmp(way, bw_json_member(end, "way")) != 0)
+    if (way[0] != '\0' && strcmp(way, bw_json_member(end, "suggested_command")) != 0)
         (void)fprintf(out, "  an operator can:  %s\n", way);
 }
 
@@ -565,7 +565,7 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 static void print_group(const json_t *status, const json_t *group, int64_t now_unix_ms,
                         struct bw_verdict *verdict)
 {
-    const json_t *wish = json_object_get(group, "wish");
+    const json_t *wish = json_object_get(group, "request");
     const char *target = bw_json_member(group, "target");
     const enum bw_exit before = verdict->exit;
     char state[BW_STATE_TEXT_BYTES];
@@ -619,7 +619,7 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
     size_t i;
 
     (void)fputc('\n', verdict->out);
-    add_row(&table, 5, (const char *const[]){"WITNESS", "ID", "ZONE", "ROLE", "HEARS"});
+    add_row(&table, 5, (const char *const[]){"WITNESS", "ID", "ZONE", "ROLE", "REACHES"});
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
         const char *zone = bw_json_member(member, "failure_domain");
         char id[24];

@@ -77,7 +77,7 @@ static bool does_matter(const json_t *explanation, const json_t *gate)
         return false;
     if (is_word(gate, "step", "A0"))
         return true;
-    if (bw_json_truth(next, "acts"))
+    if (bw_json_truth(next, "will_act"))
         return is_word(gate, "step", bw_json_member(next, "rule"));
     if (!is_word(explanation, "phase", bw_phase_word(BW_PHASE_GRANTED)))
         return true;
@@ -117,7 +117,7 @@ static void print_end(const json_t *explanation, FILE *out)
                   bw_json_member(end, "blocked_by"));
     if (json_is_false(json_object_get(end, "by_holder")))
         (void)fprintf(out, "The agent of %s has lost its state and cannot release the lease.\n", holder);
-    (void)fprintf(out, "If %s is off:\n  %s\n", holder, bw_json_member(end, "way"));
+    (void)fprintf(out, "If %s is off:\n  %s\n", holder, bw_json_member(end, "suggested_command"));
     bw_tell_remote_fence(end, out);
 }
 
@@ -137,7 +137,7 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
     bw_show_next(next, out);
     bw_show_way(next, json_object_get(explanation, "end"), out);
     bw_tell_mode(explanation, bw_json_member(explanation, "group"), out);
-    if (bw_json_truth(explanation, "acts"))
+    if (bw_json_truth(explanation, "will_act"))
         (void)fprintf(out, "Now: %s (rule %s).\n", bw_json_member(explanation, "rule_text"),
                       bw_json_member(explanation, "rule"));
     else if (json_is_object(command))

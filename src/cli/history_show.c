@@ -114,7 +114,7 @@ static void add_silence(struct facts *facts, const json_t *entry)
     char text[32];
 
     if (renewed != NULL)
-        add(facts, "silent %s",
+        add(facts, "last renewal %s before",
             bw_seconds(bw_json_number(moment_of(entry, "grant"), "at_ms") -
                            bw_json_number(renewed, "at_ms"),
                        text));
@@ -129,16 +129,29 @@ static void add_restarts(struct facts *facts, const json_t *entry)
     char when[24];
 
     if (json_is_object(restarts))
-        add(facts, "started there again %" PRId64 " time%s, last %s", count, count == 1 ? "" : "s",
+        add(facts, "restarted there %" PRId64 " time%s, last %s", count, count == 1 ? "" : "s",
             short_time(bw_json_member(restarts, "last"), when));
 }
 
 static void add_waived(struct facts *facts, const json_t *entry)
 {
-    const char *waived = bw_json_member(entry, "waived");
+    const char *waived = bw_json_member(entry, "bypassed");
 
     if (waived[0] != '\0')
-        add(facts, "passed %s", waived);
+        add(facts, "bypassed %s", waived);
+}
+
+/* Whether its guard could stop what it served. */
+static void add_kill(struct facts *facts, const json_t *entry)
+{
+    const char *seen = bw_json_member(entry, "reach_seen");
+
+    if (strcmp(seen, bw_reach_seen_word(BW_REACH_INSIDE)) == 0)
+        add(facts, bw_json_truth(entry, "reach_proved") ? "kill tested" : "kill not tested");
+    else if (strcmp(seen, bw_reach_seen_word(BW_REACH_OUTSIDE)) == 0)
+        add(facts, "its guard could not stop the service");
+    else
+        add(facts, "kill not verified");
 }
 
 static void add_hold(struct facts *facts, const json_t *entry)
@@ -151,9 +164,9 @@ static void add_hold(struct facts *facts, const json_t *entry)
         return;
     add(facts, "fence failed %s", short_time(bw_json_member(held, "since"), when));
     if (json_is_integer(for_ms))
-        add(facts, "held for %s", bw_seconds(json_integer_value(for_ms), text));
+        add(facts, "blocked for %s", bw_seconds(json_integer_value(for_ms), text));
     else
-        add(facts, "held until a fence sees the end");
+        add(facts, "blocked until a fence confirms the stop");
 }
 
 static void add_end(struct facts *facts, const json_t *entry)
@@ -162,15 +175,15 @@ static void add_end(struct facts *facts, const json_t *entry)
     char when[24], words[512], text[32];
 
     if (!json_is_object(end)) {
-        add(facts, "open");
+        add(facts, "current");
         return;
     }
     (void)words_of(end, words);
-    if (bw_json_number(entry, "late_ms") > 0)
-        add(facts, "served until %s after its end",
-            bw_seconds(bw_json_number(entry, "late_ms"), text));
-    add(facts, "ended %s: %s, %s%s%s%s", short_time(bw_json_member(end, "time"), when),
-        bw_json_member(entry, "grade"), bw_json_member(end, "reason"), words[0] != '\0' ? " (" : "",
+    if (bw_json_number(entry, "served_after_end_ms") > 0)
+        add(facts, "served %s after its end",
+            bw_seconds(bw_json_number(entry, "served_after_end_ms"), text));
+    add(facts, "ended %s: %s, reason %s%s%s%s", short_time(bw_json_member(end, "time"), when),
+        bw_json_member(entry, "ended_by"), bw_json_member(end, "reason"), words[0] != '\0' ? " (" : "",
         words, words[0] != '\0' ? ")" : "");
 }
 
@@ -188,8 +201,7 @@ static void show_epoch(const json_t *entry, FILE *out)
         add(&facts, "by %s", words);
     add_silence(&facts, entry);
     add_waived(&facts, entry);
-    add(&facts, "reach %s%s", bw_json_member(entry, "reach_seen"),
-        bw_json_truth(entry, "reach_proved") ? ", proved" : "");
+    add_kill(&facts, entry);
     add_restarts(&facts, entry);
     add_hold(&facts, entry);
     print_wrapped(facts.text, out);
@@ -220,7 +232,7 @@ static void add_changes(struct facts *facts, const json_t *entry)
 static void show_change(const json_t *entry, FILE *out)
 {
     const json_t *duration = json_object_get(entry, "duration_ms");
-    const json_t *wish = json_object_get(entry, "wish");
+    const json_t *wish = json_object_get(entry, "request");
     const json_t *claim = json_object_get(entry, "claim");
     const char *site = bw_json_member(entry, "site");
     struct facts facts = {{0}};
@@ -267,7 +279,7 @@ static void print_history(const json_t *history, FILE *out)
         }
     }
     if (epoch_count == 0)
-        (void)fputs("Nothing has been granted yet.\n", out);
+        (void)fputs("No site has been primary yet.\n", out);
 }
 
 /* ---- one failover ---- */
@@ -279,15 +291,15 @@ static const struct {
     const char *words;
     const char *adopted; /* of what served already; NULL: the same */
 } moments[] = {
-    {"told_to_stop", "previous_site", "was told to stop", NULL},
-    {"last_renewal", "previous_site", "renewed its lease for the last time", NULL},
-    {"closed", "previous_site", "could renew no more: its epoch was closed", NULL},
-    {"ended", "previous_site", "held it no longer: its epoch ended", NULL},
-    {"grant", "site", "was granted it", NULL},
-    {"armed", "site", "had armed it: its guard has the deadline", NULL},
-    {"no_return", "site", "was let past its point of no return", NULL},
-    {"started", "site", "had started the service", "was seen to serve; nothing was started"},
-    {"verified", "site", "had verified the start", "had verified that it serves"},
+    {"told_to_stop", "previous_site", " was ordered to stop", NULL},
+    {"last_renewal", "previous_site", " renewed its lease for the last time", NULL},
+    {"closed", "previous_site", "'s epoch was closed: no renewal counts after that", NULL},
+    {"ended", "previous_site", "'s epoch ended", NULL},
+    {"grant", "site", " became primary", NULL},
+    {"armed", "site", "'s guard armed the deadline", NULL},
+    {"no_return", "site", " passed its point of no return", NULL},
+    {"started", "site", " had started the service", " was seen to serve; nothing was started"},
+    {"verified", "site", " had verified the start", " had verified that it serves"},
 };
 
 static void print_moments(const json_t *entry, FILE *out)
@@ -312,7 +324,7 @@ static void print_moments(const json_t *entry, FILE *out)
             continue;
         }
         who = bw_json_member(entry, moments[known].member);
-        (void)fprintf(out, "%s %s\n", who[0] != '\0' ? who : "the one before",
+        (void)fprintf(out, "%s%s\n", who[0] != '\0' ? who : "the last primary",
                       bw_json_truth(entry, "adopted") && moments[known].adopted != NULL
                           ? moments[known].adopted
                           : moments[known].words);
@@ -345,12 +357,11 @@ static void print_phases(const json_t *entry, FILE *out)
 
         if (json_is_integer(ms))
             (void)snprintf(text + used, sizeof text - used, "%s%s %s", used > 0 ? ", " : "",
-                           i == BW_STEP_PHASE_NONE ? "of no phase" : phase,
+                           i == BW_STEP_PHASE_NONE ? "unassigned" : phase,
                            bw_seconds(json_integer_value(ms), took));
     }
     if (text[0] != '\0')
-        print_fact(out, "Steps of its start, by phase",
-                   "%s (by its site's own word; what ran side by side counts each)", text);
+        print_fact(out, "Steps of its start, by phase", "%s (as reported; parallel steps counted in full)", text);
 }
 
 /* Who had it before a group was deleted and applied again, no state knows. */
@@ -362,7 +373,7 @@ static bool was_made_anew(const json_t *report)
            (bw_json_truth(report, "older") || json_is_object(json_object_get(report, "before")));
 }
 
-#define MADE_ANEW "not known here: the group was made anew, and had epochs before"
+#define MADE_ANEW "unknown: the group was re-created, and had epochs before"
 
 /* 3.6: the epoch before is that of the start that failed, and nobody may have served under it. */
 static bool is_way_back(const json_t *entry)
@@ -382,7 +393,7 @@ static const char *who_served_last(const json_t *report)
 {
     return is_known_to_have_written(json_object_get(report, "before"))
                ? bw_json_member(json_object_get(report, "epoch"), "previous_site")
-               : "it";
+               : "the service";
 }
 
 static void print_outage(const json_t *report, FILE *out)
@@ -393,36 +404,36 @@ static void print_outage(const json_t *report, FILE *out)
 
     if (was_overridden(entry))
         print_fact(out, "Without service (RTO)",
-                   "not measured: %s served under a manual lease meanwhile (override)",
+                   "not measured: %s served under a manual lease during that time (override)",
                    bw_json_member(entry, "site"));
     else if (bw_json_truth(entry, "adopted") && strcmp(bw_json_member(entry, "site"), bw_json_member(entry, "previous_site")) == 0)
-        print_fact(out, "Without service (RTO)", "none by the grant: the service ran, and was adopted");
+        print_fact(out, "Without service (RTO)", "none: the service ran, and was adopted");
     else if (json_is_integer(outage))
         print_fact(out, "Without service (RTO)",
-                   "at most %s, by the sites' own words: from when %s was seen to serve last%s, until the "
-                   "start was verified",
+                   "at most %s, as reported by the sites: from the last time that %s was seen to serve%s, until "
+                   "the start was verified",
                    bw_seconds(json_integer_value(outage), text),
                    who_served_last(report),
-                   bw_json_truth(entry, "outage_told") ? "" : ", as far as it could be heard");
+                   bw_json_truth(entry, "outage_reported") ? "" : " (last report before it lost its connection)");
     else if (was_made_anew(report))
         print_fact(out, "Without service (RTO)", MADE_ANEW);
     else if (bw_json_member(entry, "previous_site")[0] == '\0')
-        print_fact(out, "Without service (RTO)", "none: nobody had it before");
+        print_fact(out, "Without service (RTO)", "none: the group had no primary before");
     else
         print_fact(out, "Without service (RTO)",
-                   "unknown: no witness that led heard both the end of the service before and its "
-                   "verified start");
+                   "unknown: no leader received both the end of the service before and its verified "
+                   "start");
 }
 
 /* The site that was granted had it before, too. */
 static void print_loss_of_same(const json_t *report, const char *site, FILE *out)
 {
     if (is_known_to_have_written(json_object_get(report, "before")))
-        print_fact(out, "Data lost (RPO)", "none by the grant: %s had it before, too", site);
+        print_fact(out, "Data lost (RPO)", "none: %s was the primary before, too", site);
     else
         print_fact(out, "Data lost (RPO)",
-                   "unknown: %s had it before, too, and is not known to have served then; how far it "
-                   "lagged behind who did was not measured",
+                   "unknown: %s was the primary before, too, and is not known to have served then; its lag "
+                   "was not measured",
                    site);
 }
 
@@ -438,43 +449,42 @@ static void print_loss(const json_t *report, FILE *out)
     if (was_made_anew(report))
         print_fact(out, "Data lost (RPO)", MADE_ANEW);
     else if (previous[0] == '\0')
-        print_fact(out, "Data lost (RPO)", "none by the grant: nobody had it before");
+        print_fact(out, "Data lost (RPO)", "none: the group had no primary before");
     else if (is_way_back(entry) && !is_same) /* 3.6, 4 */
         print_fact(out, "Data lost (RPO)",
-                   "none by the grant: %s has what it had given back, and the start at %s is known to have left the data "
+                   "none: %s has the data that it released, and the start at %s is known to have left the data "
                    "alone",
                    site, previous);
     else if (json_is_true(json_object_get(entry, "planned")) && !is_same) /* 3.6 */
         print_fact(
             out, "Data lost (RPO)",
-            "none by the grant: a planned move, begun here once %s had stopped and given it "
-            "back, and %s was ready at the position that it gave last (where scripts give one)",
+            "none: a planned move: %s had stopped and released the lease, and %s had reached its final "
+            "position (if scripts report one)",
             previous, site);
     else if (json_is_object(lag))
         print_fact(
             out, "Data lost (RPO)",
-            "an estimate: %s lagged %s behind when that was measured last, %s before the grant",
-            site, bw_seconds(bw_json_number(lag, "lag_ms"), text),
-            bw_seconds(bw_json_number(lag, "age_ms"), age));
+            "about %s: the lag of %s at the last measurement, %s before it became primary",
+            bw_seconds(bw_json_number(lag, "lag_ms"), text), site, bw_seconds(bw_json_number(lag, "age_ms"), age));
     else if (is_same)
         print_loss_of_same(report, site, out);
     else
-        print_fact(out, "Data lost (RPO)", "unknown: how far %s lagged was not measured", site);
+        print_fact(out, "Data lost (RPO)", "unknown: the lag of %s was not measured", site);
 }
 
 static void print_decision(const json_t *entry, FILE *out)
 {
-    const char *waived = bw_json_member(entry, "waived");
-    const char *why = bw_json_member(entry, "why");
+    const char *waived = bw_json_member(entry, "bypassed");
+    const char *why = bw_json_member(entry, "blocked_by");
     char words[512];
 
     if (waived[0] != '\0')
-        print_fact(out, "Gates that it passed because a person asked", "%s (%s)", waived,
+        print_fact(out, "Bypassed on request", "%s (%s)", waived,
                    words_of(entry, words));
     if (why[0] != '\0')
-        print_fact(out, "The other sites then, and the gates that held them", "%s", why);
+        print_fact(out, "What blocked the other sites", "%s", why);
     else
-        print_fact(out, "The other sites then", "unknown, or none was looked at");
+        print_fact(out, "What blocked the other sites", "unknown, or none was evaluated");
 }
 
 void bw_show_history(const json_t *history, FILE *out)
@@ -492,7 +502,7 @@ static void print_report(const json_t *report, FILE *out)
     const json_t *before = json_object_get(report, "before");
 
     show_epoch(entry, out);
-    (void)fputs("\nHow it came to serve\n", out);
+    (void)fputs("\nTimeline\n", out);
     print_moments(entry, out);
     (void)fputc('\n', out);
     print_phases(entry, out);

@@ -123,7 +123,7 @@ static void print_member(const json_t *member)
     if (json_is_integer(level))
         (void)snprintf(texts[2], sizeof texts[2], "%" PRId64,
                        bw_json_number(member, "feature_level"));
-    (void)printf("%4" PRId64 "  %-16s  %-7s  %-8s  %-12.12s  %-8s  %5s  %6s  %-12s  %s\n",
+    (void)printf("%4" PRId64 "  %-16s  %-7s  %-10s  %-12.12s  %-8s  %5s  %6s  %-12s  %s\n",
                  bw_json_number(member, "id"), bw_json_member(member, "name"),
                  bw_json_member(member, "role"), bw_json_member(member, "standing"),
                  bw_json_member(member, "incarnation"), version[0] != '\0' ? version : "-", texts[2],
@@ -159,12 +159,12 @@ static void print_table(const json_t *document)
     const json_t *member;
     size_t i;
 
-    (void)printf("cluster %s as %s knows it: %" PRId64 " vote, %" PRId64 " are heard, %" PRId64
-                 " more may fail\n\n%4s  %-16s  %-7s  %-8s  %-12s  %-8s  %5s  %6s  %-12s  %s\n",
+    (void)printf("cluster %s as %s knows it: %" PRId64 " vote, %" PRId64 " are connected, %" PRId64
+                 " more may fail\n\n%4s  %-16s  %-7s  %-10s  %-12s  %-8s  %5s  %6s  %-12s  %s\n",
                  bw_json_member(document, "cluster_id"), bw_json_member(document, "witness"),
                  bw_json_number(document, "voters"), bw_json_number(document, "live"),
-                 bw_json_number(document, "may_fail"), "ID", "WITNESS", "ROLE", "STANDING",
-                 "DIRECTORY", "VERSION", "LEVEL", "BEHIND", "HEARD", "ADDRESS");
+                 bw_json_number(document, "may_fail"), "ID", "WITNESS", "ROLE", "MEMBERSHIP",
+                 "DATA ID", "VERSION", "LEVEL", "LAG", "LAST SEEN", "ADDRESS");
     json_array_foreach(json_object_get(document, "members"), i, member)
         print_member(member);
     json_array_foreach(json_object_get(document, "members"), i, member)
@@ -196,7 +196,7 @@ static void print_plan(const json_t *plan)
     {
         const int64_t voters = bw_json_number(step, "voters");
 
-        (void)printf("%2zu %-44s %" PRId64 " vote, %" PRId64 " are heard, %" PRId64
+        (void)printf("%2zu %-44s %" PRId64 " vote, %" PRId64 " are connected, %" PRId64
                      " more may fail\n",
                      i, bw_json_member(step, "text"), voters, bw_json_number(step, "live"),
                      bw_json_number(step, "may_fail"));

@@ -67,7 +67,7 @@ static void tell_already(const struct bw_move *move, const char *text)
 static bool bind_to_plan(const struct bw_move *move, const json_t *plan)
 {
     const int64_t epoch = bw_json_number(plan, "epoch");
-    const bool is_taken = move->is_release || (bw_json_truth(plan, "takes_epoch") && epoch > 0);
+    const bool is_taken = move->is_release || (bw_json_truth(plan, "changes_epoch") && epoch > 0);
 
     return !is_taken || json_object_set_new(move->body, "epoch", json_integer(epoch)) == 0;
 }
@@ -127,7 +127,7 @@ static void tell_next(const struct bw_api *api, const struct bw_move *move)
 
 void bw_move_tell_cancel(const json_t *group, const char *name, FILE *out)
 {
-    const json_t *wish = json_object_get(group, "wish");
+    const json_t *wish = json_object_get(group, "request");
     const char *phase = bw_json_member(group, "phase");
 
     if (strcmp(phase, "REVOKING") == 0)
@@ -146,7 +146,7 @@ void bw_move_tell_cancel(const json_t *group, const char *name, FILE *out)
 /* Nobody waits for it here, and it is not over. */
 static void tell_still_waits(const json_t *group, const char *name)
 {
-    if (!json_is_object(json_object_get(group, "wish")))
+    if (!json_is_object(json_object_get(group, "request")))
         return;
     (void)fputs("  it continues automatically after that\n", stderr);
     bw_move_tell_cancel(group, name, stderr);

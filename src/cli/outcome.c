@@ -78,7 +78,7 @@ static bool is_stuck(struct bw_outcome *outcome, const json_t *group)
                    "epoch %" PRId64 " of %s at %s needs manual action (%s); if that site is "
                    "off: %s%s%s",
                    outcome->epoch, bw_json_member(group, "name"), bw_json_member(group, "holder"),
-                   bw_json_member(end, "why"), bw_json_member(end, "way"),
+                   bw_json_member(end, "why"), bw_json_member(end, "suggested_command"),
                    fence[0] != '\0' ? "; fence from another site: " : "", fence);
     return true;
 }
@@ -125,7 +125,7 @@ static void tell_end(struct bw_outcome *outcome, const json_t *over, const json_
 {
     char state[STATE_BYTES];
     const char *end = bw_json_member(over, "end");
-    const char *words = bw_json_member(over, "words");
+    const char *words = bw_json_member(over, "result");
     const bool by_person = strcmp(end, "given_up") == 0 && strncmp(words, "operator/", 9) == 0;
     const char *text = text_of(by_person ? "canceled" : end);
 
@@ -146,9 +146,9 @@ static bool is_granted(const json_t *over)
 static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const json_t *status,
                                            const json_t *group)
 {
-    const json_t *over = json_object_get(group, "wish_over");
+    const json_t *over = json_object_get(group, "request_result");
     const int64_t over_index = bw_json_number(over, "index");
-    const int64_t waiting = bw_json_number(json_object_get(group, "wish"), "index");
+    const int64_t waiting = bw_json_number(json_object_get(group, "request"), "index");
     char state[STATE_BYTES];
 
     if (over_index == outcome->wish_index && is_granted(over))
@@ -170,7 +170,7 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
                                           const json_t *group)
 {
     char state[STATE_BYTES];
-    const bool is_wanted = json_is_object(json_object_get(group, "wish"));
+    const bool is_wanted = json_is_object(json_object_get(group, "request"));
     const bool is_moving = bw_json_member(group, "target")[0] != '\0';
 
     if (group == NULL)
@@ -214,8 +214,8 @@ static enum bw_outcome_progress judge_released(struct bw_outcome *outcome, const
         (void)snprintf(next, sizeof next, "no site becomes primary automatically; why: breakwater explain %s",
                        name);
     if (bw_json_number(last, "epoch") == outcome->epoch)
-        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " of %s is over (%s); %s",
-                       outcome->epoch, bw_json_member(last, "site"), bw_json_member(last, "grade"),
+        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " of %s is over (ended by: %s); %s",
+                       outcome->epoch, bw_json_member(last, "site"), bw_json_member(last, "ended_by"),
                        next);
     else
         (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is over; %s",
@@ -229,7 +229,7 @@ enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, co
     const char *phase = bw_json_member(group, "phase");
     char state[STATE_BYTES];
     const bool is_ours =
-        strcmp(bw_json_member(json_object_get(group, "wish"), "kind"), "force-release") == 0;
+        strcmp(bw_json_member(json_object_get(group, "request"), "kind"), "force-release") == 0;
 
     if (group == NULL)
         return judge_gone(outcome, status);

@@ -51,7 +51,7 @@ const char *bw_mode_text(const json_t *group)
 void bw_show_next(const json_t *next, FILE *out)
 {
     if (json_is_object(next))
-        (void)fprintf(out, "%s%s.\n", bw_json_truth(next, "acts") ? "Next: " : "", bw_json_member(next, "text"));
+        (void)fprintf(out, "%s%s.\n", bw_json_truth(next, "will_act") ? "Next: " : "", bw_json_member(next, "text"));
 }
 
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
@@ -112,14 +112,14 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
         (void)fprintf(verdict->out,
                       "If %s fails, failover is manual: %s.\n"
                       "  Then power %s off, and run:\n           %s\n",
-                      site, bw_json_member(end, "why"), site, bw_json_member(end, "way"));
+                      site, bw_json_member(end, "why"), site, bw_json_member(end, "suggested_command"));
         bw_tell_remote_fence(end, verdict->out);
         return;
     }
     (void)snprintf(fix, sizeof fix,
                    is_lost ? "its agent has lost its state and cannot release the lease. After GROUP is stopped at SITE:\n%s"
                            : "wait for SITE to return; or power it off, then:\n%s",
-                   bw_json_member(end, "way"));
+                   bw_json_member(end, "suggested_command"));
     bw_warn(verdict, BW_TROUBLE_NEEDS_PERSON, NULL, &(struct bw_remedy){.fix = fix},
             "%s: no automatic failover from %s (epoch %" PRId64 "): %s", name, site, bw_json_number(group, "epoch"),
             bw_json_member(end, "why"));

@@ -4,6 +4,14 @@
 BW_WORDS(bw_command_word, enum bw_command_kind, BW_COMMAND_LIST, "unlisted")
 BW_WORDS(bw_reason_word, enum bw_reason, BW_REASON_LIST, "unlisted")
 BW_WORDS(bw_grade_word, enum bw_grade, BW_GRADE_LIST, "unlisted")
+
+const char *bw_grade_shown(enum bw_grade grade)
+{
+    return grade == BW_GRADE_CONFIRMED ? "released"
+           : grade == BW_GRADE_FORCED  ? "operator"
+           : grade == BW_GRADE_LET_GO  ? "unmanaged"
+                                       : bw_grade_word(grade);
+}
 BW_WORDS(bw_no_return_word, enum bw_no_return, BW_NO_RETURN_LIST, "unlisted")
 
 bool bw_reason_is_failed_start(enum bw_reason reason)

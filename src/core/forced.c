@@ -118,10 +118,10 @@ static enum bw_err check_vacant(const struct bw_group *group, const struct bw_wi
                            group->spec.name);
     return bw_diag_set(diag,
                        strcmp(group->last_end.site, wish->to) == 0 ? BW_ERR_EXISTS : BW_ERR_REFUSED,
-                       "no site holds %s: epoch %" PRIu64 " of %s is over (%s); who may follow: "
+                       "no site holds %s: epoch %" PRIu64 " of %s is over (ended by: %s); who may follow: "
                        "breakwater explain %s",
                        group->spec.name, group->last_end.epoch, group->last_end.site,
-                       bw_grade_word(group->last_end.grade), group->spec.name);
+                       bw_grade_shown(group->last_end.grade), group->spec.name);
 }
 
 /* Said again when the next site holds the group already: what was asked for is so. */
@@ -224,9 +224,9 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
         return check_vacant(group, wish, diag);
     if (was_forced(group, wish))
         return bw_diag_set(diag, BW_ERR_EXISTS,
-                           "epoch %" PRIu64 " of %s is over (%s); %s holds %s now, in epoch %" PRIu64,
+                           "epoch %" PRIu64 " of %s is over (ended by: %s); %s holds %s now, in epoch %" PRIu64,
                            group->last_end.epoch, group->last_end.site,
-                           bw_grade_word(group->last_end.grade), group->holder_site,
+                           bw_grade_shown(group->last_end.grade), group->holder_site,
                            group->spec.name, group->epoch);
     if (strcmp(group->holder_site, wish->to) != 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,

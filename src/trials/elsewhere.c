@@ -129,7 +129,7 @@ static void judge_state(struct look *look, const struct bw_elsewhere_answer *ans
 static void judge_silence(struct look *look, const json_t *site)
 {
     const char *name = bw_json_member(site, "name");
-    const json_t *heard = json_object_get(site, "heard_ms");
+    const json_t *heard = json_object_get(site, "last_seen_ms");
 
     if (is_word(site, "name", look->site))
         return;

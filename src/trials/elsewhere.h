@@ -22,7 +22,7 @@ enum bw_elsewhere {
 /* The answer of one witness, or why there is none. */
 struct bw_elsewhere_answer {
     const char *address;
-    const json_t *status; /* breakwater.status/v1; NULL: none */
+    const json_t *status; /* breakwater.status/v2; NULL: none */
     const char *why;      /* without one */
 };
 

@@ -55,13 +55,12 @@ json_t *bw_json_end(const struct bw_operator_view *view, int group_index)
         bw_end_way(group, &waits, way, sizeof way);
     /* clang-format off */
     return json_pack(
-        "{s:b, s:b, s:s?, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o}",
+        "{s:b, s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:o}",
         "by_time", waits.why == NULL,
         "by_holder", !waits.is_lost,
-        "gate", waits.why == NULL ? NULL : bw_gate_id_text(waits.gate), /* the word of 0.3 */
         "blocked_by", waits.why == NULL ? NULL : bw_gate_word(waits.gate),
         "why", waits.why,
-        "way", waits.why == NULL ? NULL : way,
+        "suggested_command", waits.why == NULL ? NULL : way,
         "lease_may_live_ms", view->machine->leadership.leads
                                  ? json_integer((json_int_t)may_live_ms(view, group_index))
                                  : json_null(),

@@ -129,11 +129,11 @@ json_t *bw_json_next(const struct bw_operator_view *view, int group_index)
     if (!bw_view_foretell(view, group_index, &foretold))
         return json_null();
     bw_foretold_text(&foretold, group_of(view, group_index), is_requested, text, sizeof text);
-    return json_pack("{s:b, s:o, s:s, s:o, s:s, s:o}", "acts", foretold.acts, "after_ms",
+    return json_pack("{s:b, s:o, s:s, s:o, s:s, s:o}", "will_act", foretold.acts, "after_ms",
                      foretold.acts ? json_integer((json_int_t)(foretold.after_ns / BW_NS_PER_MS))
                                    : json_null(),
                      "rule", foretold.rule, "command", command_json(&foretold.command), "text",
-                     text, "way", bw_json_way(view, group_index));
+                     text, "suggested_command", bw_json_way(view, group_index));
 }
 
 json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
@@ -143,11 +143,11 @@ json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
 
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:b, s:I, s:s, s:o, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}",
-        "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
+        "schema", "breakwater.explain/v2", "group", group->spec.name, "phase",
         bw_phase_word(group->phase), "state", bw_phase_state(group->phase, group->held), "held", group->held, "epoch", (json_int_t)group->epoch, "holder",
         group->holder_site, "target", bw_json_name_or_null(group->target), "mode", bw_mode_word(group->spec.mode), "answered_by", view->self,
         "leads", view->machine->leadership.leads, "rule", decision->rule, "rule_text",
-        bw_rule_find(decision->rule)->sentence, "acts", decision->acts, "command",
+        bw_rule_find(decision->rule)->sentence, "will_act", decision->acts, "command",
         command_json(&decision->command), "gates",
         gates_json(decision->gates, decision->gate_count, group), "sites",
         candidates_json(view, group_index), "end", bw_json_end(view, group_index), "next",
@@ -389,8 +389,8 @@ json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
     if (err == BW_OK)
         add_steps(view, group_index, wish, plan, &steps);
     return json_pack(
-        "{s:s, s:s, s:I, s:b, s:s, s:b, s:b, s:s?, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
-        "group", group->spec.name, "epoch", (json_int_t)group->epoch, "takes_epoch", true, "wish",
+        "{s:s, s:s, s:I, s:b, s:s, s:b, s:b, s:s?, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v2",
+        "group", group->spec.name, "epoch", (json_int_t)group->epoch, "changes_epoch", true, "request",
         bw_wish_word(wish->kind), "possible", err == BW_OK, "already", err == BW_ERR_EXISTS,
         "refused", err == BW_OK ? NULL : why, "unseen_at", is_unseen ? group->holder_site : NULL, "facts",
         wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, group_index)

@@ -184,14 +184,14 @@ static json_t *epoch_json(const char *group, const struct bw_record_line *line)
                      "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
                      "index", (json_int_t)entry->granted_index, "time", time, "group", group,
                      "epoch", (json_int_t)entry->epoch, "site", entry->site, "previous_site",
-                     bw_json_name_or_null(entry->previous_site), "grade",
-                     bw_grade_word(entry->grade), "reason", bw_reason_word(entry->why_granted),
+                     bw_json_name_or_null(entry->previous_site), "ended_by",
+                     bw_grade_shown(entry->grade), "reason", bw_reason_word(entry->why_granted),
                      "by", bw_json_text(entry->by), "text", text_or_null(line->text), "planned",
-                     entry->planned, "adopted", entry->adopted, "waived",
-                     text_or_null(line->event.waived), "why", text_or_null(line->event.why),
+                     entry->planned, "adopted", entry->adopted, "bypassed",
+                     text_or_null(line->event.waived), "blocked_by", text_or_null(line->event.why),
                      "reach_seen", bw_reach_seen_word(entry->seen), "reach_proved", entry->proved,
                      "held", held_json(line), "ended", end_json(line), "outage_ms",
-                     outage_json(line), "outage_told", line->note.is_reported, "late_ms",
+                     outage_json(line), "outage_reported", line->note.is_reported, "served_after_end_ms",
                      late_json(line), "restarts", restarts_json(line), "phases", phases_json(line),
                      "lag", lag_json(&line->event), "timeline", timeline_json(&timeline));
 }
@@ -283,7 +283,7 @@ json_t *bw_json_report(const struct bw_operator_view *view, const char *group, u
         find_older(&cluster->groups[at], epoch, &found);
     if (found.epoch == NULL)
         return NULL;
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b}", "schema", "breakwater.report/v1", "cluster",
+    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:b}", "schema", "breakwater.report/v2", "cluster",
                      view->cluster, "answered_by", view->self, "index",
                      (json_int_t)cluster->applied_index, "epoch", found.epoch, "before",
                      found.before != NULL ? found.before : json_null(), "older", found.has_older);
@@ -354,7 +354,7 @@ static json_t *change_json(const char *group, const struct bw_record_event *even
                      text_or_null(event->by), "text", text_or_null(event->text), "site",
                      bw_json_name_or_null(event->site), "duration_ms",
                      is_maintenance ? json_integer((json_int_t)event->duration_ms) : json_null(),
-                     "wish", wish_json(event), "claim", claim_json(event), "changes", changes_json(event));
+                     "request", wish_json(event), "claim", claim_json(event), "changes", changes_json(event));
 }
 
 /* ---- which of them ---- */
@@ -499,7 +499,7 @@ void bw_json_history(const struct bw_operator_view *view, const char *group, siz
     sort_and_cut(&epochs, count_max, 0);
     sort_and_cut(&changes, count_max, is_cut ? epochs.list[epochs.count - 1].mark.index : 0);
     bw_json_put_list(buffer,
-                     json_pack("{s:s, s:s, s:s, s:I, s:o}", "schema", "breakwater.history/v1",
+                     json_pack("{s:s, s:s, s:s, s:I, s:o}", "schema", "breakwater.history/v2",
                                "cluster", view->cluster, "answered_by", view->self, "index",
                                (json_int_t)cluster->applied_index, "changes",
                                list_changes(&changes)),

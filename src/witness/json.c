@@ -84,7 +84,7 @@ static json_t *steps_of(const struct bw_contact *contact, struct bw_instant now)
         "attempt", (json_int_t)progress->attempt,
         "for_ms", (json_int_t)progress->age_ms + (json_int_t)more_ms,
         "limit_ms", (json_int_t)progress->limit_ms,
-        "at_no_return", contact->report.asks_to_pass != 0);
+        "at_point_of_no_return", contact->report.asks_to_pass != 0);
     /* clang-format on */
 }
 
@@ -207,7 +207,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "candidate", spec->never_candidate ? "never" : "always",
         "connected", fresh != NULL || has_several,
         "group_unknown", lacks, /* its agent speaks, and has no such group in its site file */
-        "heard_ms", bw_json_number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
+        "last_seen_ms", bw_json_number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,
         "blocked_by", reasons,
@@ -285,7 +285,7 @@ static json_t *wish_over_json(const struct bw_group *group)
     if (over == NULL)
         return json_null();
     return json_pack("{s:I, s:s, s:o}", "index", (json_int_t)over->index, "end",
-                     bw_wish_end_word(over->end), "words", bw_json_text(over->words));
+                     bw_wish_end_word(over->end), "result", bw_json_text(over->words));
 }
 
 /* Which site would follow the holder by itself, as things are, and how long after it fell silent.
@@ -323,7 +323,7 @@ static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index, 
         list = bw_json_append(
             list,
             json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "alarm",
-                      bw_trouble_word(entry->trouble), "of", bw_json_name_or_null(entry->subject),
+                      bw_trouble_word(entry->trouble), "subject", bw_json_name_or_null(entry->subject),
                       "since", bw_json_time_or_null(entry->since_unix_ms), "on_ms",
                       bw_json_number_or_null(entry->is_on,
                                      bw_instant_elapsed_ns(view->now, entry->since) / BW_NS_PER_MS),
@@ -379,8 +379,8 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "failover", failover_json(view, group_index),
         "next", bw_json_next(view, group_index),
         "end", bw_json_end(view, group_index),
-        "wish", wish_json(view, group_index),
-        "wish_over", wish_over_json(group),
+        "request", wish_json(view, group_index),
+        "request_result", wish_over_json(group),
         "claims", claims_json(view, group_index),
         "last", bw_json_history_entry(group, 0),
         "alarms", alarms_json(view, (uint32_t)group_index, group->spec.name),
@@ -413,7 +413,7 @@ json_t *bw_json_group_document(const struct bw_operator_view *view, int group_in
 {
     const struct bw_group *group = group_of(view, group_index);
 
-    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "breakwater.group/v1",
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "breakwater.group/v2",
                      "answered_by", view->self, "leads", view->machine->leadership.leads, "group",
                      group_json(view, group_index), "spec", bw_spec_json_encode(&group->spec),
                      "terms", terms_json(group));
@@ -560,7 +560,7 @@ void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *
     /* clang-format off */
     head = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o, s:o, s:o}",
-        "schema", "breakwater.status/v1",
+        "schema", "breakwater.status/v2",
         "cluster", view->cluster,
         "cluster_id", id,
         "generation", (json_int_t)cluster->generation,

@@ -75,7 +75,7 @@ static void a_start_that_does_nothing_has_failed_whatever_it_says(void **state)
 
     assert_the_next_site_got_it();
     assert_int_equal(real_runs(&cluster, 0, "start"), 1);
-    real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+    real_assert_ended(&cluster, 1, "released", "start_failed");
 }
 
 static void a_start_that_hangs_and_ignores_term_is_killed_and_stopped(void **state)
@@ -88,7 +88,7 @@ static void a_start_that_hangs_and_ignores_term_is_killed_and_stopped(void **sta
     begin();
 
     assert_the_next_site_got_it();
-    real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+    real_assert_ended(&cluster, 1, "released", "start_failed");
     assert_int_not_equal(system(text_of(0, "kill -0 $(cat '%s/stuck') 2>/dev/null")), 0);
 }
 
@@ -206,7 +206,7 @@ static void what_a_stop_leaves_running_is_ended_and_said(void **state)
     assert_false(lives("left"));
     if (access(text_of(0, "%s/moved"), F_OK) == 0)
         assert_true(lives("moved"));
-    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    real_assert_ended(&cluster, 1, "released", "switchover");
 }
 
 static bool holds_epoch_1(struct real_cluster *of, int site)
@@ -256,7 +256,7 @@ static void a_primary_that_says_unhealthy_moves_once(void **state)
     real_until(&cluster, real_is_connected, 1, "the second site is there");
     real_put(&cluster, 0, "sick", "");
     real_until(&cluster, real_serves, 1, "the second site serves");
-    real_assert_ended(&cluster, 1, "confirmed", "unhealthy");
+    real_assert_ended(&cluster, 1, "released", "unhealthy");
     assert_int_equal(real_service(&cluster, 0), 0);
     real_until(&cluster, real_is_connected, 0, "the first site is there");
     real_put(&cluster, 1, "sick", "");

@@ -102,13 +102,13 @@ static void assert_ends(const struct told *told, const char *words, int exit, co
 }
 
 #define STATUS_AT(term, level, groups)                                                                                 \
-    "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"w1\", \"leads\": true, \"leader\": \"w1\", "           \
+    "{\"schema\": \"breakwater.status/v2\", \"answered_by\": \"w1\", \"leads\": true, \"leader\": \"w1\", "           \
     "\"term\": " term ", \"feature_level\": " level ", \"witnesses\": [], \"groups\": [" groups "]}"
 #define STATUS_OF(term, groups) STATUS_AT(term, "9", groups)
 #define LEADS       {"GET /v1/status", "200 OK", STATUS_OF("5", ""), 0}
 #define ACCEPTED    "{\"schema\": \"breakwater.accepted/v1\"}"
 #define NO_LEADER_5 \
-    "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"w1\", \"leads\": false, \"leader\": null, " \
+    "{\"schema\": \"breakwater.status/v2\", \"answered_by\": \"w1\", \"leads\": false, \"leader\": null, " \
     "\"term\": 5, \"witnesses\": [], \"groups\": []}"
 
 /* ---- members */
@@ -186,14 +186,14 @@ static void a_hand_over_that_was_given_up_is_not_waited_for(void **state)
 /* ---- moves */
 
 #define APPLIED(index, groups)                                                                                         \
-    "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"w1\", \"leads\": true, \"leader\": \"w1\", "           \
+    "{\"schema\": \"breakwater.status/v2\", \"answered_by\": \"w1\", \"leads\": true, \"leader\": \"w1\", "           \
     "\"term\": 5, \"index\": " index ", \"feature_level\": 9, \"witnesses\": [], \"groups\": [" groups "]}"
 #define HARBOR(wish)                                                                                                   \
-    "{\"name\": \"harbor\", \"phase\": \"GRANTED\", \"epoch\": 7, \"holder\": \"dc-a\", \"target\": null, \"wish\": " wish  \
-    ", \"wish_over\": null}"
+    "{\"name\": \"harbor\", \"phase\": \"GRANTED\", \"epoch\": 7, \"holder\": \"dc-a\", \"target\": null, \"request\": " wish  \
+    ", \"request_result\": null}"
 #define OURS     "{\"kind\": \"switchover\", \"index\": 40}"
 #define MOVE(verb)                                                                                                     \
-    {"POST /v1/groups/harbor/" verb "?plan=1", "200 OK", "{\"possible\": true, \"takes_epoch\": true, \"epoch\": 7}", 0}, \
+    {"POST /v1/groups/harbor/" verb "?plan=1", "200 OK", "{\"possible\": true, \"changes_epoch\": true, \"epoch\": 7}", 0}, \
     {"POST /v1/groups/harbor/" verb " ", "202 Accepted",                                                               \
      "{\"epoch\": 7, \"index\": 40, \"wish_index\": 40, \"term\": 5}", 0}
 #define GET_STATUS "GET /v1/status", "200 OK"
@@ -239,8 +239,8 @@ static void whoever_waits_is_told_that_nothing_is_known_of_his_wish(void **state
 }
 
 #define BACK                                                                                                           \
-    "{\"name\": \"harbor\", \"phase\": \"GRANTED\", \"epoch\": 9, \"holder\": \"dc-a\", \"target\": null, \"wish\": null, "       \
-    "\"wish_over\": {\"index\": 40, \"end\": \"granted\"}, \"last\": {\"epoch\": 9, \"site\": \"dc-a\", \"reason\": "            \
+    "{\"name\": \"harbor\", \"phase\": \"GRANTED\", \"epoch\": 9, \"holder\": \"dc-a\", \"target\": null, \"request\": null, "       \
+    "\"request_result\": {\"index\": 40, \"end\": \"granted\"}, \"last\": {\"epoch\": 9, \"site\": \"dc-a\", \"reason\": "            \
     "\"start_failed\"}, \"sites\": [{\"name\": \"dc-a\", \"holder\": true, \"serving\": true}, {\"name\": \"dc-b\", \"failures\": " \
     "[{\"text\": \"start failed, exit status 3: no such volume\"}]}]}"
 

@@ -69,7 +69,7 @@ static void a_failed_start_is_stopped_and_the_next_site_is_tried(void **state)
 
     assert_true(real_journal_has(&cluster, 0, "start epoch=1 "));
     assert_true(real_journal_has(&cluster, 0, "stop epoch=1 "));
-    real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+    real_assert_ended(&cluster, 1, "released", "start_failed");
     real_until(&cluster, tells_why, 0, "status has the script's own last words");
     real_assert_no_overlap(&cluster);
 }
@@ -199,7 +199,7 @@ static void a_failed_fence_holds_the_group_until_it_works(void **state)
     real_drop(&cluster, 0, "say");
     real_drop(&cluster, 0, "lies");
     real_until(&cluster, serves_epoch_2, 0, "a new epoch serves once the fence worked");
-    real_assert_ended(&cluster, 1, "confirmed", "switchover"); /* Released, not Expired */
+    real_assert_ended(&cluster, 1, "released", "switchover"); /* Released, not Expired */
     real_assert_no_overlap(&cluster);
 }
 

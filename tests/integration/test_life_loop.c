@@ -41,7 +41,7 @@ static void its_own_loop_starts_it_wherever_it_is_granted(void **state)
     real_begin_switchover(&cluster, 1, 60000);
     real_until(&cluster, real_serves, 1, "the other site serves");
     assert_int_equal(real_number(&cluster, "epoch"), 2);
-    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    real_assert_ended(&cluster, 1, "released", "switchover");
     assert_true(has_no_lease_of_its_loop(&cluster, 0));
     assert_true(real_runs(&cluster, 0, "stop") > 0);
 

@@ -77,7 +77,7 @@ static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
     reboot(0, false);
     real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
 
-    real_assert_ended(&cluster, 1, "confirmed", "reboot"); /* 3.7: nobody waits for the TTL */
+    real_assert_ended(&cluster, 1, "released", "reboot"); /* 3.7: nobody waits for the TTL */
     assert_false(real_journal_has(&cluster, 0, "start epoch=1 "));
     assert_false(real_journal_has(&cluster, 0, "stop epoch=1 ")); /* it was found stopped */
     real_until(&cluster, serves_anywhere_later, 0, "a new epoch serves");
@@ -97,7 +97,7 @@ static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_b
     service = real_service(&cluster, 0);
     real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
 
-    real_assert_ended(&cluster, 1, "confirmed", "reboot");
+    real_assert_ended(&cluster, 1, "released", "reboot");
     assert_false(real_journal_has(&cluster, 0, "start epoch=1 "));
     real_until(&cluster, serves_anywhere_later, 0, "a new epoch serves");
     assert_int_not_equal(real_service(&cluster, 0), service); /* it was not adopted */

@@ -57,7 +57,7 @@ static void the_target_starts_only_at_the_position_where_the_holder_ended(void *
 
     real_begin_switchover(&cluster, 1, MOVE_MS);
     real_until(&cluster, awaits_target, 1, "the holder has given the group back");
-    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    real_assert_ended(&cluster, 1, "released", "switchover");
     assert_true(real_journal_has(&cluster, 0, "stop epoch=1 reason=switchover planned=true"));
     assert_int_equal(real_runs(&cluster, 1, "start"), 0); /* 3.6: it is not there yet */
     real_put(&cluster, 1, "position", "4710\n");
@@ -88,7 +88,7 @@ static void a_start_that_changed_nothing_sends_the_group_back(void **state)
     real_put(&cluster, 1, "position", "4711\n");
     real_until(&cluster, serves_epoch_3, 0, "the origin serves again"); /* 3.6 */
 
-    real_assert_ended(&cluster, 2, "confirmed", "start_failed");
+    real_assert_ended(&cluster, 2, "released", "start_failed");
     assert_int_equal(real_runs(&cluster, 1, "start"), 1);
     assert_true(real_journal_has(&cluster, 1, "stop epoch=2 "));
     assert_true(real_journal_has(&cluster, 0, "start epoch=3 reason=rollback planned=true"));
@@ -108,7 +108,7 @@ static void a_start_that_fails_and_never_serves_sends_the_group_back(void **stat
     real_put(&cluster, 1, "position", "4711\n");
     real_until(&cluster, serves_epoch_3, 0, "the origin serves again");
 
-    real_assert_ended(&cluster, 2, "confirmed", "start_failed");
+    real_assert_ended(&cluster, 2, "released", "start_failed");
     assert_true(real_says(&cluster, "data_site", cluster.sites[0].name));
     real_assert_no_overlap(&cluster);
 }
@@ -126,7 +126,7 @@ static void a_target_that_is_too_slow_loses_to_the_origin(void **state)
     real_begin_switchover(&cluster, 1, 8000); /* its stop begins in time on a slow machine, too */
     real_until(&cluster, serves_epoch_2, 0, "the origin serves again"); /* 3.6 */
 
-    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    real_assert_ended(&cluster, 1, "released", "switchover");
     assert_true(real_journal_has(&cluster, 0, "start epoch=2 reason=rollback"));
     assert_int_equal(real_runs(&cluster, 1, "start"), 0);
     real_assert_no_overlap(&cluster);
@@ -339,7 +339,7 @@ static void observed_and_back_the_service_is_never_touched(void **state)
     real_apply(&cluster);
     real_until(&cluster, is_let_go, 0, "the holder has let go");
     real_until(&cluster, is_let_go, 1, "the standby has let go");
-    real_assert_ended(&cluster, 1, "let_go", "let_go"); /* 3.1 */
+    real_assert_ended(&cluster, 1, "unmanaged", "let_go"); /* 3.1 */
     assert_true(real_for_a_lease(&cluster, is_observed, 0));
     assert_int_equal(real_service(&cluster, 0), service);
     real_spec_text(&cluster, "mode", "auto");

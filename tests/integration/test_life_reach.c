@@ -35,7 +35,7 @@ static void a_move_whose_stop_fence_and_status_fail_is_held(void **state)
     get_api_back(0);
     real_until(&cluster, serves_later, 0, "a fence has seen the end, and a new epoch serves");
 
-    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    real_assert_ended(&cluster, 1, "released", "switchover");
     real_assert_no_overlap(&cluster);
 }
 

@@ -45,7 +45,7 @@ static void the_third_site_serves_when_the_second_cannot_start(void **state)
 
     assert_int_equal(real_number(&cluster, "epoch"), 3);
     real_assert_ended(&cluster, 1, "expired", "site_lost");
-    real_assert_ended(&cluster, 2, "confirmed", "start_failed"); /* 4: stop is run and confirmed */
+    real_assert_ended(&cluster, 2, "released", "start_failed"); /* 4: stop is run and confirmed */
     assert_true(real_journal_has(&cluster, 1, "start epoch=2 "));
     assert_true(real_journal_has(&cluster, 1, "stop epoch=2 "));
     assert_true(real_journal_has(&cluster, 2, "start epoch=3 "));

@@ -169,7 +169,7 @@ static bool is_loud(struct real_cluster *of, int any)
         return false;
     json_array_foreach(json_object_get(of->group, "alarms"), i, alarm)
     {
-        const char *site = json_string_value(json_object_get(alarm, "of")); /* NULL: of the group */
+        const char *site = json_string_value(json_object_get(alarm, "subject")); /* NULL: of the group */
 
         if (strcmp(json_string_value(json_object_get(alarm, "alarm")), "decisions_lost") == 0 && site != NULL)
             return strcmp(site, of->sites[named].name) == 0;

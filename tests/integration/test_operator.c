@@ -207,7 +207,7 @@ static void status_has_the_members_of_its_schema(void **state)
     site = json_array_get(json_object_get(group, "sites"), 0);
     witness = json_array_get(json_object_get(status, "witnesses"), 0);
     assert_string_equal(json_string_value(json_object_get(status, "schema")),
-                        "breakwater.status/v1");
+                        "breakwater.status/v2");
     assert_member(status, "cluster", "string");
     assert_member(status, "generation", "integer");
     assert_member(status, "leader", "string");
@@ -299,7 +299,7 @@ static void the_plan_of_a_switchover_changes_nothing(void **state)
     assert_says(operator.out, "Nothing was changed");
     assert_true(json_equal(json_object_get(before, "index"), json_object_get(after, "index")));
     assert_true(
-        json_is_null(json_object_get(json_array_get(json_object_get(after, "groups"), 0), "wish")));
+        json_is_null(json_object_get(json_array_get(json_object_get(after, "groups"), 0), "request")));
     json_decref(before);
     json_decref(after);
 }
@@ -326,7 +326,7 @@ static void a_switchover_is_done_and_in_the_history_with_its_author(void **state
     history = operator_parse(operator.out);
     entry = json_array_get(json_object_get(history, "entries"), 0);
     assert_string_equal(json_string_value(json_object_get(history, "schema")),
-                        "breakwater.history/v1");
+                        "breakwater.history/v2");
     assert_string_equal(json_string_value(json_object_get(entry, "by")), "operator/anna");
     assert_string_equal(json_string_value(json_object_get(entry, "site")), "dc-b");
     assert_string_equal(json_string_value(json_object_get(entry, "previous_site")), "dc-a");
@@ -334,7 +334,7 @@ static void a_switchover_is_done_and_in_the_history_with_its_author(void **state
     assert_true(json_is_true(json_object_get(entry, "planned")));
     assert_member(entry, "index", "integer");
     assert_member(entry, "time", "string");
-    assert_member(entry, "grade", "string");
+    assert_member(entry, "ended_by", "string");
     assert_member(entry, "timeline", "array");
     json_decref(history);
     assert_int_equal(operator_run("cli.yaml", "history -n 1"), 0);

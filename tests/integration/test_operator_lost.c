@@ -187,12 +187,12 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
 
     if (status != 0)
         fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
-    assert_says(operator.out, "done: epoch 3 of dc-a is over (forced)");
+    assert_says(operator.out, "done: epoch 3 of dc-a is over (ended by: operator)");
     assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-a --yes"), 0);
     assert_says(operator.out,
-                "nothing to do: no site holds harbor: epoch 3 of dc-a is over (forced)");
+                "nothing to do: no site holds harbor: epoch 3 of dc-a is over (ended by: operator)");
     assert_int_equal(operator_run("cli.yaml", "history harbor -n 1"), 0);
-    assert_says(operator.out, "forced, operator (operator/anna: fire; again)");
+    assert_says(operator.out, "operator, reason operator (operator/anna: fire; again)");
 }
 
 /* ---- without a quorum */

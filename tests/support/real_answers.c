@@ -379,14 +379,14 @@ static json_t *history_of(struct real_cluster *cluster, int64_t epoch)
     return found;
 }
 
-void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *grade,
+void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *ended_by,
                        const char *reason)
 {
     json_t *entry = history_of(cluster, epoch);
 
     if (entry == NULL)
         fail_msg("epoch %lld has no end in the history", (long long)epoch);
-    assert_string_equal(json_string_value(json_object_get(entry, "grade")), grade);
+    assert_string_equal(json_string_value(json_object_get(entry, "ended_by")), ended_by);
     assert_string_equal(
         json_string_value(json_object_get(json_object_get(entry, "ended"), "reason")), reason);
     json_decref(entry);

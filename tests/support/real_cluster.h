@@ -138,7 +138,7 @@ bool real_site_flag(const struct real_cluster *cluster, int site, const char *ke
 bool real_site_lists(const struct real_cluster *cluster, int site, const char *key,
                      const char *word);
 /* How the epoch ended, from the history: grade and reason must be these. */
-void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *grade,
+void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *ended_by,
                        const char *reason);
 /* Common conditions: the site holds the group and its service is seen to serve. */
 bool real_serves(struct real_cluster *cluster, int site);

@@ -413,12 +413,12 @@ static void said_twice_it_finds_that_all_is_done(void **state)
     assert_acts("A26");
 
     assert_int_equal(force("dc-a", false, 1), BW_ERR_EXISTS);
-    assert_says("epoch 1 of dc-a is over (forced)");
+    assert_says("epoch 1 of dc-a is over (ended by: operator)");
     assert_int_equal(force("dc-b", false, 1), BW_ERR_REFUSED);
 
     assert_acts("A9");
     assert_int_equal(force("dc-a", false, 1), BW_ERR_EXISTS);
-    assert_says("epoch 1 of dc-a is over (forced); dc-b holds harbor now, in epoch 2");
+    assert_says("epoch 1 of dc-a is over (ended by: operator); dc-b holds harbor now, in epoch 2");
     assert_int_equal(force("dc-a", false, 0), BW_ERR_EXISTS);
     assert_int_equal(force("dc-a", false, 2), BW_ERR_REFUSED);
 

@@ -655,16 +655,16 @@ static void assert_tells_cancel(const char *state, const char *text)
 static void who_waits_no_more_is_told_what_a_cancel_takes_back(void **state)
 {
     (void)state;
-    assert_tells_cancel("{\"phase\": \"GRANTED\", \"wish\": {}}",
+    assert_tells_cancel("{\"phase\": \"GRANTED\", \"request\": {}}",
                         "  to cancel it:  breakwater cancel harbor\n");
-    assert_tells_cancel("{\"phase\": \"CLOSING\", \"wish\": {}}",
+    assert_tells_cancel("{\"phase\": \"CLOSING\", \"request\": {}}",
                         "  to take your confirmation back (the closed epoch stays closed):  "
                         "breakwater cancel harbor\n");
-    assert_tells_cancel("{\"phase\": \"REVOKING\", \"wish\": {}, \"target\": \"dc-b\", \"holder\": \"dc-a\"}",
+    assert_tells_cancel("{\"phase\": \"REVOKING\", \"request\": {}, \"target\": \"dc-b\", \"holder\": \"dc-a\"}",
                         "  to cancel it until dc-a begins to stop:  "
                         "breakwater cancel harbor\n");
-    assert_tells_cancel("{\"phase\": \"VACANT\", \"wish\": {}, \"target\": \"dc-b\"}", "");
-    assert_tells_cancel("{\"phase\": \"GRANTED\", \"wish\": null}", "");
+    assert_tells_cancel("{\"phase\": \"VACANT\", \"request\": {}, \"target\": \"dc-b\"}", "");
+    assert_tells_cancel("{\"phase\": \"GRANTED\", \"request\": null}", "");
 }
 
 static void force_release(struct bw_outcome *outcome)
@@ -710,7 +710,7 @@ static void history_tells_on_whose_word_an_epoch_ended(void **state)
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A26");
     assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
-    assert_string_equal(outcome.text, "epoch 1 of dc-a is over (forced); dc-b may become primary automatically; "
+    assert_string_equal(outcome.text, "epoch 1 of dc-a is over (ended by: operator); dc-b may become primary automatically; "
                                       "see: breakwater status harbor");
     assert_string_equal(world_act(&world), "A9");
     assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);

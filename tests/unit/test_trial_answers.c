@@ -22,10 +22,10 @@ static json_t *answer(bool leads, const char *group, const char *at_a, const cha
     json_t *status;
 
     (void)snprintf(whole, sizeof whole,
-                   "{\"schema\": \"breakwater.status/v1\", \"answered_by\": \"%s\", \"leads\": %s, \"groups\": [{"
+                   "{\"schema\": \"breakwater.status/v2\", \"answered_by\": \"%s\", \"leads\": %s, \"groups\": [{"
                    "\"name\": \"shop\", \"phase\": \"VACANT\", \"mode\": \"observe\", \"holder\": null, \"epoch\": 7, %s "
-                   "\"sites\": [{\"name\": \"dc-a\", \"heard_ms\": 8000, \"let_go\": true, " CALM_SITE "%s}, "
-                   "{\"name\": \"dc-b\", \"heard_ms\": null, \"let_go\": null, " CALM_SITE "%s}]}]}",
+                   "\"sites\": [{\"name\": \"dc-a\", \"last_seen_ms\": 8000, \"let_go\": true, " CALM_SITE "%s}, "
+                   "{\"name\": \"dc-b\", \"last_seen_ms\": null, \"let_go\": null, " CALM_SITE "%s}]}]}",
                    leads ? "w1" : "w2", leads ? "true" : "false", group, at_a, at_b);
     status = json_loads(whole, 0, NULL);
     assert_non_null(status);
@@ -101,7 +101,7 @@ static void what_is_not_known_an_operator_confirms(void **state)
         const char *says;
     } faults[] = {
         {", \"connected\": false", "dc-a is not connected (last report 8 s ago)"},
-        {", \"connected\": false, \"heard_ms\": null", "dc-a is not connected (no report yet)"},
+        {", \"connected\": false, \"last_seen_ms\": null", "dc-a is not connected (no report yet)"},
         {", \"several_agents\": true", "several agents report for dc-a"},
         {", \"service\": \"unknown\"", "dc-a reports its service as unknown"},
         {", \"let_go\": false", "dc-a has not confirmed that it let the group go"},

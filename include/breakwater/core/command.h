@@ -83,6 +83,8 @@ enum bw_grade {
     BW_GRADE_LIST(X)
 #undef X
 };
+/* How an epoch ended, as it is shown: "released", "fenced", "expired", "operator", "unmanaged", "none". */
+const char *bw_grade_shown(enum bw_grade grade);
 
 /* What a person asks for (4). */
 #define BW_WISH_LIST(X)                                                                            \

@@ -120,18 +120,18 @@ void bw_json_put_list(struct bw_json_buffer *buffer, json_t *head, const char *k
                       bool (*put)(struct bw_json_buffer *buffer, size_t number, const void *user),
                       const void *user);
 
-/* breakwater.status/v1: see design 5.3. */
+/* breakwater.status/v2: see design 5.3. */
 void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *buffer);
-/* breakwater.group/v1: {"group": as in status, "spec", "terms"}. */
+/* breakwater.group/v2: {"group": as in status, "spec", "terms"}. */
 json_t *bw_json_group_document(const struct bw_operator_view *view, int group_index);
 /* breakwater.groups/v1: name, spec_version and spec of each. */
 void bw_json_groups(const struct bw_operator_view *view, struct bw_json_buffer *buffer);
-/* breakwater.history/v1, newest first: at most `count_max` epochs, and what people changed since
+/* breakwater.history/v2, newest first: at most `count_max` epochs, and what people changed since
  * the oldest of them. `group` NULL: of all groups, those that were deleted too. */
 #define BW_HISTORY_ANSWER_MAX 3000 /* and never more: what one group has in 90 days is less */
 void bw_json_history(const struct bw_operator_view *view, const char *group, size_t count_max,
                      struct bw_json_buffer *buffer);
-/* breakwater.report/v1: one epoch, and how the one before ended; `epoch` 0: the newest. NULL: it is
+/* breakwater.report/v2: one epoch, and how the one before ended; `epoch` 0: the newest. NULL: it is
  * not on record, or memory is short. */
 json_t *bw_json_report(const struct bw_operator_view *view, const char *group, uint64_t epoch);
 /* What a cancel takes back, and what it does not, as `steps` of a plan: of a group with a move that may be given up, or
@@ -148,10 +148,10 @@ json_t *bw_json_end(const struct bw_operator_view *view, int group_index);
 json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index);
 /* What a person must know before moving a group away from a holder whose status says nothing (3.6). */
 json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_index);
-/* breakwater.explain/v1: the gates of `decision`, and of each site's candidacy. */
+/* breakwater.explain/v2: the gates of `decision`, and of each site's candidacy. */
 json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
                         const struct bw_decision *decision);
-/* breakwater.plan/v1: what `wish` would do, step by step, as things are. `plan` was made with
+/* breakwater.plan/v2: what `wish` would do, step by step, as things are. `plan` was made with
  * it. `err`: what became of the question, in words `why`; BW_ERR_EXISTS: there is nothing to do. */
 json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
                      const struct bw_wish *wish, const struct bw_wish_plan *plan, enum bw_err err,

@@ -72,7 +72,7 @@ function since() {
 
 /* With since when it is on, how often it came, and who has seen it, as the witness that answers knows. */
 function ofAlarm(group, site, word) {
-  const alarm = group.alarms.find((one) => one.alarm === word && one.of === site.name && one.on_ms !== null);
+  const alarm = group.alarms.find((one) => one.alarm === word && one.subject === site.name && one.on_ms !== null);
   if (alarm === undefined)
     return ["bad", site.name + ": " + word];
   return ofTrouble(alarm);
@@ -80,12 +80,12 @@ function ofAlarm(group, site, word) {
 
 /* One that a site reports, or that is told as such above. */
 function isTold(site, alarm) {
-  return alarm.of === site.name && (site.alarms.includes(alarm.alarm) || alarm.alarm === "service_restarted" ||
+  return alarm.subject === site.name && (site.alarms.includes(alarm.alarm) || alarm.alarm === "service_restarted" ||
     alarm.alarm === "second_enforcer_lost");
 }
 
 function ofTrouble(alarm) {
-  const text = (alarm.of === null ? "" : alarm.of + ": ") + alarm.alarm;
+  const text = (alarm.subject === null ? "" : alarm.subject + ": ") + alarm.alarm;
   const acked = alarm.acknowledged;
   const told = "for " + duration(alarm.on_ms + since()) + (alarm.count > 1 ? ", " + alarm.count + " times" : "");
   if (acked === null)
@@ -119,7 +119,7 @@ function ofGroup(group) {
   if (group.holder === null && isDecided)
     found.push(["bad", "no site is primary"]);
   if (group.end !== null && group.phase === "CLOSING" && !group.end.by_time)
-    found.push(["bad", "its epoch needs manual action: " + (group.end.way || group.end.why)]);
+    found.push(["bad", "its epoch needs manual action: " + (group.end.suggested_command || group.end.why)]);
   if (!isDecided)
     found.push(["warn", group.mode === "paused" ? "paused: no failover and no switchover; a lost lease is still fenced"
       : "unmanaged: it is not started, stopped or fenced"]);
@@ -127,9 +127,9 @@ function ofGroup(group) {
     found.push(["warn", "if the primary fails now, no other site takes over"]);
   if (group.maintenance_left_ms > 0)
     found.push(["warn", "in maintenance for " + duration(group.maintenance_left_ms) + " more"]);
-  if (group.wish !== null)
-    found.push(["warn", group.wish.kind + (group.wish.to ? " to " + group.wish.to : "") + " was requested by " +
-      group.wish.by]);
+  if (group.request !== null)
+    found.push(["warn", group.request.kind + (group.request.to ? " to " + group.request.to : "") + " was requested by " +
+      group.request.by]);
   for (const site of group.sites) {
     if (!site.connected)
       found.push(["warn", site.name + " is not connected"]);
@@ -196,8 +196,8 @@ function siteRow(group, site) {
   const lag = site.readiness !== null && site.readiness.lag_ms !== null ? seconds(site.readiness.lag_ms) : "–";
   return row("td", [
     make("th", "", site.name), make("td", site.role === "primary" ? "good" : "", site.role),
-    make("td", kind, site.connected ? site.service : "not connected" + (site.heard_ms === null ? ""
-      : " for " + duration(site.heard_ms + since()))),
+    make("td", kind, site.connected ? site.service : "not connected" + (site.last_seen_ms === null ? ""
+      : " for " + duration(site.last_seen_ms + since()))),
     make("td", "number", lag),
     make("td", site.eligible ? "good" : "dim", site.eligible ? "yes" : words(site.blocked_by) || "no")]);
 }
@@ -219,8 +219,8 @@ function card(group) {
   return make("article", "group", make("h3", "", group.name), holder, ...lease(group),
     make("p", "facts", words(facts)),
     last === null ? null : make("p", "facts", "last change " + ago(last.time) + ": " + last.reason),
-    next === null ? null : make("p", "facts", (next.acts ? "next: " : "") + next.text),
-    next === null || next.way === null ? null : make("p", "facts", "an operator can: ", make("code", "", next.way)),
+    next === null ? null : make("p", "facts", (next.will_act ? "next: " : "") + next.text),
+    next === null || next.suggested_command === null ? null : make("p", "facts", "an operator can: ", make("code", "", next.suggested_command)),
     wide);
 }
 
@@ -274,7 +274,7 @@ function phases(entry) {
 function over(entry) {
   const ended = entry.ended;
   return ended === null ? make("td", "good", "open")
-    : make("td", "", ended.reason + " (" + entry.grade + ")" + (ended.by !== null ? ", by " + ended.by : ""));
+    : make("td", "", ended.reason + " (" + entry.ended_by + ")" + (ended.by !== null ? ", by " + ended.by : ""));
 }
 
 function showHistory() {
