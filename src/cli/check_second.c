@@ -104,8 +104,8 @@ static void check_script(struct bw_check_lines *lines, enum bw_config_scope scop
 
     if (guards_script == NULL || script == NULL || strcmp(guards_script, script) == 0)
         return; /* what is not here was said, or need not be */
-    if (scope == BW_CONFIG_HERE && are_same_bytes(guards_script, script))
-        return;
+    if (are_same_bytes(guards_script, script))
+        return; /* also of two machines, whose folders lie here beside each other */
     bw_check_line(lines, BW_CHECK_WARN, own->name,
                   "%s of second enforcer %s is %s, and its guard's is %s%s: %s",
                   bw_script_key(kind), second, script, guards_script,

@@ -97,7 +97,8 @@ static const struct bw_key group_keys[] = {
     BW_KEY(ENV, "env", GROUP(env), .count_offset = GROUP(env_count), .max = BW_ENV_MAX,
            .help = "variables of the set, the same at all sites"),
     BW_KEY(MAP, "at_sites", GROUP(at_sites), .table = &bw_site_group_part_table,
-           .help = "keys of the group in each site.yaml, in place of those of the set"),
+           .help = "keys of the group in each site.yaml, in place of those of the set; $SCRIPTS is the folder of the sets, as in "
+                   "verify_script: $SCRIPTS/verify/registry.sh"),
     BW_SPEC_ROWS};
 
 static void init_group(void *of)

@@ -84,7 +84,7 @@ static void put_members(const struct bw_answers *answers, FILE *out)
 static void put_listen(FILE *out, const struct bw_answers_witness *witness)
 {
     const bool is_loopback = strncmp(witness->host, "127.", 4) == 0;
-    const char *host = is_loopback ? witness->host : "0.0.0.0";
+    const char *host = is_loopback ? witness->host : strchr(witness->host, ':') != NULL ? "[::]" : "0.0.0.0";
 
     (void)fprintf(out, "listen: \"%s:%" PRIu32 "\"\nraft_listen: \"%s:%" PRIu32 "\"\n", host, witness->port, host,
                   witness->raft_port);
