@@ -298,8 +298,21 @@ static void tell_steps(const json_t *group)
     }
 }
 
-/* Each group with its outcome and what differs. How many differ. `plans`: of a plan, by whom the record is asked. */
-static size_t print_groups(struct bw_api *plans, const json_t *reply)
+/* No site of a new group has reported yet, so the plan cannot know whether one measures its lag. */
+static void tell_of_lag(const json_t *group, const json_t *part)
+{
+    const char *name = bw_json_member(group, "name");
+    const json_t *spec = bw_json_find(json_object_get(part, "groups"), "name", name);
+
+    if (strcmp(bw_json_member(group, "outcome"), "created") == 0 &&
+        strcmp(bw_json_member(spec, "on_lag"), "refuse") == 0)
+        (void)printf("  on_lag: refuse: failover is automatic only to a site whose readiness_script prints its lag;\n"
+                     "    if a loss of data is acceptable: on_lag: allow\n");
+}
+
+/* Each group with its outcome and what differs. How many differ. `plans`: of a plan, by whom the record is asked;
+ * `part`: what was planned. */
+static size_t print_groups(struct bw_api *plans, const json_t *part, const json_t *reply)
 {
     size_t count = 0;
     json_t *group;
@@ -325,8 +338,10 @@ static size_t print_groups(struct bw_api *plans, const json_t *reply)
             print_value(json_object_get(change, "to"));
             (void)putchar('\n');
         }
-        if (plans != NULL)
+        if (plans != NULL) {
             tell_means(plans, group);
+            tell_of_lag(group, part);
+        }
         initial = bw_json_member(group, "initial_primary"); /* read now: its text lasts for some others only */
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
@@ -512,7 +527,7 @@ static enum bw_exit plan_part(struct bw_api *api, const json_t *part, struct tal
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    tally->count += print_groups(api, answer);
+    tally->count += print_groups(api, part, answer);
     note_versions(answer, tally);
     note_asked(api, answer, tally);
     json_decref(answer);
@@ -586,7 +601,7 @@ static enum bw_exit commit_part(struct bw_api *api, const json_t *part, struct t
     if (exit != BW_EXIT_FINE)
         return exit;
     tally->count += count_done(reply.body);
-    (void)print_groups(NULL, reply.body);
+    (void)print_groups(NULL, NULL, reply.body);
     if (reply.status != 200)
         exit = bw_api_complain(api, &reply);
     bw_api_reply_deinit(&reply);

@@ -414,6 +414,7 @@ static void whoever_names_a_first_primary_is_told_what_that_vouches_for(void **s
     operator_put("named.yaml", "groups:\n  - name: registry\n    sites: [{name: dc-a}, {name: dc-x}]\n");
     assert_int_equal(operator_apply("named.yaml", "--plan"), 0);
     assert_null(strstr(operator.out, "you vouch"));
+    assert_says(operator.out, "  on_lag: refuse: failover is automatic only to a site whose readiness_script");
     assert_int_equal(operator_apply("named.yaml", "--initial-primary dc-a --plan"), 0);
     assert_says(operator.out, "  initial primary: dc-a\n"
                               "  ! dc-x is not heard: you vouch that registry serves nowhere there; if it does, two "
