@@ -17,17 +17,17 @@ struct values {
 };
 
 #define LEDGER_OPTIONS                                                                             \
-    BW_OPTION_TEXT(struct values, site, "site", 0, "NAME", "where it serves"),                     \
+    BW_OPTION_TEXT(struct values, site, "site", 0, "NAME", "the site that serves"),                     \
         BW_OPTION_NUMBER(struct values, epoch, "epoch", 0, "N", 1, UINT64_MAX,                     \
-                         "under which grant it serves"),                                           \
+                         "the epoch of the site"),                                           \
         BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",                                \
-                       "where it writes down that it serves, every 2 ms"),                         \
+                       "folder for a record every 2 ms"),                         \
         BW_OPTION_TEXT(struct values, pid_file, "pid-file", 0, "FILE",                             \
-                       "where it writes its pid and start time")
+                       "file for pid and start time")
 
 static const struct bw_option dev_options[] = {
     LEDGER_OPTIONS,
-    BW_OPTION_TEXT(struct values, owner, "owner", 0, "PID:START", "a process whose end is its own"),
+    BW_OPTION_TEXT(struct values, owner, "owner", 0, "PID:START", "a process to end with"),
     BW_OPTIONS_END,
 };
 static const struct bw_option lab_options[] = {

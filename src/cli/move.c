@@ -394,7 +394,7 @@ static const struct bw_option switchover_options[] = {
     BW_OPTION_TEXT(struct switchover_values, timeout, "timeout", 0, "D",
                    "give up after this (the group's switchover_timeout)"),
     BW_OPTION_FLAG(struct switchover_values, accept_outage, "accept-outage", 0,
-                   "with --yes: although perhaps nobody confirms the holder's end"),
+                   "with --yes: the stop may stay unconfirmed"),
     BW_MOVE_OPTIONS(struct switchover_values, move, "why, for the record",
                     "do not ask for confirmation"),
     BW_OPTIONS_END,

@@ -412,8 +412,8 @@ enum bw_err bw_credentials_check(const struct bw_credentials *credentials, const
         format_date(credentials->not_after_s, date);
         if (credentials->ends_with_ca)
             return bw_diag_set(diag, BW_ERR_AUTH,
-                               "%s: the certificate of the CA that vouches for it expired %s; make another CA (breakwater(1), "
-                               "pki), or check this machine's clock",
+                               "%s: the certificate of the CA that vouches for it expired %s; make another CA "
+                               "(breakwater-pki(1)), or check this machine's clock",
                                credentials->path, date);
         return bw_diag_set(diag, BW_ERR_AUTH,
                            "%s: the certificate expired %s; renew it with `breakwater pki renew` "

@@ -110,7 +110,7 @@ static enum bw_err read_old(const char *file, struct bw_pki_file *out_old, struc
         return err;
     if (out_old->certificates[0].is_ca)
         return bw_diag_set(diag, BW_ERR_INVALID,
-                           "%s: a CA is not renewed, it is replaced: breakwater(1), \"CERTIFICATES\"",
+                           "%s: a CA is not renewed, it is replaced: breakwater-pki(1), \"REPLACE THE CA\"",
                            file);
     if (strncmp(out_old->certificates[0].identity, SCHEME, strlen(SCHEME)) != 0 ||
         strchr(out_old->certificates[0].identity + strlen(SCHEME), '/') == NULL)

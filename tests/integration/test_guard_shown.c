@@ -93,11 +93,11 @@ static void expect(struct rig *rig, const char *command, int exit, const char *o
 #define GATE      "$B gate --group g --socket $S"
 #define CONDITION "$B condition --group g --socket $S"
 
-/* The loop that breakwater(1) prints, once, where systemctl says what it is told to. */
+/* The loop that breakwater-condition(1) prints, once, where systemctl says what it is told to. */
 #define LOOP                                                                                                           \
     "timeout() { shift 2; $B \"$@\" --socket $S; }; systemctl() { echo \"systemctl $*\"; }; "                            \
     "eval \"$(sed -n 's/--group harbor/--group g/; /case .*breakwater condition/,/esac/p' "                             \
-    "\"$BREAKWATER_SOURCE/deploy/man/breakwater.1\")\""
+    "\"$BREAKWATER_SOURCE/deploy/man/breakwater-condition.1\")\""
 
 static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
 {

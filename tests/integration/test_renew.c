@@ -1,5 +1,5 @@
 /* Certificates that are renewed, and a CA that is replaced by another with both trusted meanwhile: by the commands
- * of breakwater(1), "CERTIFICATES", under three real witnesses. Design 5.3. */
+ * of breakwater-pki(1), "REPLACE THE CA", under three real witnesses. Design 5.3. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

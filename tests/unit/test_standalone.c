@@ -72,7 +72,7 @@ static void a_check_that_fails_calls_nothing_and_counts_for_nothing(void **state
     assert_int_equal(round_of(&machine, "stop", "started"), BW_ACTION_STOP);
 }
 
-/* The table of breakwater(1), `standalone`. NULL: the status failed. */
+/* The table of breakwater-standalone(1). NULL: the status failed. */
 static void what_is_called_follows_from_check_and_status(void **state)
 {
     static const struct {
