@@ -113,24 +113,24 @@ static void write_process(const struct bw_program *program, struct bw_metrics *m
     for (size_t i = 0; i < BW_METER_LAGS; i++)
         if (program->meter.lags_ns[i] > lag_ns)
             lag_ns = program->meter.lags_ns[i];
-    bw_metrics_begin(metrics, "breakwater_build_info", BW_METRIC_GAUGE, "What runs here.");
+    bw_metrics_begin(metrics, "breakwater_build_info", BW_METRIC_GAUGE, "Release and build of the witness.");
     bw_metrics_add_u64(metrics, 1,
                        BW_METRIC_LABELS({"component", "witness"},
                                         {"name", program->config->name},
                                         {"cluster", program->config->cluster}));
-    add_seconds(metrics, "breakwater_start_time_seconds", "When this process began, Unix time.",
+    add_seconds(metrics, "breakwater_start_time_seconds", "Start of the process, Unix time.",
                 (double)program->meter.started_unix_ms / 1000);
     add_one(metrics, "breakwater_config_last_reload_successful", BW_METRIC_GAUGE,
-            "Whether the newest configuration and certificate were taken.",
+            "1 if the newest configuration and certificate are in use.",
             counters->is_file_taken && counters->is_certificate_taken);
     add_seconds(metrics, "breakwater_config_last_reload_success_timestamp_seconds",
-                "When files were taken last, Unix time.",
+                "Time of the last successful reload, Unix time.",
                 (double)counters->last_good_reload_unix_ms / 1000);
     add_seconds(metrics, "breakwater_event_loop_lag_seconds",
                 "Largest delay of a timer in the last ten seconds.",
                 (double)lag_ns / (double)BW_NS_PER_S);
     bw_metrics_begin(metrics, "breakwater_certificate_expiry_timestamp_seconds", BW_METRIC_GAUGE,
-                     "When the certificate in use ends, Unix time.");
+                     "End of the certificate of the witness, Unix time.");
     bw_metrics_add_double(metrics,
                           (double)bw_credentials_expiry(program->credentials).unix_ms / 1000,
                           BW_METRIC_LABELS({"role", "witness"}));
@@ -141,15 +141,15 @@ static void write_raft(const struct bw_program *program, const struct bw_node_st
 {
     static const enum bw_node_role roles[] = {BW_NODE_FOLLOWER, BW_NODE_CANDIDATE, BW_NODE_LEADER};
 
-    bw_metrics_begin(metrics, "breakwater_raft_role", BW_METRIC_GAUGE, "1 for the role it has.");
+    bw_metrics_begin(metrics, "breakwater_raft_role", BW_METRIC_GAUGE, "1 for the role of the witness.");
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         bw_metrics_add_u64(metrics, status->role == roles[i],
                            BW_METRIC_LABELS({"role", bw_node_role_text(roles[i])}));
     add_one(metrics, "breakwater_raft_has_leader", BW_METRIC_GAUGE,
-            "Whether a leader that may act is known.", bw_witness_machine_leader(&program->machine) != NULL);
+            "1 if an active leader is known.", bw_witness_machine_leader(&program->machine) != NULL);
     add_one(metrics, "breakwater_raft_is_ready", BW_METRIC_GAUGE,
-            "Whether this witness leads, may act, and its log takes entries.", bw_witness_machine_is_ready(&program->machine));
-    add_one(metrics, "breakwater_raft_term", BW_METRIC_GAUGE, "The term.", status->term);
+            "1 if this witness is the leader and can commit decisions.", bw_witness_machine_is_ready(&program->machine));
+    add_one(metrics, "breakwater_raft_term", BW_METRIC_GAUGE, "Raft term.", status->term);
     add_one(metrics, "breakwater_raft_commit_index", BW_METRIC_GAUGE, "Newest committed entry.",
             status->commit_index);
     add_one(metrics, "breakwater_raft_applied_index", BW_METRIC_GAUGE, "Newest applied entry.",
@@ -157,7 +157,7 @@ static void write_raft(const struct bw_program *program, const struct bw_node_st
     add_renamed(metrics, "breakwater_raft_elections_won_total", "breakwater_raft_terms_led_total", BW_METRIC_COUNTER,
                 "Elections that this witness has won since its start.", program->counters.terms_led);
     add_seconds(metrics, "breakwater_raft_disk_stalled_seconds",
-                "For how long the disk has taken no log entry, or no snapshot, of those that it was given.",
+                "Time for which the disk has held up a log entry or a snapshot.",
                 (double)status->stalled_ms / 1000);
     add_renamed(metrics, "breakwater_raft_disk_space_low", "breakwater_raft_data_directory_low", BW_METRIC_GAUGE,
                 "1 if the disk is short of room for the log.", status->is_capacity_low);
@@ -169,13 +169,13 @@ static void write_peers(const struct bw_operator_view *view, const struct bw_nod
     const double now = (double)bw_clock_wall().unix_ms / 1000;
 
     bw_metrics_begin(metrics, "breakwater_peer_up", BW_METRIC_GAUGE,
-                     "Whether this witness heard the peer lately; a follower hears its leader.");
+                     "1 if this witness is in contact with the peer; a follower only with the leader.");
     for (uint32_t i = 0; i < view->member_count; i++)
         if (!view->members[i].is_self)
             bw_metrics_add_u64(metrics, view->members[i].is_in_contact,
                                BW_METRIC_LABELS({"peer", view->members[i].name}));
     bw_metrics_begin(metrics, "breakwater_peer_last_contact_timestamp_seconds", BW_METRIC_GAUGE,
-                     "When the peer was heard last, Unix time.");
+                     "Last contact with the peer, Unix time.");
     for (uint32_t i = 0; i < view->member_count; i++)
         for (unsigned j = 0; j < status->peer_count; j++)
             if (status->peers[j].id == view->members[i].id && status->peers[j].is_in_contact)
@@ -184,7 +184,7 @@ static void write_peers(const struct bw_operator_view *view, const struct bw_nod
                                       BW_METRIC_LABELS({"peer", view->members[i].name}));
     bw_metrics_begin(metrics, "breakwater_peer_certificate_expiry_timestamp_seconds",
                      BW_METRIC_GAUGE,
-                     "When the certificate of the peer ends, Unix time, by what the peer says.");
+                     "End of the certificate of the peer, Unix time, as reported by the peer.");
     for (uint32_t i = 0; i < view->member_count; i++)
         if (!view->members[i].is_self && view->members[i].is_certificate_known)
             bw_metrics_add_double(metrics, now + (double)view->members[i].certificate_left_s,
@@ -457,54 +457,53 @@ static const struct family {
     bool (*get)(const struct subject *of, double *out);                  /* of each site */
     void (*write)(const struct subject *of, struct bw_metrics *metrics); /* of a group, several */
 } families[] = {
-    {"breakwater_group_phase", "1 for the phase it is in.", .write = write_phase},
-    {"breakwater_group_mode", "1 for the mode it is in.", .write = write_mode},
+    {"breakwater_group_phase", "1 for the phase of the group.", .write = write_phase},
+    {"breakwater_group_mode", "1 for the mode of the group.", .write = write_mode},
     {"breakwater_maintenance_expiry_timestamp_seconds",
-     "When a maintenance ends, Unix time; with an empty site that of the whole group.",
+     "End of a maintenance, Unix time; of the whole group if `site` is empty.",
      .write = write_maintenance},
     {"breakwater_alarm_active",
-     "An active alarm of the site, or with an empty site of the group: 1, or 0 after it was acknowledged.",
+     "1 for an active alarm of the site, or of the group if `site` is empty; 0 after `ack`.",
      .write = write_loudness},
-    {"breakwater_alarm_active_since_timestamp_seconds", "Since when this witness sees the alarm, Unix time.",
+    {"breakwater_alarm_active_since_timestamp_seconds", "Begin of the alarm at this witness, Unix time.",
      .write = write_since},
     {"breakwater_alarm", "deprecated: use breakwater_alarm_active.", .write = write_old_loudness},
     {"breakwater_alarm_since_timestamp_seconds", "deprecated: use breakwater_alarm_active_since_timestamp_seconds.",
      .write = write_old_since},
-    {"breakwater_group_epoch", "Newest epoch that was granted.", .write = write_epoch},
-    {"breakwater_group_held", "Whether a failed fence holds its epoch.", .is_so = is_held},
+    {"breakwater_group_epoch", "Newest epoch.", .write = write_epoch},
+    {"breakwater_group_held", "1 if a failed fence blocks the group.", .is_so = is_held},
     {"breakwater_group_failover_possible",
-     "Whether another site could take over by itself: by time alone, or once a fence from another site has seen the "
-     "end.",
+     "1 if failover is automatic: after the lease has expired, or after a remote fence.",
      .is_so = is_failover_possible},
     {"breakwater_group_next",
-     "1 for what is decided next if nobody says anything new; nothing: time alone brings no "
-     "decision. Only of the witness that leads.",
+     "1 for the next decision if all reports stay as they are; nothing: the group waits for a report or an "
+     "operator. Leader only.",
      .write = write_next},
-    {"breakwater_group_next_seconds", "In how long that is decided.", .write = write_next_seconds},
+    {"breakwater_group_next_seconds", "Time until the next decision.", .write = write_next_seconds},
     {"breakwater_group_manual_action_required",
-     "1 while no site can become primary before the old one, or an operator, confirms that its service has stopped.",
+     "1 if only the old primary or an operator can confirm the stop of the service.",
      .is_so = needs_person},
     {"breakwater_group_needs_person", "deprecated: use breakwater_group_manual_action_required.", .is_so = needs_person},
-    {"breakwater_site_primary", "Whether committed state says that the site holds it.",
+    {"breakwater_site_primary", "1 if the site is primary.",
      .get = is_primary},
-    {"breakwater_site_connected", "Whether this witness has a fresh report.", .get = is_connected},
-    {"breakwater_site_eligible", "Whether the site could be granted.", .get = is_eligible},
-    {"breakwater_site_replication_lag_seconds", "As the site reports it.", .get = lag_of},
+    {"breakwater_site_connected", "1 if this witness has a fresh report.", .get = is_connected},
+    {"breakwater_site_eligible", "1 if the site is eligible for automatic failover.", .get = is_eligible},
+    {"breakwater_site_replication_lag_seconds", "Lag, as reported by the site.", .get = lag_of},
     {"breakwater_site_local_restarts",
-     "How often, in the open epoch, its service had ended at its site and was started there again.",
+     "Restarts of the service at the primary in the open epoch.",
      .get = restarts_of},
     {"breakwater_site_certificate_expiry_timestamp_seconds",
-     "When the certificate of the site's agent ends, Unix time, by what the agent says.",
+     "End of the certificate of the site's agent, Unix time, as reported by the agent.",
      .get = certificate_end_of},
     {"breakwater_site_fence_seconds",
-     "How long the site's newest fence took, as its guard measured it.", .get = fence_time_of},
+     "Duration of the newest fence of the site, measured by the guard.", .get = fence_time_of},
     {"breakwater_site_clock_rate_ppm",
-     "Rate of the site's clocks against this witness's, less 1: what it is between.",
+     "Bounds of the rate of the site's clocks against the clocks of this witness, less 1.",
      .write = write_rate},
     {"breakwater_site_clock_rate_ok", "0 if the rate is known to be beyond max_clock_drift_ppm.", .get = is_rate_within},
     {"breakwater_site_clock_rate_within", "deprecated: use breakwater_site_clock_rate_ok.", .get = is_rate_within},
     {"breakwater_lease_expiry_timestamp_seconds",
-     "When the lease ends at the latest if it is not renewed, Unix time; the leader's only.",
+     "Latest end of the lease without a further renewal, Unix time. Leader only.",
      .write = write_lease},
 };
 
@@ -565,35 +564,35 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
 {
     const struct bw_witness_counters *counters = &program->counters;
 
-    write_by_command(metrics, "breakwater_decisions_total", "Commands applied, whoever asked.",
+    write_by_command(metrics, "breakwater_decisions_total", "Applied commands.",
                      counters->applied);
-    write_by_command(metrics, "breakwater_proposals_total", "Commands that this witness proposed.",
+    write_by_command(metrics, "breakwater_proposals_total", "Commands that this witness has proposed.",
                      counters->proposals);
     add_one(metrics, "breakwater_proposals_failed_total", BW_METRIC_COUNTER,
-            "Proposals that the log refused, or whose fate is unknown.",
+            "Proposals that were rejected, or have an unknown result.",
             counters->proposals_failed);
     add_one(metrics, "breakwater_commands_no_op_total", BW_METRIC_COUNTER,
-            "Commands applied that matched no row.", counters->no_ops);
+            "Committed commands without effect.", counters->no_ops);
     bw_metrics_begin(metrics, "breakwater_lease_renewals_total", BW_METRIC_COUNTER,
-                     "Renewals judged by this witness as leader.");
+                     "Lease renewals that this witness has checked as leader, by result.");
     bw_metrics_add_u64(metrics, counters->renewals_confirmed,
                        BW_METRIC_LABELS({"result", "confirmed"}));
     bw_metrics_add_u64(metrics, counters->renewals_unconfirmed,
                        BW_METRIC_LABELS({"result", "unconfirmed"}));
     add_one(metrics, "breakwater_leadership_proofs_total", BW_METRIC_COUNTER,
-            "Barriers submitted to prove leadership.", counters->barriers);
+            "Proofs of leadership.", counters->barriers);
     add_one(metrics, "breakwater_leadership_proofs_failed_total", BW_METRIC_COUNTER,
-            "Barriers that failed or could not be submitted.", counters->barriers_failed);
+            "Failed proofs of leadership.", counters->barriers_failed);
     bw_metrics_begin(metrics, "breakwater_syncs_total", BW_METRIC_COUNTER,
-                     "Syncs of agents, also relayed ones.");
+                     "Reports of agents, relayed reports included.");
     bw_metrics_add_u64(metrics, counters->syncs, BW_METRIC_LABELS({"result", "taken"}));
     bw_metrics_add_u64(metrics, counters->syncs_refused, BW_METRIC_LABELS({"result", "refused"}));
     bw_metrics_begin(metrics, "breakwater_relays_total", BW_METRIC_COUNTER,
-                     "Syncs passed on to the leader.");
+                     "Reports of agents that were relayed to the leader.");
     bw_metrics_add_u64(metrics, counters->relays_sent, BW_METRIC_LABELS({"result", "sent"}));
     bw_metrics_add_u64(metrics, counters->relays_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_begin(metrics, "breakwater_events_total", BW_METRIC_COUNTER,
-                     "What the script of on_event was told, or was to be.");
+                     "Events for the on_event script, by result.");
     bw_metrics_add_u64(metrics, counters->events_delivered, BW_METRIC_LABELS({"result", "told"}));
     bw_metrics_add_u64(metrics, counters->events_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_add_u64(metrics, counters->events_dropped, BW_METRIC_LABELS({"result", "dropped"}));
@@ -601,9 +600,9 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
                 "Active alarms beyond the 4096 that a witness keeps: the less severe ones.",
                 bw_trouble_book_left_out(program->alarms));
     add_one(metrics, "breakwater_config_reloads_total", BW_METRIC_COUNTER,
-            "Reloads that took the files.", counters->reloads);
+            "Successful reloads.", counters->reloads);
     add_one(metrics, "breakwater_config_reloads_failed_total", BW_METRIC_COUNTER,
-            "Reloads that left the old ones in force.", counters->reloads_failed);
+            "Failed reloads.", counters->reloads_failed);
 }
 
 static const char *reason_word(int why)
@@ -621,7 +620,7 @@ static void write_handshakes(const struct bw_meter *meter, struct bw_metrics *me
     static const char *const reasons[] = {"certificate", "timeout", "gone", "protocol", "other"};
 
     bw_metrics_begin(metrics, "breakwater_tls_handshake_failures_total", BW_METRIC_COUNTER,
-                     "Peers that did not get through the handshake of the API.");
+                     "Failed TLS handshakes of the API.");
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         uint64_t count = 0;
 
@@ -638,17 +637,17 @@ static void write_crowd(const struct bw_program *program, struct bw_metrics *met
     const struct bw_http_counters counters = bw_http_server_counters(program->api);
 
     bw_metrics_begin(metrics, "breakwater_http_connections_evicted_total", BW_METRIC_COUNTER,
-                     "Connections closed for others' sake, by reason.");
+                     "Connections that were closed to make room, by reason.");
     for (int why = 0; why < BW_HTTP_EVICTION_COUNT; why++)
         bw_metrics_add_u64(
             metrics, counters.evicted[why],
             BW_METRIC_LABELS({"reason", bw_http_eviction_word((enum bw_http_eviction)why)}));
     add_one(metrics, "breakwater_http_connections_refused_total", BW_METRIC_COUNTER,
-            "Connections for which there was no room.", counters.refused);
+            "Connections rejected for lack of room.", counters.refused);
     add_renamed(metrics, "breakwater_reads_coalesced_total", "breakwater_reads_shared_total", BW_METRIC_COUNTER,
-                "Reads that got the answer made for an earlier read.", program->reads.shared_count);
+                "Reads that shared the answer of an earlier read.", program->reads.shared_count);
     add_renamed(metrics, "breakwater_reads_throttled_total", "breakwater_reads_busy_total", BW_METRIC_COUNTER,
-                "Reads of long documents rejected because there were too many.", program->reads.busy_count);
+                "Reads of long documents that were rejected under load.", program->reads.busy_count);
 }
 
 static void write_edge(const struct bw_program *program, struct bw_metrics *metrics)
@@ -657,7 +656,7 @@ static void write_edge(const struct bw_program *program, struct bw_metrics *metr
     char code[12];
 
     bw_metrics_begin(metrics, "breakwater_http_requests_total", BW_METRIC_COUNTER,
-                     "Answered requests by route pattern and status.");
+                     "Answered requests, by route and status.");
     for (uint32_t i = 0; i < meter->request_count; i++) {
         (void)snprintf(code, sizeof code, "%d", meter->requests[i].status);
         bw_metrics_add_u64(
@@ -669,7 +668,7 @@ static void write_edge(const struct bw_program *program, struct bw_metrics *metr
                            BW_METRIC_LABELS({"route", "other"}, {"code", "other"}));
     write_handshakes(meter, metrics);
     add_one(metrics, "breakwater_raft_peers_refused_total", BW_METRIC_COUNTER,
-            "Peers refused on the Raft port.", program->counters.raft_peers_refused);
+            "Peers rejected on the Raft port.", program->counters.raft_peers_refused);
     add_one(metrics, "breakwater_http_connections", BW_METRIC_GAUGE, "Open connections of the API.",
             bw_http_server_connections(program->api));
     write_crowd(program, metrics);
