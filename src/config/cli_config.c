@@ -7,15 +7,15 @@ static const struct bw_key keys[] = {
            .required = true, .count_offset = offsetof(struct bw_cli_config, endpoint_count),
            .min = 1, .max = BW_ENDPOINTS_MAX,
            .example = "[w1.example.net:7400, w2.example.net:7400]",
-           .help = "the witnesses to ask, in this order; one that answers is enough"),
+           .help = "the witnesses to ask, in this order, until the first answer"),
     BW_KEY(MAP, "tls", offsetof(struct bw_cli_config, tls), .table = &bw_tls_config_table,
            .required = true, .example = "{ca: ca.pem, identity: operator.pem}",
-           .help = "who is trusted, and as whom commands are given"),
+           .help = "trusted CAs, and the certificate of the operator"),
 };
 
 const struct bw_table bw_cli_config_table = {
     .name = "cli.yaml",
-    .help = "whom the commands ask, and as whom",
+    .help = "addresses and certificate for commands",
     .keys = keys,
     .key_count = BW_KEY_COUNT(keys),
     .size = sizeof(struct bw_cli_config),

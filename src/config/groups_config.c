@@ -17,7 +17,7 @@ static const struct bw_key site_keys[] = {BW_SITE_SPEC_ROWS};
 
 static const struct bw_table site_table = {
     .name = "groups[].sites[]",
-    .help = "one place where the group can run",
+    .help = "a site of the group",
     .keys = site_keys,
     .key_count = BW_KEY_COUNT(site_keys),
     .size = sizeof(struct bw_site_spec),
@@ -29,12 +29,12 @@ static const struct bw_key spec_keys[] = {
     BW_KEY(LIST, "sites", SPEC(sites), .item = BW_KEY_MAP, .table = &site_table, .in_place = true,
            .required = true, .count_offset = SPEC(site_count), .min = 2, .max = BW_SITES_MAX,
            .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]",
-           .help = "where the group can run"),
+           .help = "sites of the group"),
     BW_KEY(
         TEXT, "version", offsetof(struct bw_group_wanted, version_text), .min = 1, .max = 20,
-        .absent_note = "whatever version is there is replaced",
-        .help = "the spec that this entry was made from, as `groups` prints it; refused if another "
-                "one is in force by now"),
+        .absent_note = "any version is replaced",
+        .help = "version that the entry was made from, as `groups` prints; the file is rejected if the group has a "
+                "newer version"),
     BW_SPEC_ROWS};
 
 static void init_spec(void *of)
@@ -52,7 +52,7 @@ static const struct bw_retired_key retired_keys[] = {
 static const struct bw_table spec_table = {
     .name = "groups[]",
     .retired = retired_keys,
-    .help = "what is wanted of one group; replicated to all witnesses",
+    .help = "settings of a group; replicated to all witnesses",
     .keys = spec_keys,
     .key_count = BW_KEY_COUNT(spec_keys),
     .size = sizeof(struct bw_group_wanted),
@@ -65,15 +65,15 @@ static const struct bw_key keys[] = {
            .count_offset = offsetof(struct bw_groups_config, group_count), .min = 1,
            .max = BW_GROUPS_MAX,
            .absent_note = "no group is changed",
-           .help = "the groups to create or change; those that are not named stay as they are"),
+           .help = "the groups to create or change; all others stay as they are"),
     BW_PEOPLE_KEY(offsetof(struct bw_groups_config, people), .absent_note = "the rights stay as they are",
-                  .help = "the operators and viewers, at all witnesses; the list replaces the applied one, and names each "
-                          "of them. In a file of its own, without groups"),
+                  .help = "all operators and viewers, at all witnesses; the list replaces the applied list. Use a "
+                          "separate file for people"),
 };
 
 const struct bw_table bw_groups_config_table = {
     .name = "groups.yaml",
-    .help = "what `apply` sends to the witnesses",
+    .help = "groups and rights that `apply` sends to the witnesses",
     .keys = keys,
     .key_count = BW_KEY_COUNT(keys),
     .size = sizeof(struct bw_groups_config),

@@ -15,13 +15,12 @@ static const struct bw_key person_keys[] = {
     BW_KEY(LIST, "groups", offsetof(struct bw_person, groups), .item = BW_KEY_TEXT, .min = 1,
            .max = BW_PERSON_GROUPS_MAX, .count_offset = offsetof(struct bw_person, group_count),
            .absent_note = "all groups, and what concerns the cluster as a whole",
-           .help = "the groups that this certificate may see and, an operator's, change; no others, "
-                   "and not what concerns the cluster as a whole"),
+           .help = "the only groups that the viewer may see and the operator may change"),
 };
 
 const struct bw_table bw_person_table = {
     .name = "people[]",
-    .help = "one operator or viewer",
+    .help = "an operator or viewer",
     .keys = person_keys,
     .key_count = BW_KEY_COUNT(person_keys),
     .size = sizeof(struct bw_person),

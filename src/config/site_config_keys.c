@@ -28,26 +28,26 @@
     {                                                                                              \
         .name = "check_interval", .kind = BW_KEY_DURATION, .offset = GROUP(check_interval_ms),     \
         .min = 100, .max = 3600000, .absent = "30s",                                               \
-        .help = "how often status and condition are asked; never two runs of one script at once"   \
+        .help = "interval of status and condition; runs of a script never overlap"                 \
     }
 #define FAILURE_THRESHOLD_KEY                                                                      \
     {                                                                                              \
         .name = "failure_threshold", .kind = BW_KEY_NUMBER, .offset = GROUP(failure_threshold),    \
         .min = 1, .max = 1000, .absent = "3",                                                      \
-        .help = "so many `stopped` in a row, while it should run, mean that the service is down"   \
+        .help = "number of `stopped` in a row at the primary that mean that the service is down"   \
     }
 #define SCRIPT_TIMEOUT_KEY                                                                         \
     {                                                                                              \
         .name = "script_timeout", .kind = BW_KEY_DURATION, .offset = GROUP(script_timeout_ms),     \
         .min = LIMIT_MS_MIN, .max = LIMIT_MS_MAX, .absent = "120s",                                \
-        .help = "how long a script may run: then TERM and KILL for its whole tree"                 \
+        .help = "limit of a script; after that all processes get TERM and KILL"                    \
     }
 #define STATUS_HELP    "prints started, stopped, unhealthy or unknown"
-#define START_HELP     "makes this site primary; must bear being run twice"
-#define STOP_HELP      "makes this site standby, cleanly; must bear being run twice"
-#define CONDITION_HELP "prints start or stop: stop, and this site is no candidate"
-#define HERE_OR_THERE  "none: it must then be in the file of `scripts`"
-#define HERE_OR_LIST   HERE_OR_THERE ", or a list stand in its place"
+#define START_HELP     "makes the site primary; must tolerate being run twice"
+#define STOP_HELP      "makes the site standby, cleanly; must tolerate being run twice"
+#define CONDITION_HELP "prints start or stop; stop excludes the site from failover"
+#define HERE_OR_THERE  "none: the key is required in the file of `scripts`"
+#define HERE_OR_LIST   HERE_OR_THERE ", or as a list of steps"
 
 static const struct bw_key_word enforce_words[] = {{"cgroup", BW_REACH_CGROUP},
                                                    {"units", BW_REACH_UNITS},
@@ -69,33 +69,29 @@ static const struct bw_key_word phase_words[] = {
 
 static const struct bw_key step_keys[] = {
     BW_KEY(NAME, "name", STEP(name), .required = true, .example = "restore-db",
-           .help = "its name: in `needs` of others, in logs and in status"),
+           .help = "name in `needs`, in logs and in status"),
     BW_KEY(PATH, "script", STEP(script), .required = true, .max = BW_STEP_PATH_MAX,
            .example = "/scripts/restore-db.sh",
-           .help = "a script as start_script or stop_script is; must bear being run twice"),
+           .help = "a script like start_script or stop_script; must tolerate being run twice"),
     BW_KEY(LIST, "needs", STEP(needs), .item = BW_KEY_TEXT, .count_offset = STEP(need_count),
            .max = BW_STEPS_MAX,
-           .help = "steps of the same list that must be done before it begins; what needs nothing "
-                   "begins at once, beside the others"),
+           .help = "steps of the list that must end before; a step with an empty list starts at once, in parallel"),
     BW_KEY(DURATION, "timeout", STEP(timeout_ms), .min = LIMIT_MS_MIN, .max = LIMIT_MS_MAX,
            .absent_note = "script_timeout, or the list's if that is shorter",
-           .help = "limit of one try, at most that of the whole list, which is start_timeout or "
-                   "stop_timeout"),
+           .help = "limit of a try, at most the limit of the whole list (start_timeout or stop_timeout)"),
     BW_KEY(NUMBER, "retries", STEP(rule.retries), .max = BW_STEP_RETRIES_MAX, .absent = "0",
-           .help = "how often it is tried again, at once, when it has failed"),
+           .help = "number of immediate retries after a failure"),
     BW_KEY(BOOL, "point_of_no_return", STEP(rule.is_point), .absent = "false",
-           .help = "of a start: what it and all that needs it change cannot be taken back. It "
-                   "begins once the "
-                   "witnesses have committed that it may; an epoch that ends before leaves the "
-                   "newest data where "
-                   "it was"),
+           .help = "of a start: the changes of the step, and of all steps behind it, are permanent. The step begins "
+                   "after a commit by the witnesses; if the epoch ends before, the newest data stays at the old "
+                   "primary"),
     BW_KEY(WORD, "phase", STEP(phase), .words = phase_words, .absent = "none",
-           .help = "what its time is summed under, for people"),
+           .help = "heading for the time of the step in `report`"),
 };
 
 static const struct bw_table step_table = {
     .name = "groups[].start_steps[], groups[].stop_steps[]",
-    .help = "one step of a start, or of a stop",
+    .help = "a step of a start or of a stop",
     .keys = step_keys,
     .key_count = BW_KEY_COUNT(step_keys),
     .size = sizeof(struct bw_step_config),
@@ -114,40 +110,37 @@ static const struct bw_key group_keys[] = {
     BW_KEY(WORD, "enforce", GROUP(enforce), .required = true, .words = enforce_words,
            .example = "cgroup",
            .help =
-               "what the guard can end by itself: cgroup, all that the scripts started; units, the "
-               "systemd units named by `units`; containers, those of the compose projects named by "
-               "`containers`; remote, nothing: fence_script alone (only with "
-               "`driver: external`)"),
+               "how the guard kills the service: cgroup, all processes that the scripts started; units, the systemd "
+               "units in `units`; containers, the containers of the compose projects in `containers`; remote, by "
+               "fence_script alone (only with `driver: external`)"),
     BW_KEY(WORD, "driver", GROUP(driver), .words = driver_words, .absent = "guard",
-           .help = "who starts the service where it may run: guard, by start_script; external, a "
-                   "loop of your own that asks `breakwater condition`"),
+           .help = "who starts the service: guard, by start_script; external, a loop of your own with `breakwater "
+                   "condition`"),
     BW_KEY(DURATION, "loop_delay", GROUP(loop_delay_ms), .min = LIMIT_MS_MIN, .max = 3600000,
            .absent = BW_LOOP_DELAY_ABSENT,
-           .help = "with `driver: external`: so long after the loop began to ask, a start of it is "
-                   "over; what would end later it must not begin"),
+           .help = "with `driver: external`: longest time from a check of the loop until the end of its start"),
     BW_KEY(LIST, "units", GROUP(units), .item = BW_KEY_TEXT, .count_offset = GROUP(unit_count),
            .min = 1, .max = BW_UNITS_MAX, .example = "[harbor.service]",
-           .help = "the systemd units of the service, and of no other group; required with `enforce: units`"),
+           .help = "the systemd units of the service, each in a single group; required with `enforce: units`"),
     BW_KEY(LIST, "containers", GROUP(units),
            .item = BW_KEY_TEXT, /* one of the two lists is given */
            .count_offset = GROUP(unit_count), .min = 1, .max = BW_UNITS_MAX, .example = "[harbor]",
-           .help = "the compose projects of the service, and of no other group, up to 32 containers; required with "
+           .help = "the compose projects of the service, each in a single group, up to 32 containers; required with "
                    "`enforce: containers`"),
     BW_KEY(
         PATH, "container_tool", GROUP(container_tool),
         .absent_note = "docker, or podman (not tried) where there is no docker",
-        .help = "with `enforce: containers`: what lists and inspects them as docker does, when it "
-                "answers; they are killed without it"),
+        .help = "with `enforce: containers`: a tool that lists and inspects containers as docker does; kills work "
+                "even if the tool is broken"),
     BW_KEY(PATH, "scripts", GROUP(seven_keys_file),
            .help =
-               "a file with the seven keys of the replaced program, unchanged; a key may not be in "
-               "both"),
+               "an unchanged file with the seven keys of the replaced program; each key stands in a single file"),
     BW_KEY(
         WORD, "condition", GROUP(condition_use), .words = condition_words, .example = "veto",
         .help =
-            "veto: `stop` of condition_check_script, or its failure, keeps this site from a grant; "
-            "show: it is run and shown; health: as veto, and `stop` at the primary counts as a status of "
-            "`unhealthy`; unsaid: veto, with `scripts` show"),
+            "veto (the default): `stop` or a failure of condition_check_script excludes the site from failover; "
+            "health: as veto, and `stop` at the primary counts as `unhealthy`; show (the default with `scripts`): "
+            "the script is only run"),
     CHECK_INTERVAL_KEY,
     FAILURE_THRESHOLD_KEY,
     SCRIPT_TIMEOUT_KEY,
@@ -157,49 +150,47 @@ static const struct bw_key group_keys[] = {
         NUMBER, "local_restarts", GROUP(local_restarts), .max = BW_LOCAL_RESTARTS_MAX,
         .absent = "1",
         .help =
-            "how often a service that is down is started again here before another site gets it"),
+            "number of restarts at the primary before the group moves"),
     SCRIPT_KEY(STATUS, "status_script", "status.sh", false, HERE_OR_THERE, STATUS_HELP),
     SCRIPT_KEY(START, "start_script", "start.sh", false, HERE_OR_LIST, START_HELP),
     SCRIPT_KEY(STOP, "stop_script", "stop.sh", false, HERE_OR_LIST, STOP_HELP),
     STEPS_KEY("start_steps", start_steps,
-              "in place of start_script: steps that are run in parallel, but for what they need"),
+              "instead of start_script: steps in parallel, in the order of `needs`"),
     STEPS_KEY("stop_steps", stop_steps,
-              "in place of stop_script, with a list of its own; it wants a fence_script"),
+              "instead of stop_script: a separate list of steps; needs a fence_script"),
     SCRIPT_KEY(FENCE, "fence_script", "fence.sh", false, NULL,
-               "the fast cut: nothing serves when it has ended; without it stop_script must fit "
-               "into the fence window"),
+               "stops the service quickly; if missing, stop_script must fit into the fence window"),
     SCRIPT_KEY(CONDITION, "condition_check_script", "check.sh", false, NULL, CONDITION_HELP),
     SCRIPT_KEY(READINESS, "readiness_script", "readiness.sh", false, NULL,
-               "exit 0 when this site could take over; prints lag_seconds=N and position=N"),
+               "exit 0 if the site could take over; prints lag_seconds=N and position=N"),
     SCRIPT_KEY(VERIFY, "verify_script", "verify.sh", false, NULL,
                "exit 0 when the service answers after a start"),
     SCRIPT_KEY(REJOIN, "rejoin_script", "rejoin.sh", false, NULL,
-               "DESTRUCTIVE: brings this site's data back behind another site's, after a failover"),
+               "DESTRUCTIVE: makes the data follow the new primary after a failover"),
     SCRIPT_KEY(REMOTE_FENCE, "remote_fence_script", "remote-fence.sh", false, NULL,
-               "ends the service at the site in BREAKWATER_PREVIOUS_SITE from here, through its "
-               "cluster's or storage's API; exit 0 only when it has seen the end; refuses an epoch "
-               "below the newest that it finds there"),
+               "ends the service at the site in BREAKWATER_PREVIOUS_SITE, through the API of a cluster or storage; "
+               "exit 0 only after it has seen the end; rejects an epoch below the newest epoch of the resource"),
     LIMIT_KEY(STATUS, "status_timeout", "limit of status_script"),
-    LIMIT_KEY(START, "start_timeout", "limit of start_script, and then of status to say started"),
+    LIMIT_KEY(START, "start_timeout", "limit of start_script, and after that of status to report started"),
     LIMIT_KEY(STOP, "stop_timeout", "limit of stop_script"),
     BW_KEY(
         DURATION, "fence_timeout", GROUP(timeout_ms[BW_ACTION_FENCE]), .min = LIMIT_MS_MIN,
         .max = LIMIT_MS_MAX, .absent = BW_FENCE_TIMEOUT_ABSENT,
         .help =
-            "limit of fence_script; a deadline cuts it to the group's fence_timeout less a third "
-            "of that, 5 s at most; where the service is outside its reach, at the deadline itself"),
+            "limit of fence_script. A deadline cuts it to the group's fence_timeout less a third, 5 s at most. If "
+            "the service is outside of the reach, the cut is at the deadline"),
     LIMIT_KEY(CONDITION, "condition_timeout", "limit of condition_check_script"),
     LIMIT_KEY(READINESS, "readiness_timeout", "limit of readiness_script"),
     LIMIT_KEY(VERIFY, "verify_timeout", "limit of verify_script"),
     LIMIT_KEY(REJOIN, "rejoin_timeout", "limit of rejoin_script"),
     LIMIT_KEY(REMOTE_FENCE, "remote_fence_timeout", "limit of remote_fence_script"),
     BW_KEY(ENV, "env", GROUP(env), .count_offset = GROUP(env_count), .max = BW_ENV_MAX,
-           .help = "variables for every script of the group, besides those named BREAKWATER_..."),
+           .help = "variables for every script of the group, in addition to BREAKWATER_..."),
 };
 
 static const struct bw_table group_table = {
     .name = "groups[]",
-    .help = "how one group is run and enforced at this site",
+    .help = "a group at this site",
     .keys = group_keys,
     .key_count = BW_KEY_COUNT(group_keys),
     .size = sizeof(struct bw_group_config),
@@ -218,15 +209,15 @@ const struct bw_table bw_site_group_part_table = {
 
 static const struct bw_key second_keys[] = {
     BW_KEY(ADDRESS, "listen", SECOND(listen), .example = "0.0.0.0:7410",
-           .help = "where the agent answers its second enforcer: mutual TLS, for certificates of agents of "
-                   "this site"),
+           .help = "address of the agent for the second enforcer: mutual TLS, with certificates of agents of the "
+                   "site"),
     BW_KEY(ADDRESS, "agent", SECOND(agent), .example = "agent.dc-a.example.net:7410",
-           .help = "where a second enforcer with this file asks the agent"),
+           .help = "address of the agent, in the file of the second enforcer"),
 };
 
 static const struct bw_table second_table = {
     .name = "second_enforcer",
-    .help = "a second enforcer, on another machine, for a service that outlives the guard's",
+    .help = "a second enforcer on a remote machine, for a service that outlives the guard's machine",
     .keys = second_keys,
     .key_count = BW_KEY_COUNT(second_keys),
     .size = sizeof(struct bw_second_config),
@@ -236,53 +227,54 @@ static const struct bw_key site_keys[] = {
     BW_KEY(NAME, "cluster", SITE(cluster), .required = true, .example = "prod",
            .help = "the cluster's name, as in every certificate"),
     BW_KEY(NAME, "site", SITE(site), .required = true, .example = "dc-a",
-           .help = "the site that this agent and this guard speak for"),
+           .help = "name of the site"),
     BW_KEY(NAME, "name", SITE(name), .required = true, .example = "agent-1",
            .help = "the agent's name, as in its certificate"),
     BW_KEY(PATH, "state_dir", SITE(state_dir), .absent = BW_STATE_DIR_ABSENT,
-           .help = "what agent and guard must not forget; never copied, restored or shared"),
+           .help = "state of agent and guard. Never copy, restore or share the directory"),
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent = "/run/breakwater",
            .help =
-               "where guard and second enforcer mirror deadlines: must outlive them, not the boot; to the agent a new directory is a reboot"),
+               "deadlines of guard and second enforcer, kept until the next boot; for the agent a new directory "
+               "means a reboot"),
     BW_KEY(PATH, "guard_socket", SITE(guard_socket), .max = BW_SOCKET_PATH_MAX,
-           .absent = BW_GUARD_SOCKET_ABSENT, .help = "where the agent finds its guard"),
+           .absent = BW_GUARD_SOCKET_ABSENT, .help = "socket of the guard"),
     BW_KEY(MAP, "tls", SITE(tls), .table = &bw_tls_config_table, .required = true,
            .example = "{ca: ca.pem, identity: agent.pem}",
-           .help = "who is trusted, and who this agent is"),
+           .help = "trusted CAs, and the certificate of the agent"),
     BW_KEY(
         LIST, "witnesses", SITE(witnesses), .item = BW_KEY_ADDRESS, .required = true,
         .count_offset = SITE(witness_count), .min = 1, .max = BW_WITNESSES_MAX,
         .example = "[w1.example.net:7400, w2.example.net:7400, w3.example.net:7400]",
-        .help = "all witnesses, by their `address`; members that a leader tells of later are asked "
-                "beside them, after a restart too"),
+        .help = "the `address` of all witnesses; the agent also connects to members that a leader reports later, "
+                "after a restart too"),
     BW_KEY(
         MAP, "second_enforcer", SITE(second), .table = &second_table,
         .example = "{listen: 0.0.0.0:7410}",
-        .help = "a second enforcer, on another machine, for a service that outlives the guard's"),
+        .help = "a second enforcer on a remote machine, for a service that outlives the guard's machine"),
     /* its help names BW_SITE_GROUPS_MAX */
     BW_KEY(LIST, "groups", SITE(groups), .item = BW_KEY_MAP, .table = &group_table,
            .required = true, .count_offset = SITE(group_count), .min = 1, .max = BW_SITE_GROUPS_MAX,
-           .help = "the groups that this site can run, 256 at most"),
-    BW_KEY(ADDRESS, "health_listen", SITE(health_listen), .absent_note = "nobody is answered",
+           .help = "groups of the site, 256 at most"),
+    BW_KEY(ADDRESS, "health_listen", SITE(health_listen), .absent_note = "off",
            .min = 1,
-           .help = "where the agent tells load balancers, over plain HTTP, whether this site is a "
-                   "group's primary: GET /v1/groups/GROUP/primary, 200 or 503"),
+           .help = "plain HTTP for load balancers: GET /v1/groups/GROUP/primary answers 200 at the primary, 503 "
+                   "elsewhere"),
     BW_KEY(
-        ADDRESS, "admission_listen", SITE(admission_listen), .absent_note = "nobody is answered",
+        ADDRESS, "admission_listen", SITE(admission_listen), .absent_note = "off",
         .min = 1,
-        .help = "where the agent tells API servers of Kubernetes, over HTTPS, whether a pod of a "
-                "group's service may be made at this site: POST /v1/groups/GROUP/admission"),
+        .help = "HTTPS for API servers of Kubernetes: POST /v1/groups/GROUP/admission answers whether a pod of the "
+                "group's service may start at the site"),
     BW_KEY(
         BOOL, "allow_writable_scripts", SITE(allow_writable_scripts),
-        .help = "run scripts that others than root and the guard's user can change: the file, or a "
-                "directory on the way to it. false: they are refused, and nothing of them runs"),
+        .help = "true: run scripts also if users other than root and the guard's user can change the file, or a "
+                "directory on the path; false: reject such scripts"),
     BW_KEY(WORD, "log_level", SITE(log_level), .words = bw_log_level_words, .absent = "info",
-           .help = "the least urgent that is logged"),
+           .help = "lowest level in the log"),
 };
 
 const struct bw_table bw_site_config_table = {
     .name = "site.yaml",
-    .help = "what agent and guard of one site need to know",
+    .help = "settings of agent and guard of a site",
     .keys = site_keys,
     .key_count = BW_KEY_COUNT(site_keys),
     .size = sizeof(struct bw_site_config),

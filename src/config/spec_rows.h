@@ -37,11 +37,11 @@ static const struct bw_key_word words_HANDOVER[] = {BW_HANDOVER_LIST(X){0}};
 /* Of a struct that begins with a struct bw_site_spec. */
 #define BW_SITE_SPEC_ROWS                                                                                              \
     BW_KEY(NAME, "name", offsetof(struct bw_site_spec, name), .required = true, .example = "dc-a",                    \
-           .help = "the site's name, as in its agents' certificates"),                                                 \
+           .help = "name of the site, as in the certificates of agents"),                                                 \
         BW_KEY(NUMBER, "priority", offsetof(struct bw_site_spec, priority), .max = 1000, .absent = "100",             \
-               .help = "larger is preferred among sites that could all take over"),                                    \
+               .help = "the eligible site with the largest priority is preferred"),                                    \
         BW_KEY(BOOL, "candidate", offsetof(struct bw_site_spec, never_candidate), .words = bw_candidate_words,        \
                .absent = "always",                                                                                     \
-               .help = "never: the site reports, and is never made primary, unless a person overrides there")
+               .help = "never: the site only reports, and becomes primary only by an operator's override")
 
 #endif

@@ -14,23 +14,23 @@
 
 static const struct bw_key member_keys[] = {
     BW_KEY(NAME, "name", MEMBER(name), .required = true, .example = "w1",
-           .help = "its name, as in its certificate"),
+           .help = "name, as in the certificate"),
     BW_KEY(NUMBER, "id", MEMBER(id), .required = true, .min = 1, .max = BW_MEMBERS_ID_MAX,
            .example = "1",
-           .help = "its number in the log; never used again for another witness or an emptied one"),
+           .help = "number in the log; unique for ever, also after the witness is removed or emptied"),
     BW_KEY(ADDRESS, "address", MEMBER(address), .required = true, .min = 1,
-           .example = "w1.example.net:7400", .help = "where agents and people reach it"),
+           .example = "w1.example.net:7400", .help = "address for agents and operators"),
     BW_KEY(ADDRESS, "raft", MEMBER(raft), .required = true, .min = 1,
-           .example = "w1.example.net:7401", .help = "where the other witnesses reach it"),
+           .example = "w1.example.net:7401", .help = "address for witnesses"),
     BW_KEY(
         NAME, "failure_domain", MEMBER(failure_domain), .example = "zone-1",
         .help =
-            "what fails together with it: a zone, a building; no two witnesses should share one"),
+            "a zone or a building; give each witness a failure domain of its own"),
 };
 
 static const struct bw_table member_table = {
     .name = "witnesses[]",
-    .help = "one founding member",
+    .help = "a founding member",
     .keys = member_keys,
     .key_count = BW_KEY_COUNT(member_keys),
     .size = sizeof(struct bw_witness_member_config),
@@ -40,48 +40,47 @@ static const struct bw_key keys[] = {
     BW_KEY(NAME, "cluster", FIELD(cluster), .required = true, .example = "prod",
            .help = "the cluster's name, as in every certificate"),
     BW_KEY(NAME, "name", FIELD(name), .required = true, .example = "w1",
-           .help = "which of the witnesses this one is"),
+           .help = "name of this witness"),
     BW_KEY(
         PATH, "data_dir", FIELD(data_dir), .required = true, .example = "/var/lib/breakwater",
-        .help = "log, snapshots and term; on a local file system (ext4, xfs; not NFS) whose fsync is true, and fast beside "
-                "election_timeout; never copied or restored. Outside of "
-                "/var/lib/breakwater the shipped unit wants a drop-in with [Service] and ReadWritePaths= of this path, "
-                "below /home and /root with ProtectHome=no, too"),
+        .help = "log, snapshots and term, on a local file system (ext4, xfs) with a true fsync, fast compared with "
+                "election_timeout. Never copy or restore the directory. Outside of /var/lib/breakwater the shipped "
+                "unit needs a drop-in with [Service] and ReadWritePaths= of the path, below /home and /root also "
+                "ProtectHome=no"),
     BW_KEY(ADDRESS, "listen", FIELD(listen), .required = true, .example = "0.0.0.0:7400",
-           .help = "HTTPS for agents, people and programs"),
+           .help = "HTTPS for agents, operators and programs"),
     BW_KEY(ADDRESS, "raft_listen", FIELD(raft_listen), .required = true, .example = "0.0.0.0:7401",
            .help = "Raft for the other witnesses"),
     BW_KEY(MAP, "tls", FIELD(tls), .table = &bw_tls_config_table, .required = true,
            .example = "{ca: ca.pem, identity: w1.pem}",
-           .help = "who is trusted, and who this witness is"),
+           .help = "trusted CAs, and the certificate of the witness"),
     BW_KEY(
         LIST, "witnesses", FIELD(witnesses), .item = BW_KEY_MAP, .table = &member_table,
         .in_place = true, .required = true, .count_offset = FIELD(witness_count), .min = 1,
         .max = BW_WITNESSES_MAX,
-        .help = "the founding members, the same in every witness's file; later changes live in the "
-                "log. 3 survive the loss of any one, 5 of any two"),
+        .help = "the founding members, equal in the files of all witnesses; later changes live in the log. 3 "
+                "survive the loss of any one, 5 of any two"),
     BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = 100,
            .max = BW_ELECTION_TIMEOUT_MS_MAX, .absent = "1s",
-           .help = "how long a leader may be silent; must equal what `witness init` committed. An election waits for six "
-                   "fsyncs, three of the one that stands and then three of the others: where one takes more than a sixth of "
-                   "this on a majority, none may succeed (`check` warns from a tenth on, as does `raft.vote_slow`)"),
+           .help = "how long a leader may be silent; fixed by `witness init`. An election waits for six fsyncs, "
+                   "three of the candidate and three of the voters. If an fsync takes more than a sixth of this "
+                   "time on a majority, elections may fail (`check` and `raft.vote_slow` warn from a tenth on)"),
     BW_KEY(WORD, "log_level", FIELD(log_level), .words = bw_log_level_words, .absent = "info",
-           .help = "the least urgent that is logged"),
+           .help = "lowest level in the log"),
     BW_KEY(BOOL, "metrics_open", FIELD(metrics_open), .absent = "false",
-           .help = "/metrics, /healthz and /readyz answer without a client certificate"),
-    BW_KEY(PATH, "on_event", FIELD(on_event), .absent_note = "nobody is told",
-           .help = "a script that the leader runs with each decision, as JSON on its stdin; it has "
-                   "30 s, and "
-                   "nothing waits for it. The same at every witness; reread at a reload"),
+           .help = "/metrics, /healthz and /readyz answer all clients, also those that have no certificate"),
+    BW_KEY(PATH, "on_event", FIELD(on_event), .absent_note = "none",
+           .help = "a script that the leader runs for each decision, with JSON on stdin, for 30 s at most, in the "
+                   "background. Equal at every witness; a reload reads the key again"),
     BW_PEOPLE_KEY(FIELD(people), .absent_note = "every operator and viewer with a certificate of the cluster",
-                  .help = "the operators and viewers of this witness, and their groups, until a list is applied (`breakwater "
-                          "apply`), which counts at all witnesses: then remove this one. It names each of them; "
-                          "reread at a reload"),
+                  .help = "all operators and viewers of this witness, and their groups. A list from `breakwater "
+                          "apply` replaces this key at all witnesses: remove the key after the first apply. A "
+                          "reload reads the key again"),
 };
 
 const struct bw_table bw_witness_config_table = {
     .name = "witness.yaml",
-    .help = "what one witness needs to know to start",
+    .help = "settings of a witness",
     .keys = keys,
     .key_count = BW_KEY_COUNT(keys),
     .size = sizeof(struct bw_witness_config),

@@ -24,50 +24,47 @@
  * spec: it changes only with a feature level. */
 #define BW_SPEC_KEYS(NUMBER, WORD, APART)                                                                               \
     WORD(mode, "mode", MODE, 1, AUTO, "as it is; of a new group auto",                                                  \
-         "auto: breakwater acts; manual: moves need approval; observe: it only watches and explains; paused: no "       \
-         "moves, leases and fences stay in force")                                                                      \
+         "auto: breakwater acts; manual: moves need approval; observe: breakwater only watches and explains; "          \
+         "paused: moves stop, leases and fences stay in force")                                                         \
     NUMBER(lease_ttl_ms, "lease_ttl", MS, 2, 500, BW_SPEC_HOUR, 15 * BW_SPEC_SECOND, NONE,                              \
-           "how long a site may serve after its last confirmed renewal was sent")                                       \
+           "how long a site may serve after it sent the last confirmed renewal")                                        \
     NUMBER(fence_timeout_ms, "fence_timeout", MS, 3, 50, 30 * BW_SPEC_MINUTE, 5 * BW_SPEC_SECOND, NONE,                 \
-           "the last part of the lease, kept for making sure that nothing serves when it ends; all groups of a site "   \
-           "may need it at once")                                                                                       \
+           "last part of the lease, reserved for the fence; all groups of a site may need it at once")                  \
     NUMBER(renew_interval_ms, "renew_interval", MS, 4, 20, BW_PACE_MS_MAX, BW_SPEC_SECOND, NONE,                        \
            "how often a site renews and reports")                                                                       \
     NUMBER(request_timeout_ms, "request_timeout", MS, 5, 20, BW_PACE_MS_MAX, BW_SPEC_SECOND, NONE,                      \
-           "how long a site waits for its guard; for a witness it waits three times as long, for the connection, the "  \
-           "TLS handshake and the answer each")                                                                         \
+           "how long a site waits for the guard; for a witness three times as long: once each for the connection, "     \
+           "the TLS handshake and the answer")                                                                          \
     NUMBER(margin_ms, "margin", MS, 6, (uint32_t)(BW_MARGIN_NS_MIN / 1000000), 10 * BW_SPEC_SECOND, 250, NONE,          \
            "for timers and scheduling, added to every wait for the end of a lease")                                     \
     NUMBER(max_clock_drift_ppm, "max_clock_drift_ppm", PPM, 7, 1, BW_DRIFT_PPM_MAX, 1000, NONE,                         \
-           "how far a clock's rate may be off, in parts per million; a slower site gets nothing")                       \
+           "how far a clock's rate may be off, in parts per million; a slower site is excluded")                        \
     NUMBER(max_lag_ms, "max_lag", MS, 8, 0, BW_SPEC_DAY, 5 * BW_SPEC_SECOND, NONE,                                      \
-           "how far behind a site's data may be for an unplanned move to it")                                           \
+           "highest lag of a site for an automatic failover")                                                           \
     WORD(on_lag, "on_lag", ON_LAG, 15, REFUSE, NULL,                                                                    \
-         "what happens when the lag is larger, or nobody knows it (no readiness_script, or it may have written "        \
-         "unheard)")                                                                                                    \
+         "whether a site is eligible if the lag is larger or unknown (no readiness_script, or unreported writes of "    \
+         "the old primary)")                                                                                            \
     NUMBER(switchover_timeout_ms, "switchover_timeout", MS, 9, BW_SPEC_SECOND, BW_SPEC_DAY, 120 * BW_SPEC_SECOND, NONE, \
-           "how long a planned move may take before it is given up")                                                    \
+           "longest time of a switchover before the group goes back")                                                   \
     NUMBER(failback_after_ms, "failback", MS, 10, 0, 7 * BW_SPEC_DAY, 0, NEVER,                                         \
-           "how long a preferred site must have been connected before the group moves back to it; after each such "     \
-           "move in vain (its start failed there, or the group came back without one), twice as long as before, up to " \
-           "a day")                                                                                                     \
+           "how long a preferred site must be connected before the group moves back. The time doubles after each "      \
+           "failed move, up to a day")                                                                                  \
     NUMBER(min_primary_time_ms, "min_primary_time", MS, 11, 0, 7 * BW_SPEC_DAY, 0, NONE,                                \
-           "how long after a grant no other site takes over by itself, also where the primary is lost and nobody "      \
-           "serves; failover passes it")                                                                                \
+           "time after each change of primary without automatic failover, even if the primary is lost; `failover` "     \
+           "overrides it")                                                                                              \
     NUMBER(unhealthy_after_ms, "unhealthy_after", MS, 18, 0, BW_SPEC_DAY, 5 * BW_SPEC_MINUTE, NEVER,                    \
-           "how long the primary may be unable to show that it serves (status unknown or unhealthy) before the group "  \
-           "moves to a site that could serve; after each such move, twice as long as before, up to a day, until it "    \
-           "was healthy for an hour")                                                                                   \
+           "how long the primary may be unknown or unhealthy before the group moves to an eligible site. The time "     \
+           "doubles after each move, up to a day, until the group was healthy for an hour")                             \
     NUMBER(failovers_max, "max_failovers_per_window", COUNT, 12, 0, 1000, 0, UNLIMITED,                                 \
-           "after so many unplanned changes of site within failover_window no further one by itself, until the oldest " \
-           "is over, or a person orders failover; at most 32 count")                                                    \
+           "highest number of automatic failovers within failover_window; after that the group waits until the "        \
+           "oldest is out of the window, or for `failover`; at most 32")                                                \
     NUMBER(failover_window_ms, "failover_window", MS, 13, 60 * BW_SPEC_SECOND, 7 * BW_SPEC_DAY, BW_SPEC_HOUR, NONE,     \
            "the window of max_failovers_per_window")                                                                    \
     NUMBER(retry_backoff_ms, "retry_backoff", MS, 14, 100, BW_SPEC_HOUR, 10 * BW_SPEC_SECOND, NONE,                     \
            "pause after a failed start, doubled each time")                                                             \
     APART(handover_by_time, "handover_by_time", HANDOVER, 16, PROVED, NULL,                                             \
-          "when a lost primary's lease may expire without a confirmed stop: proved: if a kill by its guard alone was "  \
-          "once seen to stop the service; never; always (DANGEROUS: the service may still run)", handover_always)
+          "whether an expired lease of a lost primary is enough for a failover. proved: if a kill by the guard was "    \
+          "tested; never: always wait for a confirmed stop; always: DANGEROUS, the service may still run", handover_always)
 
 /* The rows' contents, without the help that is for a page. */
 enum bw_spec_unit { BW_SPEC_UNIT_MS, BW_SPEC_UNIT_PPM, BW_SPEC_UNIT_COUNT, BW_SPEC_UNIT_WORD };
