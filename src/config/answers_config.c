@@ -30,7 +30,7 @@ static const struct bw_key witness_keys[] = {
     BW_KEY(TEXT, "address", WITNESS(host), .required = true, .min = 1, .max = HOST_BYTES_MAX,
            .example = "w1.example.net", .help = "the name or address of its machine, or of its load balancer in Kubernetes"),
     BW_KEY(NAME, "failure_domain", WITNESS(failure_domain), .required = true, .example = "zone-1",
-           .help = "what fails together with it: a zone, a building"),
+           .help = "failure domain: a zone, a building"),
     BW_KEY(NUMBER, "port", WITNESS(port), .min = 1, .max = 65535, .absent = "7400", .help = "HTTPS for agents and operators"),
     BW_KEY(NUMBER, "raft_port", WITNESS(raft_port), .min = 1, .max = 65535, .absent = "7401",
            .help = "Raft for the other witnesses"),
@@ -40,7 +40,7 @@ static const struct bw_key witness_keys[] = {
 
 static const struct bw_table witness_table = {
     .name = "witnesses[]",
-    .help = "one witness; its id is its place in the list",
+    .help = "a witness; its id is its place in the list",
     .keys = witness_keys,
     .key_count = BW_KEY_COUNT(witness_keys),
     .size = sizeof(struct bw_answers_witness),
@@ -55,7 +55,7 @@ static const struct bw_key site_keys[] = {
     BW_KEY(NAME, "namespace", SITE(namespace), .absent_note = "it runs on a machine",
            .help = NAMESPACE_HELP "; it has a second enforcer there"),
     BW_KEY(ADDRESS, "health_listen", SITE(health_listen), .min = 1, .absent_note = "as in site.yaml",
-           .help = "where load balancers ask"),
+           .help = "address for load balancers"),
     BW_KEY(PATH, "state_dir", SITE(state_dir), .absent_note = "as in site.yaml", .help = "as in site.yaml"),
     BW_KEY(PATH, "run_dir", SITE(run_dir), .absent_note = "as in site.yaml", .help = "as in site.yaml"),
     BW_KEY(PATH, "guard_socket", SITE(guard_socket), .max = BW_SOCKET_PATH_MAX, .absent_note = "as in site.yaml",
@@ -64,7 +64,7 @@ static const struct bw_key site_keys[] = {
 
 static const struct bw_table site_table = {
     .name = "sites[]",
-    .help = "one site",
+    .help = "a site",
     .keys = site_keys,
     .key_count = BW_KEY_COUNT(site_keys),
     .size = sizeof(struct bw_answers_site),
@@ -78,7 +78,7 @@ static const struct bw_key member_keys[] = {
 
 static const struct bw_table member_table = {
     .name = "groups[].sites[]",
-    .help = "one site of the group",
+    .help = "a site of the group",
     .keys = member_keys,
     .key_count = BW_KEY_COUNT(member_keys),
     .size = sizeof(struct bw_answers_member),
@@ -93,7 +93,7 @@ static const struct bw_key group_keys[] = {
                    "their key"),
     BW_KEY(LIST, "sites", GROUP(members), .item = BW_KEY_MAP, .table = &member_table, .in_place = true, .required = true,
            .count_offset = GROUP(member_count), .min = 2, .max = BW_SITES_MAX,
-           .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]", .help = "where the group can run"),
+           .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]", .help = "sites of the group"),
     BW_KEY(ENV, "env", GROUP(env), .count_offset = GROUP(env_count), .max = BW_ENV_MAX,
            .help = "variables of the set, the same at all sites"),
     BW_KEY(MAP, "at_sites", GROUP(at_sites), .table = &bw_site_group_part_table,
@@ -110,7 +110,7 @@ static void init_group(void *of)
 
 static const struct bw_table group_table = {
     .name = "groups[]",
-    .help = "one group; it also takes each key of a group in groups.yaml",
+    .help = "a group; also takes each key of a group in groups.yaml",
     .keys = group_keys,
     .key_count = BW_KEY_COUNT(group_keys),
     .size = sizeof(struct bw_answers_group),

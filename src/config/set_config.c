@@ -36,12 +36,12 @@ static const struct bw_key variable_keys[] = {
     BW_KEY(TEXT, "value", VARIABLE(value), .min = 1, .max = TEXT_MAX,
            .help = "the value without an answer; $SITE, $ADDRESS, $PEERS and $PEER_ADDRESSES are filled in"),
     BW_KEY(TEXT, "example", VARIABLE(example), .min = 1, .max = 255, .help = "a value to show"),
-    BW_KEY(TEXT, "help", VARIABLE(help), .required = true, .min = 1, .max = 255, .help = "what the variable is for"),
+    BW_KEY(TEXT, "help", VARIABLE(help), .required = true, .min = 1, .max = 255, .help = "purpose of the variable"),
 };
 
 static const struct bw_table variable_table = {
     .name = "variables[]",
-    .help = "one variable of the set",
+    .help = "a variable of the set",
     .keys = variable_keys,
     .key_count = BW_KEY_COUNT(variable_keys),
     .size = sizeof(struct bw_set_variable),
@@ -71,7 +71,7 @@ struct loaded_set {
 };
 
 static const struct bw_key keys[] = {
-    BW_KEY(TEXT, "help", SET(help), .required = true, .min = 1, .max = 255, .help = "what the set runs"),
+    BW_KEY(TEXT, "help", SET(help), .required = true, .min = 1, .max = 255, .help = "scripts and limits of the set"),
     BW_KEY(LIST, "folders", SET(folders), .item = BW_KEY_TEXT, .count_offset = SET(folder_count), .min = 1,
            .max = BW_SET_FOLDERS_MAX, .required = true, .example = "[postgresql]",
            .help = "the folders of scripts that it needs"),
@@ -86,7 +86,7 @@ static const struct bw_key keys[] = {
 
 const struct bw_table bw_set_table = {
     .name = "set.yaml",
-    .help = "what `generate` knows of a script set",
+    .help = "description of a script set for `generate`",
     .keys = keys,
     .key_count = BW_KEY_COUNT(keys),
     .size = sizeof(struct loaded_set),
