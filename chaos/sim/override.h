@@ -14,7 +14,7 @@ enum sim_override {
 };
 enum sim_override sim_override_kept(const struct sim_host *host, uint32_t group);
 
-/* `breakwater override`, and `--end`, at the machine of that site. Its agent may refuse, or not be
+/* `breakwater override`, and `--stop`, at the machine of that site. Its agent may refuse, or not be
  * there. */
 void sim_override_order(struct sim_world *world, uint32_t site, uint32_t group);
 void sim_override_end(struct sim_world *world, uint32_t site, uint32_t group);

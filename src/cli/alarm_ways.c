@@ -27,7 +27,7 @@ static const struct bw_remedy decision_reported = {
            "breakwater snapshot save SAVED\n"
            "breakwater snapshot restore -c FILE - <SAVED\n"
            "Start that witness, and re-create the others. If the report of SITE is false (a stolen key):\n"
-           "breakwater force-release GROUP --site SITE"};
+           "breakwater confirm-fenced GROUP --site SITE"};
 static const struct bw_remedy nobody_to_move_to = {.fix = "see what blocks each standby:\nbreakwater explain GROUP"};
 
 #define LOG_OF_SECOND "\njournalctl -u breakwater-second-enforcer"

@@ -353,7 +353,7 @@ static enum bw_exit complain_refused(const struct bw_api *api)
 {
     const struct bw_identity *own = bw_credentials_identity(api->credentials);
 
-    (void)fprintf(stderr, "error: %s: %s/%s may not ask here\n", api->command->name,
+    (void)fprintf(stderr, "error: %s: the witnesses reject the certificate %s/%s\n", api->command->name,
                   bw_role_text(own->role), own->name);
     for (size_t i = 0; i < api->count; i++)
         (void)fprintf(stderr, "  %s  %s\n", api->witnesses[i].address, api->witnesses[i].why);
@@ -368,9 +368,9 @@ static void tell_witnesses(const struct bw_api *api)
         const char *leader = bw_json_member(witness->status, "leader");
 
         if (witness->status != NULL)
-            (void)fprintf(stderr, "  %s  %s answers: %s%s\n", witness->address,
+            (void)fprintf(stderr, "  %s  %s answers, %s%s\n", witness->address,
                           bw_json_member(witness->status, "answered_by"),
-                          leader[0] != '\0' ? "it follows " : "it knows no leader", leader);
+                          leader[0] != '\0' ? "leader: " : "knows no leader", leader);
         else
             (void)fprintf(stderr, "  %s  %s\n", witness->address, witness->why);
     }
@@ -410,12 +410,12 @@ static enum bw_exit complain_of_leader(const struct bw_api *api,
 {
     const struct bw_identity *own = bw_credentials_identity(api->credentials);
 
-    (void)fprintf(stderr, "error: %s: %s, which leads, refuses %s/%s: %s; %s\n", api->command->name,
+    (void)fprintf(stderr, "error: %s: the leader %s rejects %s/%s: %s; %s\n", api->command->name,
                   bw_json_member(api->status, "leader"), bw_role_text(own->role), own->name,
                   leader->why, consequence);
     tell_witnesses(api);
-    (void)fputs("  the others would let it in: their files differ; to have one list for all:\n"
-                "  breakwater apply -f people.yaml\n",
+    (void)fputs("  The other witnesses accept it: their files differ. To have one list for all:\n"
+                "    breakwater apply -f people.yaml\n",
                 stderr);
     return BW_EXIT_FAILED;
 }
@@ -437,9 +437,9 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
         return complain_of_leader(api, leader, consequence);
     if (is_followed)
         (void)fprintf(stderr,
-                      "error: the leader does not answer here: %zu of %lld witnesses answer%s, and it is followed; %s\n"
-                      "  look at the way from here to it first: leases may well be renewed (if it is down, another is\n"
-                      "  elected within seconds: ask again)\n",
+                      "error: the leader does not answer here: %zu of %lld witnesses answer%s and follow it; %s\n"
+                      "  Check the network from here to the leader. The services are probably fine. If the leader is\n"
+                      "  down, another one is elected within seconds: try again.\n",
                       answering, (long long)of, answering == 1 ? "s" : "", consequence);
     else if ((int64_t)answering > of / 2)
         (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
@@ -451,19 +451,20 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
                       consequence);
     tell_witnesses(api);
     if (answering > 0 && (int64_t)answering <= of / 2 && !is_followed)
-        (void)fputs("  if only the way from here to them is cut, they decide, and another site may serve: ask from there first\n"
-                    "  if they are down, no lease is renewed, and each site ends what it serves, unless it overrides:\n"
-                    "    start them again, there:  systemctl start breakwater-witness\n"
-                    "  they are lost for good, on one that is left (stopped), as its user:\n"
+        (void)fputs("  First run this command on another machine: if only the network from here is cut, the witnesses\n"
+                    "  still decide, and another site may serve.\n"
+                    "  If the witnesses are down, no lease is renewed, and each site stops its services. On each:\n"
+                    "    systemctl start breakwater-witness\n"
+                    "  If they are lost for good, on one that is left (stopped), as its user:\n"
                     "    runuser -u breakwater -- breakwater recover -c "
                     "/etc/breakwater/witness.yaml --plan\n"
-                    "  to serve meanwhile, at one site, once it was seen that none serves elsewhere:\n"
+                    "  To serve until then at one site, after you have seen that no other site serves:\n"
                     "    breakwater override GROUP -c /etc/breakwater/site.yaml --plan\n",
                     stderr);
     if (answering == 0 && api->config_file[0] != '\0')
         (void)fprintf(stderr,
-                      "  if they were replaced since %s was written: a site's agent knows who they "
-                      "are now\n  (breakwater check SITE.yaml, there)\n",
+                      "  If the witnesses were replaced since %s was written, a site's agent knows the\n"
+                      "  new ones. On a site:\n    breakwater check /etc/breakwater/site.yaml\n",
                       api->config_file);
     return BW_EXIT_NO_QUORUM;
 }
@@ -601,6 +602,25 @@ static enum bw_exit exit_of_code(const struct bw_api_reply *reply)
     return BW_EXIT_FAILED;
 }
 
+void bw_print_refusal(const char *text, FILE *out)
+{
+    static const char mark[] = ": breakwater ";
+    const char *found;
+
+    while ((found = strstr(text, mark)) != NULL) {
+        const char *command = found + 2;
+        const size_t size = strcspn(command, ";");
+
+        (void)fprintf(out, "%.*s:\n    %.*s\n", (int)(found - text), text, (int)size, command);
+        text = command + size;
+        if (*text == '\0')
+            return;
+        text += strspn(text, "; ");
+        (void)fputs("  ", out);
+    }
+    (void)fprintf(out, "%s\n", text);
+}
+
 enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply *reply)
 {
     json_t *problems = json_object_get(reply->body, "problems");
@@ -614,7 +634,7 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
         (void)fputs("the witness that was asked is of an older release, which does not know this: upgrade the witnesses "
                     "first\n", stderr);
     else if (error[0] != '\0')
-        (void)fprintf(stderr, "%s\n", error);
+        bw_print_refusal(error, stderr);
     else
         (void)fprintf(stderr, "the witness answered with HTTP %d and no reason\n", reply->status);
     json_array_foreach(problems, i, problem) {
@@ -627,10 +647,10 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
                                   (int64_t)json_array_size(problems)));
     hint = bw_json_member(reply->body, "hint"); /* read now: its text lasts for some others only */
     if (hint[0] != '\0')
-        (void)fprintf(stderr, "  next:  %s\n", hint);
+        (void)fprintf(stderr, "  fix:   %s\n", hint);
     if (reply->status == 403 &&
         bw_credentials_identity(api->credentials)->role != BW_ROLE_OPERATOR)
-        (void)fprintf(stderr, "  next:  ask with an operator's certificate (this one is %s/%s)\n",
+        (void)fprintf(stderr, "  fix:   use an operator's certificate (this one is %s/%s)\n",
                       bw_role_text(bw_credentials_identity(api->credentials)->role),
                       bw_credentials_identity(api->credentials)->name);
     return exit_of_code(reply);

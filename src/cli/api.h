@@ -4,6 +4,8 @@
 #ifndef BW_CLI_API_H
 #define BW_CLI_API_H
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include <breakwater/config/cli_config.h>
@@ -108,6 +110,8 @@ bool bw_api_is_busy(const struct bw_api_reply *reply);
  * says was told. */
 enum bw_exit bw_api_fetch(struct bw_api *api, const char *method, const char *path,
                           const json_t *body, json_t **out_document);
+/* Prints a text of a witness, and each command of ours in it on a line of its own. Ends the line. */
+void bw_print_refusal(const char *text, FILE *out);
 /* Tells what an answer that is no success says: error, problems, next step. */
 enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply *reply);
 

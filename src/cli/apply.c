@@ -622,9 +622,9 @@ static enum bw_exit commit(struct bw_api *api, const json_t *body, bool is_plann
     if (exit != BW_EXIT_FINE && done.count > 0)
         (void)fprintf(
             stderr,
-            "it ended half-way: %zu of the %zu groups of the file are committed as it says, of "
-            "the others that is not known; apply again goes on: what is as wanted stays\n",
-            done.count, group_count);
+            "interrupted: %zu of %zu groups committed, %zu unknown\n"
+            "  run the same apply again: groups that already match are left alone\n",
+            done.count, group_count, group_count - done.count);
     return exit;
 }
 
@@ -657,7 +657,7 @@ static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *
         return exit;
     if (values->is_plan || planned->count == 0) {
         (void)puts(planned->count == 0 ? "Nothing to change."
-                                       : "Nothing was changed. Run again with --yes to do this.");
+                                       : "Nothing was changed. To do this, run it again with --yes instead of --plan.");
         return BW_EXIT_FINE;
     }
     if (!confirm(api, values, planned))

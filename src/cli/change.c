@@ -98,7 +98,7 @@ static void tell_wait(const struct bw_change *change, const char *why, struct co
     if (strcmp(course->told, why) == 0)
         return;
     (void)snprintf(course->told, sizeof course->told, "%s", why);
-    (void)printf("%s of %s: waits, and nothing has changed yet (Ctrl-C leaves it so): %s\n",
+    (void)printf("%s of %s: waiting; nothing has changed yet (Ctrl-C stops it here): %s\n",
                  change->verb, change->group, why);
     (void)fflush(stdout); /* an error stays in stdout */
 }
@@ -145,7 +145,7 @@ static enum bw_exit show_steps(const struct bw_api *api, const struct bw_change 
 
     if (!is_first && json_equal(steps, course->shown))
         return BW_EXIT_FINE;
-    (void)printf(is_first ? "%s of %s:\n" : "%s of %s: meanwhile it has become:\n", change->verb, change->group);
+    (void)printf(is_first ? "%s of %s:\n" : "%s of %s: the situation has changed; the new plan:\n", change->verb, change->group);
     bw_move_print_steps(plan);
     json_decref(course->shown);
     course->shown = steps != NULL ? json_incref(steps) : json_null();
@@ -166,8 +166,8 @@ static enum bw_exit judge_plan(const struct bw_api *api, const struct bw_change 
         return BW_EXIT_FINE;
     }
     if (!bw_json_truth(plan, "possible")) {
-        (void)fprintf(stderr, "error: %s: refused: %s\n", change->command->name,
-                      bw_json_member(plan, "refused"));
+        (void)fprintf(stderr, "error: %s: refused: ", change->command->name);
+        bw_print_refusal(bw_json_member(plan, "refused"), stderr);
         return BW_EXIT_UNSAFE;
     }
     *out_is_over = false;
@@ -217,7 +217,7 @@ static enum bw_exit run(struct bw_api *api, const struct bw_change *change, stru
     do {
         exit = show_plan(api, change, course, &is_over);
         if (exit == BW_EXIT_FINE && !is_over && change->values->is_plan) {
-            (void)puts("Nothing was changed. Run again without --plan to do this.");
+            (void)puts("Nothing was changed. To do this, run it again without --plan.");
             is_over = true;
         }
         if (exit == BW_EXIT_FINE && !is_over)
@@ -278,7 +278,7 @@ static const struct bw_cli_command cancel_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help = "Takes back what was asked for of GROUP and still waits: a switchover, a failover, a\n"
-            "force-release. A move that is on its way is given up as long as its site has not\n"
+            "confirm-fenced. A move that is on its way is given up as long as its site has not\n"
             "begun to stop the service.",
     .options = cancel_options,
 };

@@ -295,7 +295,7 @@ static void check_hint(struct check *check, const struct bw_group_config *group,
             "%s:%" PRIu32 " calls %s (a hint, from its text): what that runs is outside of "
             "the guard's cgroup; without a second enforcer time alone does not end it, a lost site "
             "then "
-            "waits for a remote_fence_script of another one, or force-release. Measure it: "
+            "waits for a remote_fence_script of another one, or confirm-fenced. Measure it: "
             "breakwater-chaos scripts",
             start, hint.line, hint.word);
         break;

@@ -198,7 +198,7 @@ void bw_check_second_grade(struct bw_check_lines *lines, const struct bw_spec *s
                       "lost site left "
                       "behind, but time hands the group over to nobody: it waits for the site, for "
                       "a fence from "
-                      "another one (remote_fence_script) or for a person (force-release). With "
+                      "another one (remote_fence_script) or for a person (confirm-fenced). With "
                       "handover_by_time: proved "
                       "it is handed over",
                       site->site);

@@ -217,7 +217,7 @@ void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
         bw_check_line(lines, BW_CHECK_WARN, spec->name,
                       "at %s: enforce is remote: time alone does not end what it serves, and a "
                       "lost site waits for "
-                      "a person (force-release). Two ways to do without one: a second enforcer on "
+                      "a person (confirm-fenced). Two ways to do without one: a second enforcer on "
                       "another machine "
                       "of the site (second_enforcer), or a remote_fence_script at another site that is a candidate",
                       sites[i]->site);

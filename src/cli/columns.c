@@ -259,10 +259,10 @@ static void warn_of_second(const json_t *group, const json_t *site, struct bw_ve
  * observed. */
 static void warn_of_override(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
-    static const char end[] = "to end it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --end";
+    static const char end[] = "to end it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --stop";
     static const struct bw_remedy waiting = {
         .effect = "SITE will serve without a lease after every other lease has expired",
-        .fix = "to cancel it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --end"};
+        .fix = "to cancel it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --stop"};
     static const struct bw_remedy ending = {
         .effect = "no other site becomes primary until the service is confirmed stopped",
         .fix = "wait; the fence is retried. On SITE:\njournalctl -u breakwater-guard"};
@@ -509,14 +509,14 @@ static void warn_of_claims(const json_t *group, const char *name, struct bw_verd
     static const char effect[] = "no other site becomes primary until SITE reports that it has stopped";
     static const struct bw_remedy too_many = {
         .effect = "no site becomes primary until each claim has ended",
-        .fix = "for each site that is off:\nbreakwater force-release GROUP --site SITE"};
+        .fix = "for each site that is off:\nbreakwater confirm-fenced GROUP --site SITE"};
     static const struct bw_remedy outside = {
         .effect = effect,
         .fix = "apply a spec that has SITE:\nbreakwater apply -f groups.yaml\n"
-               "or, if its machine is off:\nbreakwater force-release GROUP --site SITE"};
+               "or, if its machine is off:\nbreakwater confirm-fenced GROUP --site SITE"};
     static const struct bw_remedy away = {
         .effect = effect,
-        .fix = "reconnect SITE; or, if its machine is off:\nbreakwater force-release GROUP --site SITE"};
+        .fix = "reconnect SITE; or, if its machine is off:\nbreakwater confirm-fenced GROUP --site SITE"};
     json_t *claim;
     size_t i;
 

@@ -30,7 +30,7 @@ static const struct bw_option show_options[] = {
     BW_OPTIONS_END,
 };
 static const struct bw_option raise_options[] = {
-    BW_OPTION_LIST(struct level_values, without, "without", 0, "NAME",
+    BW_OPTION_LIST(struct level_values, without, "skip", 0, "NAME",
                    "a witness or site that is not heard; may be repeated"),
     BW_OPTION_TEXT(struct level_values, reason, "reason", 0, "TEXT", "why, for the record"),
     BW_OPTION_FLAG(struct level_values, is_accepted, "accept", 0,
@@ -191,7 +191,7 @@ static enum bw_exit raise_level(struct bw_api *api, const struct level_values *v
     body = make_body(values, number(now, "level") + 1);
     json_decref(now);
     if (body == NULL)
-        return bw_usage_error(&raise_command, "--without or --reason is not UTF-8");
+        return bw_usage_error(&raise_command, "--skip or --reason is not UTF-8");
     exit = bw_api_fetch(api, "POST", PATH "/raise?plan=1", body, &plan);
     if (exit == BW_EXIT_FINE && values->output == BW_OUTPUT_JSON && values->is_plan)
         exit = bw_json_print(plan);

@@ -1,4 +1,4 @@
-/* breakwater force-release: the end of an epoch that time alone does not end, on a person's word.
+/* breakwater confirm-fenced: the end of an epoch that does not expire automatically, as an operator confirms it.
  * Design 3.1, 3.3, 4. */
 #include <breakwater/base/name.h>
 
@@ -14,24 +14,24 @@ struct release_values {
 static const struct bw_option release_options[] = {
     BW_OPTION_TEXT(struct release_values, site, "site", 0, "SITE",
                    "the site that is off, and holds GROUP or may serve by an override"),
-    BW_OPTION_FLAG(struct release_values, holder_is_off, "holder-is-off", 0,
-                   "its service is off although its agent still answers"),
+    BW_OPTION_FLAG(struct release_values, holder_is_off, "service-is-stopped", 0,
+                   "its service is stopped, although its agent still answers"),
     BW_MOVE_OPTIONS(struct release_values, move, "how you know, for the record",
-                    "do not ask for the site's name: --site is your word"),
+                    "do not ask for the site's name"),
     BW_OPTIONS_END,
 };
 
 static const struct bw_cli_command release_command = {
-    .name = "force-release",
+    .name = "confirm-fenced",
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Ends the epoch of GROUP at SITE on your word that SITE is off, where time alone does\n"
-            "not end it (a failed fence holds it, its stop by the guard alone is not proved, handover_by_time). First\n"
-            "switch SITE off, so that nothing there can serve. If it serves all the same, two\n"
-            "sites serve at once. Shows what is known of SITE and asks for its name; refused\n"
-            "while SITE answers. Closes the epoch, waits until no lease of it can live, ends it.\n"
-            "The claim of a site that reported an override ends at once.",
+    .help = "Confirms that SITE is off, so that another site can become primary of GROUP. It is\n"
+            "needed where the epoch of SITE does not expire automatically: after a failed fence,\n"
+            "without a tested kill, or by handover_by_time. First power SITE off. If its service\n"
+            "still runs, two sites serve at once (split-brain). Shows what is known about SITE and\n"
+            "asks for its name; refused while SITE answers. Closes the epoch, waits until every\n"
+            "lease of it has expired, and ends it. The claim of an override ends at once.",
     .options = release_options,
 };
 
@@ -47,7 +47,8 @@ enum bw_exit bw_verb_force_release(int argc, char **argv)
         return bw_usage_error(&release_command, "needs --site SITE: the site that is off");
     return bw_move_run(&(struct bw_move){
         .command = &release_command,
-        .verb = "force-release",
+        .verb = "confirm-fenced",
+        .route = "force-release",
         .group = group,
         .word = values.site,
         .question = "If that site is NOT off, two sites will serve.",

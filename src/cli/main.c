@@ -46,8 +46,7 @@ static const struct verb verbs[] = {
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
     {"cancel", "take back what was asked for of a group, before it happens", bw_verb_cancel},
     {"ack", "say that you have seen an alarm", bw_verb_ack},
-    {"force-release", "end an epoch that time does not end, when its site is surely off",
-     bw_verb_force_release},
+    {"confirm-fenced", "confirm that a site is off, so that another one can take over", bw_verb_force_release},
     {"prove", "show at the primary that a kill by its guard stops the service", bw_verb_prove},
     {"override", "let this site serve without a quorum, on your word", bw_verb_override},
     {"mode", "say who decides for a group: its policy, a person, or nobody", bw_verb_mode},
@@ -87,8 +86,8 @@ static void print_help(FILE *out)
     (void)fputs("\n\"breakwater VERB --help\" tells more; \"breakwater --version\" the version.\n"
                 "exit status: 0 fine, 1 failed, 2 wrong usage, 3 works with warnings, 4 no active "
                 "site,\n5 no quorum or nobody reachable, 6 refused as unsafe, 7 timed out with the "
-                "outcome unknown;\nof a daemon: 78 bad configuration, 75 must be restarted, 70 a "
-                "person must act.\n",
+                "outcome unknown;\nof a daemon: 78 bad configuration, 75 must be restarted, 70 an "
+                "operator must act.\n",
                 out);
 }
 
@@ -137,7 +136,7 @@ static enum bw_exit run_help(int argc, char **argv)
         asked[count++] = operands.items[i];
     asked[count++] = (char[]){"--help"};
     for (size_t i = 0; i < VERB_COUNT; i++)
-        if (strcmp(asked[0], verbs[i].name) == 0)
+        if (strcmp(bw_word_meant(asked[0]), verbs[i].name) == 0)
             return verbs[i].run(count, asked);
     return complain_unknown(asked[0]);
 }
@@ -217,7 +216,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], BW_REACH_PROBE_VERB) == 0) /* a guard's */
         bw_reach_probe();
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(argv[1], verbs[i].name) == 0)
+        if (strcmp(bw_word_meant(argv[1]), verbs[i].name) == 0)
             return (int)flush_output(verbs[i].run(argc - 1, argv + 1));
     }
     return (int)complain_unknown(argv[1]);

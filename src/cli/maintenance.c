@@ -23,7 +23,7 @@ static const struct bw_option maintenance_options[] = {
                    "of that site, in GROUP or in every group that has it"),
     BW_OPTION_TEXT(struct maintenance_values, duration, "for", 0, "D",
                    "how long, from now on; at most 720h"),
-    BW_OPTION_FLAG(struct maintenance_values, is_end, "end", 0, "end it now"),
+    BW_OPTION_FLAG(struct maintenance_values, is_end, "stop", 0, "end it now"),
     BW_CHANGE_OPTIONS(struct maintenance_values, change),
     BW_OPTIONS_END,
 };
@@ -107,7 +107,7 @@ static bool read_wanted(const struct maintenance_values *values, const struct bw
     else if (values->site != NULL && !bw_name_is_valid(values->site))
         (void)bw_usage_error(command, "--site %s: no name of a site", values->site);
     else if (values->is_end == (values->duration != NULL))
-        (void)bw_usage_error(command, "needs --for D, or --end");
+        (void)bw_usage_error(command, "needs --for D, or --stop");
     else if (values->duration != NULL &&
              (!bw_duration_parse(values->duration, &out_wanted->duration_ms) ||
               out_wanted->duration_ms == 0 || out_wanted->duration_ms > BW_MAINTENANCE_MS_MAX))

@@ -48,7 +48,7 @@ static const struct bw_cli_command show_command = {
     .help = "Shows the witnesses: who votes, how far each is behind, when it was heard, how many may\n"
             "still fail, what a change under way waits for, and who asks to be added.\n"
             "Change that with `breakwater members add`, `breakwater members remove`,\n"
-            "`breakwater members replace` and `breakwater members lead`.",
+            "`breakwater members replace` and `breakwater members transfer-leader`.",
     .options = show_options,
 };
 static const struct members_verb verbs[] = {
@@ -84,7 +84,7 @@ static const struct members_verb verbs[] = {
       .options = order_options},
      2},
     {"lead",
-     {.name = "members lead",
+     {.name = "members transfer-leader",
       .operands = "WITNESS",
       .operands_min = 1,
       .operands_max = 1,
@@ -473,6 +473,12 @@ static enum bw_exit run_order(const struct members_verb *verb, int argc, char **
     return exit;
 }
 
+/* The word behind "members". */
+static const char *word_of(const struct members_verb *verb)
+{
+    return strchr(verb->command.name, ' ') + 1;
+}
+
 enum bw_exit bw_verb_members(int argc, char **argv)
 {
     struct members_values values = {.output = BW_OUTPUT_TABLE};
@@ -481,7 +487,7 @@ enum bw_exit bw_verb_members(int argc, char **argv)
     enum bw_exit exit;
 
     for (size_t i = 0; argc > 1 && i < VERB_COUNT; i++)
-        if (strcmp(argv[1], verbs[i].word) == 0)
+        if (strcmp(bw_word_meant(argv[1]), word_of(&verbs[i])) == 0)
             return run_order(&verbs[i], argc - 1, argv + 1);
     if (!bw_options_parse(&show_command, argc, argv, &values, &operands, &exit))
         return exit;

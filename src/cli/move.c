@@ -27,8 +27,8 @@ static enum bw_exit post(struct bw_api *api, const struct bw_move *move, bool is
     char path[160];
     enum bw_exit exit;
 
-    (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", move->group, move->verb,
-                   is_plan ? "?plan=1" : "");
+    (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", move->group,
+                   move->route != NULL ? move->route : move->verb, is_plan ? "?plan=1" : "");
     api->wait_ms = REQUEST_MS; /* the answer comes at once, the outcome later */
     exit = bw_api_ask(api, "POST", path, move->body, out_reply);
     api->wait_ms = wait_ms;
@@ -75,9 +75,10 @@ static bool bind_to_plan(const struct bw_move *move, const json_t *plan)
 /* Most of what refuses a move names a command itself, which `explain` may know nothing of. */
 static void tell_refused(const struct bw_move *move, const char *why)
 {
-    (void)fprintf(stderr, "error: %s: refused: %s\n", move->command->name, why);
+    (void)fprintf(stderr, "error: %s: refused: ", move->command->name);
+    bw_print_refusal(why, stderr);
     if (strstr(why, "breakwater ") == NULL)
-        (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
+        (void)fprintf(stderr, "  see what blocks it:\n    breakwater explain %s\n", move->group);
 }
 
 /* `out_word`: what is to be typed; the plan may ask for more than the command does. */
@@ -114,7 +115,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
 
 /* ---- the outcome ---- */
 
-/* What comes next all the same, as the leader foretells it, and what changes it. */
+/* What the leader will do next, and what an operator can do. */
 static void tell_next(const struct bw_api *api, const struct bw_move *move)
 {
     const json_t *group = bw_json_find_group(api->status, move->group);
@@ -169,18 +170,19 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
         (void)printf("%s of %s: done: %s\n", move->verb, move->group, outcome->text);
         return BW_EXIT_FINE;
     }
-    (void)fprintf(stderr, "error: %s: %s: %s\n", move->command->name,
-                  progress == BW_OUTCOME_WAITING ? "no outcome yet" : "not done", outcome->text);
+    (void)fprintf(stderr, "error: %s: %s: ", move->command->name,
+                  progress == BW_OUTCOME_WAITING ? "no outcome yet" : "not done");
+    bw_print_refusal(outcome->text, stderr);
     tell_next(api, move);
     if (outcome->has_failed_start)
         tell_failed_start(api, move, outcome->to);
     if (progress == BW_OUTCOME_STUCK) {
-        (void)fprintf(stderr, "  see why:  breakwater explain %s\n", move->group);
+        (void)fprintf(stderr, "  see what blocks it:\n    breakwater explain %s\n", move->group);
         tell_still_waits(bw_json_find_group(api->status, move->group), move->group);
         return BW_EXIT_UNSAFE;
     }
     if (progress == BW_OUTCOME_GIVEN_UP) {
-        (void)fprintf(stderr, "  see:  breakwater history %s\n", move->group);
+        (void)fprintf(stderr, "  see what happened:\n    breakwater history %s\n", move->group);
         return BW_EXIT_FAILED;
     }
     (void)fprintf(stderr,
@@ -263,7 +265,7 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
                 progress = bw_outcome_judge(&outcome, api->status, group);
             }
         } else {
-            (void)snprintf(outcome.text, sizeof outcome.text, "no leader answers");
+            (void)snprintf(outcome.text, sizeof outcome.text, "no leader answers here");
         }
         if (progress == BW_OUTCOME_WAITING) {
             tell_stage(move, &outcome, stage);
@@ -303,11 +305,11 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
         exit = bw_api_complain(api, &reply);
     } else if (move->values->is_no_wait) {
         (void)printf("%s of %s: accepted in epoch %" PRId64 "; %s\n"
-                     "  see:  breakwater status %s; breakwater history %s\n",
+                     "  watch it:\n    breakwater status %s\n    breakwater history %s\n",
                      move->verb, move->group, bw_json_number(reply.body, "epoch"),
                      bw_json_number(reply.body, "wish_index") > 0
-                         ? "whoever leads goes on with it"
-                         : "should the leader change before it begins, it is forgotten: ask again",
+                         ? "it continues after a change of leader"
+                         : "a change of leader before it begins cancels it: then request it again",
                      move->group, move->group);
     } else {
         exit = wait_for_outcome(api, move, reply.body);
@@ -321,7 +323,7 @@ static bool confirm(struct bw_api *api, const struct bw_move *move, const char *
 {
     if (unseen_at[0] == '\0')
         return bw_api_confirm(api, move->values->is_yes, move->question, move->word);
-    return bw_api_confirm(api, move->values->is_yes, "If nobody confirms the end, no site will serve.", unseen_at) &&
+    return bw_api_confirm(api, move->values->is_yes, "If the stop cannot be confirmed, no site will serve.", unseen_at) &&
            (move->values->is_yes || json_object_set_new(move->body, "accept_outage", json_true()) == 0);
 }
 
@@ -337,8 +339,8 @@ static enum bw_exit run(struct bw_api *api, const struct bw_move *move)
             return exit;
     }
     if (move->values->is_plan) {
-        (void)puts(move->is_release ? "Nothing was changed. Run again without --plan to do this."
-                                    : "Nothing was changed. Run again with --yes to do this.");
+        (void)puts(move->is_release ? "Nothing was changed. To do this, run it again without --plan."
+                                    : "Nothing was changed. To do this, run it again with --yes instead of --plan.");
         return BW_EXIT_FINE;
     }
     if (!confirm(api, move, unseen_at))

@@ -1,4 +1,4 @@
-/* move.h - switchover, failover and force-release from the command to the outcome. Design 3.6, 4, 5.2. */
+/* move.h - switchover, failover and confirm-fenced from the command to the outcome. Design 3.6, 4, 5.2. */
 #ifndef BW_CLI_MOVE_H
 #define BW_CLI_MOVE_H
 
@@ -25,12 +25,13 @@ struct bw_move_values {
 
 struct bw_move {
     const struct bw_cli_command *command;
-    const char *verb;  /* "switchover": the last part of the path */
+    const char *verb;  /* "switchover" */
+    const char *route; /* the last part of the path; NULL: the verb */
     const char *group;
     const char *word;  /* what a person types to confirm */
     const char *question;
     json_t *body;      /* taken over; NULL: the reason is not UTF-8. The epoch that was looked at is put
-                          into that of a force-release */
+                          into that of a confirm-fenced */
     bool is_release;   /* the outcome is the end of the epoch, whoever follows */
     const struct bw_move_values *values;
 };

@@ -93,6 +93,27 @@ enum bw_exit bw_exit_of_err(enum bw_err err)
 
 /* ---- verbs with parts ---- */
 
+/* Words of before, and others that people try. What is written is `word`. Where a command has the option `word`, it
+ * takes `other` too. */
+static const struct {
+    const char *word;
+    const char *other;
+} other_words[] = {
+    {"confirm-fenced", "force-release"}, {"transfer-leader", "lead"}, {"gate", "can-run"},
+    {"enter", "exec"},                   {"condition", "loop-check"}, {"standalone", "legacy-loop"},
+}, other_options[] = {
+    {"service-is-stopped", "holder-is-off"}, {"stop", "end"}, {"skip", "without"}, {"plan", "dry-run"},
+};
+#define OTHER_OPTIONS (sizeof other_options / sizeof other_options[0])
+
+const char *bw_word_meant(const char *typed)
+{
+    for (size_t i = 0; i < sizeof other_words / sizeof other_words[0]; i++)
+        if (strcmp(typed, other_words[i].other) == 0)
+            return other_words[i].word;
+    return typed;
+}
+
 static const char *word_of(const struct bw_part *part)
 {
     return strchr(part->command->name, ' ') + 1;
@@ -129,7 +150,7 @@ enum bw_exit bw_parts_run(const struct bw_part *parts, size_t count, int argc, c
         return BW_EXIT_FINE;
     }
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(argv[1], word_of(&parts[i])) == 0)
+        if (strcmp(bw_word_meant(argv[1]), word_of(&parts[i])) == 0)
             return parts[i].run(argc - 1, argv + 1);
         bw_suggestion_consider(&suggestion, word_of(&parts[i]));
     }
@@ -149,10 +170,24 @@ enum bw_exit bw_parts_run(const struct bw_part *parts, size_t count, int argc, c
 
 /* The table in getopt's form. */
 struct tables {
-    struct option longs[BW_OPTIONS_MAX + 2];
+    struct option longs[BW_OPTIONS_MAX + OTHER_OPTIONS + 2];
     char shorts[3 * BW_OPTIONS_MAX + 4];
     size_t count;
 };
+
+static void add_other_options(struct tables *tables)
+{
+    const size_t rows = tables->count;
+    size_t used = rows;
+
+    for (size_t i = 0; i < OTHER_OPTIONS; i++)
+        for (size_t row = 0; row < rows; row++)
+            if (strcmp(tables->longs[row].name, other_options[i].word) == 0) {
+                tables->longs[used] = tables->longs[row];
+                tables->longs[used++].name = other_options[i].other;
+            }
+    tables->longs[used] = (struct option){"help", no_argument, NULL, HELP_VALUE};
+}
 
 static void build_tables(const struct bw_cli_command *command, struct tables *tables)
 {
@@ -179,8 +214,8 @@ static void build_tables(const struct bw_cli_command *command, struct tables *ta
         if (option->kind == BW_OPTION_KIND_MAYBE)
             tables->shorts[used++] = ':'; /* "x::": only with its letter, -x2s */
     }
-    tables->longs[row] = (struct option){"help", no_argument, NULL, HELP_VALUE};
     tables->count = row;
+    add_other_options(tables);
 }
 
 /* The table's row for what getopt returned or complained about; NULL when there is none. */

@@ -145,6 +145,9 @@ struct bw_part {
     enum bw_exit (*run)(int argc, char **argv); /* argv[0] is PART */
 };
 
+/* The verb, or the part of one, that a former or another word for it means; else what was typed. */
+const char *bw_word_meant(const char *typed);
+
 /* Runs the part that argv[1] names. None: the help of all; no such part: says so, and which is
  * near. */
 enum bw_exit bw_parts_run(const struct bw_part *parts, size_t count, int argc, char **argv);

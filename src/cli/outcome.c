@@ -39,7 +39,7 @@ static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const js
 
     if (holder == NULL) {
         (void)snprintf(outcome->text, sizeof outcome->text,
-                       "epoch %" PRId64 " of %s is over already: %s", epoch,
+                       "epoch %" PRId64 " of %s has already ended: %s", epoch,
                        bw_json_member(last, "site"),
                        bw_json_member(json_object_get(last, "ended"), "reason"));
         return BW_OUTCOME_GIVEN_UP;
@@ -88,12 +88,12 @@ static const struct {
     const char *end;
     const char *text;
 } ends[] = {
-    {"canceled", "it was taken back by "},
-    {"replaced", "something else was asked for since, by "},
-    {"timed_out", "its time has passed before it could begin"},
-    {"impossible", "it cannot come true any more: "},
+    {"canceled", "it was canceled by "},
+    {"replaced", "a later request replaced it, by "},
+    {"timed_out", "its timeout passed before it could begin"},
+    {"impossible", "it has become impossible: "},
     {"spec", ""},
-    {"recovered", "the cluster was recovered, and what waited is forgotten"},
+    {"recovered", "a recovery of the cluster dropped all pending requests"},
 };
 
 /* NULL: it was given up, and that is all there is to say: the leader's own Unrevoke. */
@@ -214,11 +214,11 @@ static enum bw_outcome_progress judge_released(struct bw_outcome *outcome, const
         (void)snprintf(next, sizeof next, "no site becomes primary automatically; why: breakwater explain %s",
                        name);
     if (bw_json_number(last, "epoch") == outcome->epoch)
-        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " of %s is over (ended by: %s); %s",
+        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " of %s has ended (%s); %s",
                        outcome->epoch, bw_json_member(last, "site"), bw_json_member(last, "ended_by"),
                        next);
     else
-        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is over; %s",
+        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " has ended; %s",
                        outcome->epoch, next);
     return BW_OUTCOME_DONE;
 }
@@ -234,8 +234,8 @@ enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, co
     if (group == NULL)
         return judge_gone(outcome, status);
     if (bw_json_find(json_object_get(group, "claims"), "site", outcome->to) != NULL) {
-        (void)snprintf(outcome->text, sizeof outcome->text, "the claim of %s stands; %s", outcome->to,
-                       is_ours ? "it does not end while the site answers" : "your confirmation was given up");
+        (void)snprintf(outcome->text, sizeof outcome->text, "the claim of %s still stands; %s", outcome->to,
+                       is_ours ? "it does not end while the site is connected" : "your confirmation was canceled");
         return is_ours ? BW_OUTCOME_WAITING : BW_OUTCOME_GIVEN_UP;
     }
     if (bw_json_number(group, "epoch") > outcome->epoch || strcmp(phase, "VACANT") == 0 ||

@@ -35,7 +35,7 @@ static const struct bw_option override_options[] = {
                    "how long the site may serve, 1m to 24h (4h, 90m); this end never moves"),
     BW_OPTION_TEXT(struct override_values, reason, "reason", 0, "TEXT",
                    "why, and how you know that no other site serves; for the record"),
-    BW_OPTION_FLAG(struct override_values, is_end, "end", 0,
+    BW_OPTION_FLAG(struct override_values, is_end, "stop", 0,
                    "end it: the service is fenced here, and seen to stop"),
     BW_OPTION_FLAG(struct override_values, is_plan, "plan", 0, "say what would happen, and stop"),
     BW_OPTION_FLAG(struct override_values, is_yes, "yes", 0,
@@ -56,7 +56,7 @@ static const struct bw_cli_command override_command = {
         "site waits one longest lease, and until it has given back what it held; then it starts the\n"
         "service. At the end of D, or at a reboot, the manual lease is over and the service is\n"
         "fenced. Refused while a leader answers: use failover. When the witnesses are back they adopt\n"
-        "the service, if no other site has one. --end stops it, and waits until its end was seen.",
+        "the service, if no other site has one. --stop ends it, and waits until its end was seen.",
     .options = override_options,
 };
 
@@ -330,7 +330,7 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
         (void)printf("done: %s serves at %s by manual lease %" PRId64 "\n"
                      "  then:    repair the witnesses (breakwater recover, there, as their user; "
                      "members); they adopt it\n"
-                     "  or end:  breakwater override %s -c %s --end\n",
+                     "  or end:  breakwater override %s -c %s --stop\n",
                      run->at.group, run->at.config->site, bw_json_number(reply, "serial"), run->at.group,
                      run->values->config);
         return true;
@@ -404,7 +404,7 @@ static enum bw_exit go(const void *of)
     print_plan(run, reply);
     json_decref(reply);
     if (values->is_plan) {
-        (void)puts("Nothing was changed. Run again without --plan to do this.");
+        (void)puts("Nothing was changed. To do this, run it again without --plan.");
         return BW_EXIT_FINE;
     }
     if (!bw_confirm(&override_command, values->is_yes,

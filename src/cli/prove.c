@@ -227,7 +227,7 @@ static enum bw_exit go(const void *of)
     } else {
         print_plan(run, reply);
         if (values->is_plan)
-            (void)puts("Nothing was changed. Run again without --plan to do this.");
+            (void)puts("Nothing was changed. To do this, run it again without --plan.");
         else if (!bw_confirm(&prove_command, values->is_yes, "The service is killed, and started again.", run->at.group))
             exit = BW_EXIT_FAILED;
         else

@@ -102,7 +102,7 @@ enum bw_err bw_feature_level_judge(uint32_t level, uint32_t newest,
     for (size_t i = 0; i < without_count; i++)
         if (!is_party(without[i], parties, count))
             return bw_diag_set(diag, BW_ERR_NOT_FOUND,
-                               "--without %.*s: no witness and no site of a spec has that name",
+                               "--skip %.*s: no witness and no site of a spec has that name",
                                BW_NAME_MAX, without[i]);
     for (size_t i = 0; i < count; i++) {
         if (parties[i].level >= wanted)
@@ -119,8 +119,8 @@ enum bw_err bw_feature_level_judge(uint32_t level, uint32_t newest,
                            wanted, old.count, old.text);
     if (silent.count > 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%zu were not heard, and nobody knows what they can (%s): bring them "
-                           "back, or, if they are upgraded before they come back, say --without NAME "
+                           "%zu are not connected, so their feature level is unknown (%s): bring them "
+                           "back, or, if they are upgraded before they come back, add --skip NAME "
                            "for each name",
                            silent.count, silent.text);
     return BW_OK;

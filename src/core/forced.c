@@ -78,16 +78,15 @@ bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
 void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, char *out_text,
                 size_t size)
 {
-    (void)snprintf(out_text, size, "breakwater force-release %s --site %s%s", group->spec.name,
-                   group->holder_site, waits->is_lost || waits->is_unseen ? " --holder-is-off" : "");
+    (void)snprintf(out_text, size, "breakwater confirm-fenced %s --site %s%s", group->spec.name,
+                   group->holder_site, waits->is_lost || waits->is_unseen ? " --service-is-stopped" : "");
 }
 
 enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct bw_end_waits *waits,
                                      struct bw_diag *diag)
 {
     const char *site = group->holder_site;
-    const char *fence = waits->has_remote_fence ? "a fence from another site has seen its end, or "
-                                                : "";
+    const char *fence = waits->has_remote_fence ? ", or after a fence from another site has confirmed the stop" : "";
     char way[2 * BW_NAME_MAX + 64];
 
     BW_ASSERT(group->phase != BW_PHASE_VACANT);
@@ -96,15 +95,13 @@ enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct 
     if (waits->is_lost)
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "time alone does not end epoch %" PRIu64 " of %s at %s (%s: %s), and "
-            "who speaks for %s has not the state that could give it back (an agent made anew, or a "
-            "second enforcer); it ends when %sa "
-            "person vouches that nothing of it runs there: %s",
-            group->epoch, group->spec.name, site, bw_gate_word(waits->gate), waits->why, site, fence, way);
+            "epoch %" PRIu64 " of %s at %s does not expire automatically (%s: %s), and the agent of %s has lost the "
+            "state to release it. It ends by your confirmation%s. If nothing of %s runs at %s: %s",
+            group->epoch, group->spec.name, site, bw_gate_word(waits->gate), waits->why, site, fence, group->spec.name, site, way);
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
-        "time alone does not end epoch %" PRIu64 " of %s at %s (%s: %s); it ends "
-        "when %s gives it back, or %sa person vouches that %s is off: %s",
+        "epoch %" PRIu64 " of %s at %s does not expire automatically (%s: %s). It ends when %s releases it%s. If %s "
+        "is off: %s",
         group->epoch, group->spec.name, site, bw_gate_word(waits->gate), waits->why, site, fence, site, way);
 }
 
@@ -114,11 +111,11 @@ static enum bw_err check_vacant(const struct bw_group *group, const struct bw_wi
 {
     if (group->last_end.epoch == 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "no site has ever held %s: there is nothing to release",
+                           "no site has ever been primary of %s: there is nothing to confirm",
                            group->spec.name);
     return bw_diag_set(diag,
                        strcmp(group->last_end.site, wish->to) == 0 ? BW_ERR_EXISTS : BW_ERR_REFUSED,
-                       "no site holds %s: epoch %" PRIu64 " of %s is over (ended by: %s); who may follow: "
+                       "no site is primary of %s: epoch %" PRIu64 " of %s has ended (%s). To see which site can follow: "
                        "breakwater explain %s",
                        group->spec.name, group->last_end.epoch, group->last_end.site,
                        bw_grade_shown(group->last_end.grade), group->spec.name);
@@ -143,17 +140,16 @@ static enum bw_err check_answer(const struct bw_group *group, const struct bw_wa
         return BW_OK;
     if (answer == BW_HOLDER_ANSWERS)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s answers, %s; look there first. If the service is surely off there "
-                           "although its agent answers: the same with --holder-is-off",
+                           "%s is connected, %s. Check that site first. If the service is stopped although the agent "
+                           "answers, add --service-is-stopped",
                            site,
                            bw_eval_is_holder_lost(group, watch)
-                               ? "but not with the state that could give the epoch back: an "
-                                 "agent made anew, or a second enforcer"
-                               : "so it can end the service and give the epoch back itself");
+                               ? "but its agent has lost the state to release the lease"
+                               : "so it can stop the service and release the lease itself");
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s answers, and says that %s runs there: two sites would serve. Stop it "
-                       "there, or switch that site off until it answers no more",
-                       site, group->spec.name);
+                       "%s is connected, and reports that %s runs there: two sites would serve (split-brain). Stop "
+                       "the service there, or power %s off",
+                       site, group->spec.name, site);
 }
 
 /* Where time ends the epoch, nobody needs to vouch for anything. A report that keeps time from it
@@ -173,9 +169,8 @@ static enum bw_err check_need(const struct bw_witness *witness, int group_index,
         return BW_OK;
     left_ms = bw_arbiter_lease_may_live_ns(group, watch, &witness->leadership, now) / BW_NS_PER_MS;
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "nobody needs to vouch for %s: time alone ends epoch %" PRIu64
-                       " of %s, in %" PRIu64 ".%u s at the latest if %s stays silent; watch: "
-                       "breakwater status %s",
+                       "no confirmation is needed for %s: epoch %" PRIu64 " of %s expires automatically, in %" PRIu64
+                       ".%u s at the latest if %s does not report again. To watch: breakwater status %s",
                        group->holder_site, group->epoch, group->spec.name, left_ms / 1000,
                        (unsigned)(left_ms % 1000 / 100), group->holder_site, group->spec.name);
 }
@@ -191,19 +186,19 @@ static enum bw_err check_claim(const struct bw_group *group, const struct bw_wat
         return BW_OK;
     if (answer == BW_HOLDER_ANSWERS)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s answers; it may serve %s under its override. End the override there: breakwater override %s "
-                           "-c FILE --end; if the service is off there although its agent answers: breakwater force-release "
-                           "%s --site %s --holder-is-off",
+                           "%s is connected; it may serve %s under its override. End the override on that site: breakwater "
+                           "override %s -c FILE --stop; if the service is stopped although the agent answers: breakwater "
+                           "confirm-fenced %s --site %s --service-is-stopped",
                            wish->to, group->spec.name, group->spec.name, group->spec.name, wish->to);
     if (!bw_claims_may_serve(group, watch, wish->to))
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s answers, and reports that %s runs there: what it names may be true, and two sites would serve. "
-                           "See: breakwater status",
+                           "%s is connected, and reports that %s runs there. If its report is true, two sites would serve "
+                           "(split-brain). See: breakwater status",
                            wish->to, group->spec.name);
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s answers, and reports that %s runs there: two sites would serve. End the override there: "
-                       "breakwater override %s -c FILE --end; or switch that site off until it answers no more",
-                       wish->to, group->spec.name, group->spec.name);
+                       "%s is connected, and reports that %s runs there: two sites would serve (split-brain). End the "
+                       "override on that site: breakwater override %s -c FILE --stop; or power %s off",
+                       wish->to, group->spec.name, group->spec.name, wish->to);
 }
 
 enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
@@ -217,14 +212,14 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
 
     if (wish->to[0] == '\0')
         return bw_diag_set(diag, BW_ERR_INVALID,
-                           "a force-release names the site that is off; use --site SITE");
+                           "confirm-fenced needs the site that is off: --site SITE");
     if (bw_claims_find_of(group, watch, wish->to, NULL))
         return check_claim(group, watch, wish, now, diag);
     if (group->phase == BW_PHASE_VACANT)
         return check_vacant(group, wish, diag);
     if (was_forced(group, wish))
         return bw_diag_set(diag, BW_ERR_EXISTS,
-                           "epoch %" PRIu64 " of %s is over (ended by: %s); %s holds %s now, in epoch %" PRIu64,
+                           "epoch %" PRIu64 " of %s has ended (%s); %s is primary of %s now, in epoch %" PRIu64,
                            group->last_end.epoch, group->last_end.site,
                            bw_grade_shown(group->last_end.grade), group->holder_site,
                            group->spec.name, group->epoch);

@@ -149,7 +149,7 @@ static bool take(struct looking *looking, enum bw_members_step_kind kind, const 
     for (unsigned i = 0; i < facts->count; i++)
         if (facts->list[i].role == BW_MEMBER_VOTER && facts->list[i].is_live &&
             !facts->list[i].has_settled)
-            return wait(looking, "M2", facts->list[i].id, "has not heard of the last change yet");
+            return wait(looking, "M2", facts->list[i].id, "has not received the last change yet");
     return true;
 }
 
@@ -165,10 +165,10 @@ static bool add_or_promote(struct looking *looking, const struct bw_roster_membe
     if (fact->role == BW_MEMBER_SPARE)
         return take(looking, BW_MEMBERS_FEED, "M4", member->id);
     if (!fact->is_live)
-        return wait(looking, "M5", member->id, "is not heard: is it running?");
+        return wait(looking, "M5", member->id, "is not connected: is it running?");
     if (!is_enough(now.live + 1, now.voters + 1))
         return wait(looking, "M5", member->id,
-                    "would vote beside too many that are not heard: start one of those first");
+                    "would vote while too many witnesses are not connected: start one of those first");
     if (looking->facts->has_marker && !fact->has_settled)
         return wait(looking, "M5", member->id, "has not caught up yet");
     return take(looking, BW_MEMBERS_PROMOTE, "M5", member->id);
@@ -180,7 +180,7 @@ static bool remove_voter(struct looking *looking, const struct bw_roster_member 
 
     if (!is_enough(rest.live, rest.voters) || rest.live < 2)
         return wait(looking, "M7", member->id,
-                    "stays until two of the others, and a majority of them, are heard");
+                    "stays until two of the others, and a majority of them, are connected");
     if (member->id == looking->facts->self)
         return take(looking, BW_MEMBERS_HAND_OVER, "M6", member->id);
     return take(looking, BW_MEMBERS_REMOVE, "M7", member->id);
@@ -373,7 +373,7 @@ static bool leaves_a_majority(const struct bw_members_facts *facts, uint64_t id,
     if (is_enough(rest.live, rest.voters) && rest.live >= 2)
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
-                      "of those that vote without %s only %u of %u are heard: start or replace (breakwater "
+                      "without %s only %u of %u voters are connected: start or replace (breakwater "
                       "members replace OLD NEW) who is not, before %s is removed",
                       name, rest.live, rest.voters, name);
     return false;

@@ -12,16 +12,16 @@ static enum bw_err refuse(const struct bw_group *group, const struct bw_claimed 
 {
     if (claimed->site[0] == '\0')
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "more sites of %s have claims than are kept; end each one: breakwater force-release %s --site SITE",
+                           "more sites of %s have claims than are kept; end each one: breakwater confirm-fenced %s --site SITE",
                            group->spec.name, group->spec.name);
     if (claimed->kind == BW_CLAIM_AHEAD)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s names a decision about %s that the witnesses have lost; see: breakwater status; if what %s "
-                           "reports is false: breakwater force-release %s --site %s",
+                           "reports is false: breakwater confirm-fenced %s --site %s",
                            claimed->site, group->spec.name, claimed->site, group->spec.name, claimed->site);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s reported that it %s %s, and has not reported the end: it may serve. End it on %s: breakwater "
-                       "override %s -c FILE --end; if its machine is off: breakwater force-release %s --site %s",
+                       "override %s -c FILE --stop; if its machine is off: breakwater confirm-fenced %s --site %s",
                        claimed->site, claimed->kind == BW_CLAIM_WAITS ? "waits to override" : "overrides", group->spec.name,
                        claimed->site, group->spec.name, group->spec.name, claimed->site);
 }

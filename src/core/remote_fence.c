@@ -217,11 +217,11 @@ static const char *failure(const struct bw_evaluation *eval, struct bw_remote_fe
 
     BW_ASSERT(fence->ask.epoch == eval->group->epoch); /* what was asked of another was dropped */
     if (contact == NULL)
-        return "the agent that was asked is heard no more";
+        return "the agent that runs it is not connected any more";
     report = &contact->report.remote_fence;
     if (!bw_remote_fence_ask_is_same(&report->ask, &fence->ask) ||
         report->state == BW_REMOTE_FENCE_NONE)
-        return waited_ns >= BEGIN_NS ? "it has not begun in time" : NULL;
+        return waited_ns >= BEGIN_NS ? "it did not begin in time" : NULL;
     fence->has_begun = true;
     if (report->state == BW_REMOTE_FENCE_RUNNING)
         return waited_ns >= BEGIN_NS + WORD_NS + report->limit_ms * BW_NS_PER_MS
@@ -397,19 +397,19 @@ static bool forgets_anywhere(const struct bw_evaluation *eval)
 static const char *unasked_word(const struct bw_evaluation *eval)
 {
     if (may_live(eval))
-        return "is asked for once no lease of the epoch can live";
+        return "is run after every lease of the epoch has expired";
     if (eval->group->spec.mode == BW_MODE_OBSERVE)
-        return "is not asked for in mode observe";
+        return "is not run in mode observe";
     if (has_claim(eval))
-        return "is not asked for beside a claim, such as an override";
+        return "is not run while a site has a claim, such as an override";
     if (pause_left_ns(&eval->watch->remote_fence, eval->now) > 0)
-        return "has failed, and is asked for again after a pause";
+        return "has failed, and is run again after a pause";
     if (runs_anywhere(eval))
-        return "one that was asked for before still runs";
+        return "an earlier one still runs";
     if (choose(eval) >= 0)
-        return "is about to be asked for";
-    return forgets_anywhere(eval) ? "is not asked of the site whose data was the newest: its disk may be new"
-                                  : "no site that has such a script can be asked";
+        return "is about to be requested";
+    return forgets_anywhere(eval) ? "is not run at the site with the newest data: its disk may be new"
+                                  : "no connected site has such a script";
 }
 
 static const char *word_of(const struct bw_evaluation *eval, const struct bw_contact *contact)
@@ -478,7 +478,7 @@ static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t 
     const char *words = said[0] != '\0' ? said : fence->why;
     const uint64_t left_ms = pause_left_ns(fence, eval->now) / BW_NS_PER_MS;
 
-    (void)snprintf(out_text, size, "it failed at %s: %s; asked for again in %" PRIu64 " s", fence->site, words,
+    (void)snprintf(out_text, size, "it failed at %s: %s; next try in %" PRIu64 " s", fence->site, words,
                    (left_ms + 999) / 1000);
 }
 
@@ -490,11 +490,11 @@ static void tell_who(const struct bw_evaluation *eval, char *out_text, size_t si
     for (int site = 0; site < (int)eval->group->spec.site_count && used < size; site++) {
         if (bw_eval_has_remote_fence_at(eval, site))
             used += (size_t)snprintf(out_text + used, size - used, "%s%s",
-                                     used > 0 ? " or " : "asked of ",
+                                     used > 0 ? " or " : "run at ",
                                      eval->group->spec.sites[site].name);
     }
     if (used < size)
-        (void)snprintf(out_text + used, size - used, " once no lease of the epoch can live");
+        (void)snprintf(out_text + used, size - used, " after every lease of the epoch has expired");
 }
 
 bool bw_remote_fence_text(const struct bw_group *group, const struct bw_watch *watch,

@@ -243,7 +243,7 @@ bool bw_reports_vouched_text(const struct bw_spec *spec, const struct bw_site_re
         (void)snprintf(last, sizeof last, " (last said %s, %" PRIu64 " s ago)", bw_service_word(newest->report.service),
                        bw_instant_elapsed_ns(now, newest->received) / BW_NS_PER_S);
     (void)snprintf(out_text, BW_VOUCHED_TEXT_BYTES,
-                   "%s is not %s%s: you vouch that %s serves nowhere there; if it does, two sites serve", site,
-                   fresh != NULL || has_several ? "seen to have stopped it" : "heard", last, spec->name);
+                   "%s is not %s%s: you confirm that %s does not run there; if it does, two sites serve (split-brain)", site,
+                   fresh != NULL || has_several ? "confirmed to have stopped it" : "connected", last, spec->name);
     return true;
 }

@@ -134,18 +134,16 @@ static bool is_made_from_this(const struct bw_apply_item *item, const char *path
         return true;
     if (item->version == 0)
         add(findings, path,
-            "there is no %s by now, and this was made from its version %" PRIu64
-            ": it was deleted meanwhile; look at the plan again, without `version` it is created "
-            "anew",
+            "%s was deleted, and this was made from its version %" PRIu64
+            "; look at the plan again. Without `version` the group is created again",
             name, item->made_from);
     else if (item->made_from == 0)
-        add(findings, path, "%s was created by somebody else meanwhile: look at the plan again",
+        add(findings, path, "another operator has created %s; look at the plan again",
             name);
     else
         add(findings, path,
-            "%s has changed meanwhile: it is at version %" PRIu64
-            ", and this was made from %" PRIu64
-            "; look at the plan again, with what `breakwater groups %s` prints now",
+            "%s has changed: it is at version %" PRIu64 ", and this was made from version %" PRIu64
+            "; look at the plan again, starting from the present file: breakwater groups %s",
             name, item->version, item->made_from, name);
     return false;
 }

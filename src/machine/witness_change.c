@@ -52,13 +52,13 @@ enum bw_err bw_witness_refuse_let_go(const struct bw_witness_machine *machine, i
         return refuse_in_flight(now, diag);
     if (bw_arbiter_may_be_stopping(now, watch, bw_witness_now(machine)))
         return bw_diag_set(diag, BW_ERR_BUSY,
-                           "%s is stopping %s, or cannot be asked whether it has begun to, and nobody would start it "
-                           "again: wait for the end; say it again then",
+                           "%s is stopping %s, or may have begun to, and it would not be started again. Try again "
+                           "after the stop",
                            now->holder_site, now->spec.name);
     if (bw_arbiter_is_arriving(now, watch, bw_witness_now(machine)))
         return bw_diag_set(diag, BW_ERR_BUSY,
-                           "%s was given back for a move, does not serve at %s yet, and nobody would start it: wait "
-                           "until it does, or the time of the move is over; say it again then",
+                           "%s is on its way to %s, does not run there yet, and it would not be started. Try again "
+                           "after it runs, or after the switchover has timed out",
                            now->spec.name, now->phase == BW_PHASE_VACANT ? now->target : now->holder_site);
     return BW_OK;
 }
@@ -136,39 +136,39 @@ static enum bw_err judge_give_up(const struct bw_group *group, const struct bw_w
     if (would_begin_anew(group))
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "nobody asked for it: the %s policy moves %s to %s, and would again; first: "
-            "breakwater maintenance %s --for D; then cancel again",
+            "the %s policy moves %s to %s, and would start the move again. First: "
+            "breakwater maintenance %s --for DURATION; then cancel again",
             group->target_reason == BW_REASON_FAILBACK ? "failback" : "unhealthy_after", group->spec.name, group->target, group->spec.name);
     if (bw_arbiter_may_give_up(group, watch, now))
         return BW_OK;
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
-        "%s has begun to stop %s, or cannot be asked whether it has: the move goes on; it gets "
-        "%s back if %s cannot come",
-        group->holder_site, group->spec.name, group->spec.name, group->target);
+        "%s has begun to stop %s, or may have: the switchover continues. If %s cannot start it, %s becomes primary again",
+        group->holder_site, group->spec.name, group->target, group->holder_site);
 }
 
 static enum bw_err judge_cancel(const struct bw_group *group, const struct bw_watch *watch,
                                 struct bw_instant now, struct bw_diag *diag)
 {
     /* 3.6: neither to its target nor back. */
-    const char *when = group->spec.mode == BW_MODE_PAUSED ? " once it is paused no more" : "";
+    const char *when = group->spec.mode == BW_MODE_PAUSED ? " after the pause" : "";
 
     if (group->phase == BW_PHASE_REVOKING)
         return judge_give_up(group, watch, now, diag);
     if (group->phase == BW_PHASE_VACANT && group->rolling_back)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "the move of %s has failed, and %s gets it back%s; if that one cannot come within "
-                           "switchover_timeout, the best candidate", group->spec.name, group->target, when);
+                           "the switchover of %s has failed, and %s becomes primary again%s; if %s cannot start within "
+                           "switchover_timeout, the best candidate does",
+                           group->spec.name, group->target, when, group->target);
     if (group->phase == BW_PHASE_VACANT && group->target[0] != '\0') /* A7 looks at no wish */
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s was given back: the move to %s goes on%s; the site before gets it back if that one "
-                           "cannot come",
-                           group->spec.name, group->target, when);
+                           "%s is stopped already: the switchover to %s continues%s. If %s cannot start it, the former "
+                           "primary becomes primary again",
+                           group->spec.name, group->target, when, group->target);
     if (bw_policy_wish(group, watch, now) != BW_WISH_NONE)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_EXISTS,
-                       "nothing that was asked for of %s waits, and no move of it is on its way",
+                       "%s has no pending request, and no switchover is in progress",
                        group->spec.name);
 }
 
@@ -209,16 +209,14 @@ void bw_witness_say_letting_go(const struct bw_witness_machine *machine, int gro
 
     if (now->let_go_site[0] != '\0')
         (void)bw_diag_set(diag, BW_ERR_BUSY,
-                          "%s has not let %s go yet, and would stop what serves there: it has in a "
-                          "moment, or once "
-                          "its last lease is over, in %" PRIu64 " s at most; say it again then",
+                          "%s has not released %s to manual control yet, and would stop the service there. Try again in a "
+                          "moment, at the latest after its last lease has expired, in %" PRIu64 " s",
                           now->let_go_site, now->spec.name, left_s);
     else
         (void)bw_diag_set(diag, BW_ERR_BUSY,
-                          "a site may still hold a lease of before %s was %s, and would stop what "
-                          "serves there: no "
-                          "such lease lives in %" PRIu64 " s; say it again then",
-                          now->spec.name, now->recovered_index != 0 ? "recovered" : "made anew",
+                          "a site may still have a lease from before %s was %s, and would stop the service there. Every "
+                          "such lease has expired in %" PRIu64 " s; try again then",
+                          now->spec.name, now->recovered_index != 0 ? "recovered" : "re-created",
                           left_s);
 }
 
@@ -270,7 +268,7 @@ static enum bw_err judge_people(const struct bw_cluster *cluster, const struct b
     if (cluster->people_version > 0 && strcmp(cluster->people.text, command->people) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "this list is applied already");
     if (command->spec_version != cluster->people_version)
-        return bw_diag_set(diag, BW_ERR_STALE, "somebody has applied another list meanwhile; look again");
+        return bw_diag_set(diag, BW_ERR_STALE, "another operator has applied a list since; look at the plan again");
     if (bw_people_check(command->people) != BW_OK)
         return bw_diag_set(diag, BW_ERR_REFUSED, "the list " BW_PEOPLE_LOCKED);
     return BW_OK;
@@ -287,13 +285,13 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
     if (group < 0)
         return judge_people(&machine->cluster, &change->command, diag);
     if (change->command.spec_version != 0 && change->command.spec_version != now->spec_version)
-        return bw_diag_set(diag, BW_ERR_STALE, "somebody has changed %s since the plan was shown",
+        return bw_diag_set(diag, BW_ERR_STALE, "%s was changed after the plan was shown; look at the plan again",
                            now->spec.name);
     memcpy(change->command.group, now->spec.name, sizeof change->command.group);
     if (is_cancel && change->command.wish_index != 0 &&
         change->command.wish_index != machine->core.watches[group].wish.index)
         return bw_diag_set(diag, BW_ERR_STALE,
-                           "what was asked for of %s is not what the plan has shown any more",
+                           "the pending request of %s is not the one that the plan has shown; look at the plan again",
                            now->spec.name);
     if (is_cancel) { /* of the state that it is judged by */
         change->command.epoch = now->epoch;

@@ -339,7 +339,7 @@ static enum bw_err judge_lead(const struct bw_roster *roster, const struct bw_me
     if (fact->role != BW_MEMBER_VOTER)
         return bw_diag_set(diag, BW_ERR_REFUSED, "%s does not vote", name);
     if (!fact->is_live)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is not heard", name);
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is not connected", name);
     *out_id = member->id;
     return BW_OK;
 }

@@ -99,7 +99,7 @@ static void judge_reports(struct look *look, size_t index)
                        bw_json_member(status, "answered_by"));
         }
         if (is_overriding(look, site) && !is_printed(look, index, name, is_overriding)) {
-            (void)snprintf(fix, sizeof fix, "on %s:  breakwater override %s -c /etc/breakwater/site.yaml --end", name,
+            (void)snprintf(fix, sizeof fix, "on %s:  breakwater override %s -c /etc/breakwater/site.yaml --stop", name,
                            look->group);
             find_taken(look, fix, "%s reports an override (from %s)", name, bw_json_member(status, "answered_by"));
         }

@@ -44,10 +44,10 @@ enum bw_trial_verdict {
     X(SANDBOX_SEES, "sandbox.sees", "the processes of the service are in the guard's reach",       \
       "name its units or containers (enforce); else its fence_script alone can end it, and without a " \
       "second enforcer time alone hands nothing over: a lost site then waits for a fence from "    \
-      "another one, or force-release")                              \
+      "another one, or confirm-fenced")                              \
     X(REACH_PROVED, "reach.proved", "with all in the guard's reach killed, status says stopped",     \
       "what still serves is outside of the reach: name its units or containers (enforce); else a lost " \
-      "site without a second enforcer waits for a fence from another one, or force-release")                                                              \
+      "site without a second enforcer waits for a fence from another one, or confirm-fenced")                                                              \
     X(HANG_STATUS, "hang.status", "status does not say stopped of a service whose processes hang",      \
       "print unknown if the service does not answer in time: stopped is what was seen to be gone")     \
     X(BEGIN_STOPPED, "begin.stopped", "status says stopped before anything was started",           \

@@ -184,23 +184,23 @@ static struct bw_trouble_entry *find(struct bw_program *program, int index, cons
 
     if (!bw_trouble_parse(ack->alarm, &trouble)) {
         (void)bw_diag_set(diag, BW_ERR_NOT_FOUND,
-                          "there is no alarm \"%s\"; status has those that there are", ack->alarm);
+                          "there is no alarm \"%s\"; `breakwater status` lists the active ones", ack->alarm);
         return NULL;
     }
     if (ack->spec_version != 0 && (uint64_t)ack->spec_version != group->spec_version) {
         (void)bw_diag_set(diag, BW_ERR_STALE,
-                          "somebody has changed the group meanwhile; look again");
+                          "another operator has changed the group; look at the plan again");
         return NULL;
     }
     entry = bw_trouble_book_find(program->alarms, (uint32_t)index, ack->site, trouble);
     if (entry == NULL)
         (void)bw_diag_set(diag, BW_ERR_REFUSED, "%s%s%s has no alarm %s now%s", group->spec.name,
                           ack->site[0] != '\0' ? " at " : "", ack->site, bw_trouble_word(trouble),
-                          ack->site[0] == '\0' ? "; of a site: --site SITE" : "");
+                          ack->site[0] == '\0' ? "; for the alarm of a site add --site SITE" : "");
     else if (entry->acked_by[0] != '\0')
         (void)bw_diag_set(diag, BW_ERR_EXISTS, "%s has acknowledged it", entry->acked_by);
     else if (ack->count != 0 && (uint32_t)ack->count != entry->count)
-        (void)bw_diag_set(diag, BW_ERR_STALE, "it has begun again since you looked; look again");
+        (void)bw_diag_set(diag, BW_ERR_STALE, "the alarm has begun again since; look at status again");
     return diag->err == BW_OK ? entry : NULL;
 }
 
@@ -219,11 +219,10 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
     json_t *steps = json_array();
 
     if (is_possible) {
-        steps = bw_json_append(steps, step(1, "it stays in status with your name and the reason, "
-                                              "and is no warning there any more"));
+        steps = bw_json_append(steps, step(1, "the alarm stays in status with your name and the reason, and does not count as a warning"));
         steps = bw_json_append(
-            steps, step(2, "it is loud again when it begins anew, and when another witness leads "
-                           "or this one is restarted: the leader alone remembers it"));
+            steps, step(2, "it counts as a warning again after it begins again, after a change of leader, and after a "
+                           "restart of the leader, which alone remembers it"));
     }
     bw_operator_answer(request, 200,
                        json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",

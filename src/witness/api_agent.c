@@ -155,21 +155,19 @@ static const struct {
 } refusals[] = {
     [BW_WITNESS_REFUSES_NO_MEMBER] = {403, "this witness is no member", NULL},
     [BW_WITNESS_REFUSES_NAME] = {403,
-                                 "an agent speaks for itself: site and agent must be those "
-                                 "of its certificate",
+                                 "the site and agent of a sync must be those of the certificate",
                                  NULL},
-    [BW_WITNESS_REFUSES_TOO_EARLY] = {503, "this witness has not heard from its cluster yet",
-                                      "ask another witness, or again in a moment"},
+    [BW_WITNESS_REFUSES_TOO_EARLY] = {503, "this witness has no connection to its cluster yet",
+                                      "try another witness, or again in a moment"},
     [BW_WITNESS_REFUSES_CLUSTER] = {409, "the agent belongs to another cluster of this name",
                                     "give it a state directory of its own for this cluster"},
     [BW_WITNESS_REFUSES_GENERATION] = {409, "the agent knows a newer generation of this cluster",
                                        "this witness was left behind by a recovery: stop it"},
     [BW_WITNESS_REFUSES_AGENT_LEVEL] = {426,
-                                        "this agent is older than the feature level of its cluster",
+                                        "this agent is older than the feature level of the cluster",
                                         "upgrade breakwater at this site"},
     [BW_WITNESS_REFUSES_GUARD_LEVEL] = {426,
-                                        "the guard beside this agent is older than the feature level "
-                                        "of its cluster",
+                                        "the guard of this agent is older than the feature level of the cluster",
                                         "upgrade breakwater at this site, and restart the guard"},
     [BW_WITNESS_REFUSES_WAIT] = {400, "after is a log index, wait a duration up to 60s",
                                  "such as ?after=17&wait=20s"},
@@ -202,7 +200,7 @@ void bw_agents_refuse(struct bw_witness_call *call, enum bw_witness_refusal why)
     if (why == BW_WITNESS_REFUSES_UNREADABLE)
         refuse_unreadable(api);
     else if (why == BW_WITNESS_REFUSES_NAME && call->relayed_by != 0)
-        end(api, 403, "the sync does not name the agent that it is vouched for", NULL);
+        end(api, 403, "the relayed sync does not name the agent that its relay names", NULL);
     else
         end(api, refusals[why].status, refusals[why].why, refusals[why].hint);
 }

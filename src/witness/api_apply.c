@@ -369,7 +369,7 @@ static void answer(struct bw_api_apply *apply)
     const enum bw_err result = bw_apply_result(&apply->order);
     const bool is_stale = result == BW_ERR_STALE;
     const char *error =
-        is_stale ? "a group was changed by somebody else meanwhile; apply again"
+        is_stale ? "another operator has changed a group; look at the plan again"
                  : "leadership was lost on the way: the outcome of some groups is not known";
     json_t *body = json_pack("{s:s, s:b, s:I, s:o}", "schema", "breakwater.applied/v1", "plan",
                              apply->is_plan, "index",

@@ -267,11 +267,11 @@ static const struct {
     const char *then;
     const char *given_back;
 } move_words[] = {
-    [MOVE_GOES_ON] = {"goes on stopping", "", "that goes on"},
-    [MOVE_PAUSES] = {"goes on stopping", ", and nobody is granted but by a failover until the mode is another",
-                     "nobody serves, and nobody is granted but by a failover until the mode is another"},
-    [MOVE_IS_LET_GO] = {"may begin to stop before it hears of this,", ", and nobody starts it again",
-                        "nobody serves, and nobody starts it"},
+    [MOVE_GOES_ON] = {"continues to stop", "", "the switchover continues"},
+    [MOVE_PAUSES] = {"continues to stop", ", and until the mode changes only a failover makes a site primary",
+                     "no site serves, and until the mode changes only a failover makes a site primary"},
+    [MOVE_IS_LET_GO] = {"may begin to stop before it receives this,", ", and it is not started again",
+                        "no site serves, and it is not started"},
 };
 
 /* 3.6: in paused a move goes neither on nor back; to a site in maintenance it goes back. */
@@ -295,10 +295,10 @@ static void plan_given_back(const struct bw_group *group, enum move_effect effec
     char text[3 * BW_NAME_MAX + 160];
 
     if (effect == MOVE_ENDS_WHERE_IT_BEGAN)
-        (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s gets it back", group->target,
+        (void)snprintf(text, sizeof text, "but it is stopped for the switchover to %s: %s becomes primary again", group->target,
                        group->last_end.site);
     else
-        (void)snprintf(text, sizeof text, "but it was given back for the move to %s: %s", group->target,
+        (void)snprintf(text, sizeof text, "but it is stopped for the switchover to %s: %s", group->target,
                        move_words[effect].given_back);
     add(steps, text);
 }
@@ -320,12 +320,12 @@ static void plan_move_under_way(const struct bw_group *group, const struct bw_wa
         return;
     }
     if (effect == MOVE_ENDS_WHERE_IT_BEGAN)
-        (void)snprintf(what, sizeof what, "but the move to %s ends where it began: %s stops, and gets it back",
+        (void)snprintf(what, sizeof what, "but the switchover to %s ends where it began: %s stops, and becomes primary again",
                        group->target, group->holder_site);
     else
-        (void)snprintf(what, sizeof what, "but %s %s for the move to %s%s", group->holder_site,
+        (void)snprintf(what, sizeof what, "but %s %s for the switchover to %s%s", group->holder_site,
                        move_words[effect].stops, group->target, move_words[effect].then);
-    (void)snprintf(text, sizeof text, "%s%s%s", what, may_give_up ? "; to keep it there: breakwater cancel " : "",
+    (void)snprintf(text, sizeof text, "%s%s%s", what, may_give_up ? "; to cancel the switchover: breakwater cancel " : "",
                    may_give_up ? group->spec.name : "");
     add(steps, text);
 }
@@ -339,16 +339,16 @@ static void plan_let_go(const struct bw_group *group, const struct bw_watch *wat
     char text[BW_NAME_MAX + 160];
 
     add(steps, group->phase != BW_PHASE_VACANT
-                   ? "its epoch ends and every site is let go: the service stays as it is, and nobody guards it"
-                   : "every site is let go: nobody guards what runs there");
+                   ? "its epoch ends, and every site releases the service to manual control: it runs on, unmanaged"
+                   : "every site releases the service to manual control: it is unmanaged");
     if (contact != NULL && contact->report.start_begun && !contact->report.serving_epoch_started) {
-        (void)snprintf(text, sizeof text, "but %s at %s%s it goes on as long as the lease lasts, and is fenced then",
-                       contact->report.guard_busy ? "a start is under way" : "if a start of it was not yet seen to serve",
+        (void)snprintf(text, sizeof text, "but %s at %s%s it continues while the lease lasts, and is fenced then",
+                       contact->report.guard_busy ? "a start is under way" : "if a start has not been confirmed yet",
                        group->holder_site, contact->report.guard_busy ? ":" : ",");
         add(steps, text);
     }
     plan_move_under_way(group, watch, MOVE_IS_LET_GO, steps);
-    add(steps, "no script but status, readiness and condition runs until the mode is another");
+    add(steps, "until the mode changes, only status, readiness and condition scripts run");
 }
 
 /* `is_named`: a person says where the group begins, and answers for whoever does not report. */
@@ -360,24 +360,22 @@ static void plan_mode(const struct bw_group *group, const struct bw_watch *watch
         plan_let_go(group, watch, steps);
         return;
     case BW_MODE_PAUSED:
-        add(steps, "no grant, no move and no local restart until the mode is another");
-        add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
-                   "nobody follows it");
+        add(steps, "until the mode changes: no new primary, no switchover, no local restart");
+        add(steps, "leases and fences stay in force: a primary that loses its lease is still fenced, and no site follows it");
         plan_move_under_way(group, watch, MOVE_PAUSES, steps);
         return;
     case BW_MODE_MANUAL:
-        add(steps, "nothing moves to another site but by `breakwater switchover` or `failover`");
+        add(steps, "the group moves to another site only by `breakwater switchover` or `breakwater failover`");
         break;
     case BW_MODE_AUTO:
-        add(steps, "the group's policy decides by itself");
+        add(steps, "the group's policy decides automatically");
         break;
     }
     if (group->spec.mode == BW_MODE_OBSERVE && is_named)
         return;
     if (group->spec.mode == BW_MODE_OBSERVE)
-        add(steps, "it is granted once every one of its sites has reported; a service that runs at "
-                   "one of them "
-                   "is adopted as it is");
+        add(steps, "a site becomes primary after every site has reported; a service that already runs at one of "
+                   "them is adopted as it is");
     else
         plan_move_under_way(group, watch, effect_under(group, mode, is_target_in_maintenance(group)), steps);
 }
@@ -394,27 +392,25 @@ static void plan_maintenance(const struct bw_group *group, const struct bw_watch
         return;
     }
     if (command->site[0] == '\0') {
-        add(steps, "no grant, no move but one that is asked for, and no local restart");
-        add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
-                   "nobody follows it");
+        add(steps, "no automatic move, and no local restart");
+        add(steps, "leases and fences stay in force: a primary that loses its lease is still fenced, and no site follows it");
         plan_move_under_way(group, watch, effect, steps);
     } else if (strcmp(command->site, group->holder_site) == 0) {
         (void)snprintf(
             text, sizeof text,
-            "%s holds the group and keeps it: its lease is renewed, its service neither restarted "
-            "nor given up",
+            "%s stays primary: its lease is renewed, and its service is neither restarted nor moved",
             command->site);
         add(steps, text);
         plan_move_under_way(group, watch, effect, steps);
     } else {
-        (void)snprintf(text, sizeof text, "%s is no candidate", command->site);
+        (void)snprintf(text, sizeof text, "%s is not eligible", command->site);
         add(steps, text);
         if (strcmp(command->site, group->target) == 0 && !group->rolling_back)
             plan_move_under_way(group, watch, effect_under(group, group->spec.mode, true), steps);
     }
     bw_duration_format((uint32_t)command->duration_ms,
                        duration); /* at most BW_MAINTENANCE_MS_MAX */
-    (void)snprintf(text, sizeof text, "it ends by itself after %s", duration);
+    (void)snprintf(text, sizeof text, "it ends automatically after %s", duration);
     add(steps, text);
 }
 
@@ -427,8 +423,8 @@ static void plan_not_let_go(const struct bw_group *group, const struct bw_watch 
         if (bw_policy_site_has_let_go(group, watch, site, bw_clock_now()))
             continue;
         (void)snprintf(text, sizeof text,
-                       "%s is not heard to have let go: unless it has, what serves there when its guard begins is fenced, "
-                       "until its agent has heard of this",
+                       "%s has not reported that it released the service: if its guard starts before its agent receives "
+                       "this, a running service is fenced there",
                        group->spec.sites[site].name);
         add(steps, text);
     }
@@ -438,14 +434,14 @@ static void plan_delete(const struct bw_group *group, const struct bw_watch *wat
 {
     char text[192];
 
-    add(steps, "its spec is gone from the witnesses; history still has what it did");
+    add(steps, "the witnesses drop its spec; history keeps what it did");
     add(steps,
-        "nobody knows any more what serves where: applied again without a site that serves, it is "
-        "served twice");
-    add(steps, "every site that is heard is let go: the service stays as it is, and nobody guards it");
+        "the witnesses forget where the service runs: if you apply the group again without a site that serves, two sites "
+        "serve (split-brain)");
+    add(steps, "every connected site releases the service to manual control: it runs on, unmanaged");
     plan_not_let_go(group, watch, steps);
     (void)snprintf(text, sizeof text,
-                   "a group that is applied under this name begins above epoch %" PRIu64,
+                   "a group that is applied under this name starts above epoch %" PRIu64,
                    group->epoch);
     add(steps, text);
 }
@@ -458,20 +454,20 @@ json_t *bw_json_cancel_steps(const struct bw_group *group, const struct bw_wish 
     if (group->phase == BW_PHASE_REVOKING) {
         (void)snprintf(
             text, sizeof text,
-            "the move to %s is given up; %s, which says that it has not begun to stop, keeps it",
+            "the switchover to %s is canceled; %s, which has not begun to stop, stays primary",
             group->target, group->holder_site);
         add(&steps, text);
         return steps;
     }
-    (void)snprintf(text, sizeof text, "the %s%s%s that %s asked for is forgotten",
+    (void)snprintf(text, sizeof text, "the %s%s%s that %s requested is canceled",
                    bw_wish_word(wish->kind), wish->to[0] != '\0' ? " of " : "", wish->to, wish->by);
     add(&steps, text);
     if (group->phase == BW_PHASE_CLOSING)
-        add(&steps, "the epoch stays closed: that is not taken back");
+        add(&steps, "the epoch stays closed");
     if (group->first_choice[0] != '\0') { /* 3.6: of a move that an end by time has overtaken */
-        (void)snprintf(text, sizeof text, "but %s, to which a move had begun, is granted it before others%s",
+        (void)snprintf(text, sizeof text, "but %s, the target of a switchover that had begun, becomes primary before others%s",
                        group->first_choice,
-                       group->phase == BW_PHASE_VACANT ? "" : " once the epoch has ended");
+                       group->phase == BW_PHASE_VACANT ? "" : " after the epoch has ended");
         add(&steps, text);
     }
     return steps;

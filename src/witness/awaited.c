@@ -49,7 +49,7 @@ bool bw_awaited_refuse(struct bw_awaited *awaited)
     else if (awaited->err != BW_OK)
         bw_operator_refuse_err(awaited->program, awaited->request, awaited->err,
                                awaited->err == BW_ERR_STALE
-                                   ? "somebody has changed it meanwhile; look again"
+                                   ? "another operator has changed it; look at the plan again"
                                    : bw_err_text(awaited->err));
     return awaited->err != BW_OK;
 }

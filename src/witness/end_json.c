@@ -177,7 +177,7 @@ json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_inde
         group->spec.name, fence_ms / 1000, fence_ms % 1000 / 100);
     add(&facts,
         "If the stop cannot be confirmed, no site serves until an operator confirms that %s is off:  breakwater "
-        "force-release %s --site %s --holder-is-off",
+        "confirm-fenced %s --site %s --service-is-stopped",
         group->holder_site, group->spec.name, group->holder_site);
     return facts;
 }

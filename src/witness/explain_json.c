@@ -356,10 +356,10 @@ static void plan_course(const struct bw_operator_view *view, int group_index,
         return;
     if (wish->kind == BW_WISH_FORCE_RELEASE)
         add(steps, -1,
-            "by the group's policy no site may be granted then; see explain for what each of them "
-            "lacks, and failover for one grant past it");
+            "then no site is eligible by the group's policy; `breakwater explain` shows what blocks each site, `breakwater "
+            "failover` overrides it once");
     else /* a new leader's sites may still speak */
-        add(steps, -1, "no site may be granted now; see explain for what each of them lacks");
+        add(steps, -1, "no site is eligible now; `breakwater explain` shows what blocks each site");
 }
 
 static void add_steps(const struct bw_operator_view *view, int group_index,

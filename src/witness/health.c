@@ -26,9 +26,9 @@ static bool find_reason(const struct bw_program *program, const struct bw_node_s
         (void)snprintf(out_text, TEXT_BYTES, "this witness has no vote\n");
     else if (bw_node_is_bare(program->node))
         (void)snprintf(out_text, TEXT_BYTES,
-                       "the cluster has not begun: it does once all its witnesses are up\n");
+                       "the cluster waits for its members: it starts after all witnesses are up\n");
     else if (bw_id_is_none(program->machine.cluster.id))
-        (void)snprintf(out_text, TEXT_BYTES, "this witness has not heard from its cluster yet\n");
+        (void)snprintf(out_text, TEXT_BYTES, "this witness has no connection to its cluster yet\n");
     else if (program->machine.core.leadership.leads && !bw_witness_machine_is_ready(&program->machine))
         (void)snprintf(out_text, TEXT_BYTES, "this witness leads, and its log has taken nothing for 5 s or longer\n");
     else if (bw_witness_machine_leader(&program->machine) == NULL && status->lacks_room)

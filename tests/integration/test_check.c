@@ -375,7 +375,7 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
                 "loop's interval times its threshold, the loop stops the service, although its lease lives\n");
     assert_says("WARN   harbor              at dc-a: enforce is remote: time alone does not end "
                 "what it serves, and a lost "
-                "site waits for a person (force-release). Two ways to do without one: a second "
+                "site waits for a person (confirm-fenced). Two ways to do without one: a second "
                 "enforcer on another machine of "
                 "the site (second_enforcer), or a remote_fence_script at another site that is a candidate\n");
 

@@ -177,10 +177,10 @@ static void a_hand_over_that_was_given_up_is_not_waited_for(void **state)
     static const struct told of_an_old_witness[] = {LEADS, PLANNED, TAKEN, {GET_MEMBERS, NOT_ADDED, 0}, {0}};
 
     (void)state;
-    assert_ends(given_up, "members lead w2 --yes", FAILED, "w1 leads, and hands over to nobody");
-    assert_ends(in_vain, "members lead w2 --yes", UNKNOWN, "not done yet");
-    assert_null(strstr(out, "whoever leads goes on")); /* nobody does */
-    assert_ends(of_an_old_witness, "members lead w2 --yes", UNKNOWN, "not done yet");
+    assert_ends(given_up, "members transfer-leader w2 --yes", FAILED, "w1 leads, and hands over to nobody");
+    assert_ends(in_vain, "members transfer-leader w2 --yes", UNKNOWN, "not done yet");
+    assert_null(strstr(out, "it continues after a change of leader")); /* nobody does */
+    assert_ends(of_an_old_witness, "members transfer-leader w2 --yes", UNKNOWN, "not done yet");
 }
 
 /* ---- moves */
@@ -380,9 +380,9 @@ static void what_has_become_another_thing_while_it_waited_is_shown_anew(void **s
     static const struct told stays[] = {LEADS, MODE_PLAN("dc-a may stop it", "4", 0), MODE_BUSY, MODE_DONE, {0}};
 
     (void)state;
-    assert_ends(becomes_another, "mode harbor observe --yes", 0, "has become:\n 1 a start is under way\nmode of harbor: done");
+    assert_ends(becomes_another, "mode harbor observe --yes", 0, "the new plan:\n 1 a start is under way\nmode of harbor: done");
     assert_int_equal(count_of("dc-a may stop it"), 1);
-    assert_int_equal(count_of("waits, and nothing has changed yet"), 1);
+    assert_int_equal(count_of("waiting; nothing has changed yet"), 1);
     assert_ends(stays, "mode harbor observe --yes", 0, "mode of harbor: done");
     assert_int_equal(count_of("dc-a may stop it"), 1);
 }

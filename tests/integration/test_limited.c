@@ -272,7 +272,7 @@ static void the_commands_say_who_may_what(void **state)
     assert_says(operator.errors, "operator/root can");
     assert_null(strstr(operator.errors, "with an operator's certificate"));
     assert_int_equal(operator_run("nobody.yaml", "status"), 1);
-    assert_says(operator.errors, "operator/mallory may not ask here");
+    assert_says(operator.errors, "the witnesses reject the certificate operator/mallory");
 }
 
 /* ---- a reload */
@@ -306,7 +306,7 @@ static void a_person_whom_the_leader_alone_does_not_know_is_told_so(void **state
     assert_int_equal(operator_run_once("cli.yaml", "status"), 1);
     (void)snprintf(
         says, sizeof says,
-        "error: status: w%d, which leads, refuses operator/anna: HTTP 403: ", leader + 1);
+        "error: status: the leader w%d rejects operator/anna: HTTP 403: ", leader + 1);
     assert_int_equal(strncmp(operator.errors, says, strlen(says)), 0);
     assert_says(operator.errors, "none of the people who may speak here");
     assert_says(operator.errors, "breakwater apply -f people.yaml");

@@ -413,12 +413,12 @@ static void whoever_names_a_first_primary_is_told_what_that_vouches_for(void **s
     (void)state;
     operator_put("named.yaml", "groups:\n  - name: registry\n    sites: [{name: dc-a}, {name: dc-x}]\n");
     assert_int_equal(operator_apply("named.yaml", "--plan"), 0);
-    assert_null(strstr(operator.out, "you vouch"));
+    assert_null(strstr(operator.out, "you confirm"));
     assert_says(operator.out, "  on_lag: refuse: failover is automatic only to a site whose readiness_script");
     assert_int_equal(operator_apply("named.yaml", "--initial-primary dc-a --plan"), 0);
     assert_says(operator.out, "  initial primary: dc-a\n"
-                              "  ! dc-x is not heard: you vouch that registry serves nowhere there; if it does, two "
-                              "sites serve\n");
+                              "  ! dc-x is not connected: you confirm that registry does not run there; if it does, two "
+                              "sites serve (split-brain)\n");
 }
 
 /* 3.9: neither taken back without a word, nor kept where it says nothing of a site that is new. */
@@ -452,9 +452,9 @@ static void a_file_that_lets_a_group_go_says_what_that_means(void **state)
                                  "    sites: [{name: dc-a}, {name: dc-b}]\n");
     assert_int_equal(operator_apply("watched.yaml", "--plan"), 0);
     assert_says(operator.out, "  mode: auto -> observe\n");
-    assert_says(operator.out, "  1 its epoch ends and every site is let go: the service stays as it is, and nobody "
-                              "guards it\n");
-    assert_says(operator.out, "  2 no script but status, readiness and condition runs until the mode is another\n");
+    assert_says(operator.out, "  1 its epoch ends, and every site releases the service to manual control: it runs on, "
+                              "unmanaged\n");
+    assert_says(operator.out, "  2 until the mode changes, only status, readiness and condition scripts run\n");
 }
 
 static void a_switchover_to_who_holds_it_has_nothing_to_do(void **state)

@@ -99,8 +99,8 @@ static void a_site_in_maintenance_is_no_candidate_until_it_ends(void **state)
 {
     (void)state;
     assert_int_equal(run("maintenance --site dc-b --for 2h --yes"), 0);
-    assert_says(operator.out, "dc-b is no candidate");
-    assert_says(operator.out, "it ends by itself after 2h");
+    assert_says(operator.out, "dc-b is not eligible");
+    assert_says(operator.out, "it ends automatically after 2h");
     until_status_says(3, "harbor: dc-b is in maintenance for another 1h");
     assert_says(operator.out, "no standby is eligible for automatic failover");
     assert_int_equal(operator_ask_leader(operator.operator, "GET", "/metrics", NULL, 0), 200);
@@ -171,8 +171,8 @@ static void what_cannot_be_a_maintenance_is_told(void **state)
         int exit;
         const char *says;
     } wrong[] = {
-        {"maintenance harbor --yes", 2, "needs --for D, or --end"},
-        {"maintenance harbor --for 1h --end --yes", 2, "needs --for D, or --end"},
+        {"maintenance harbor --yes", 2, "needs --for D, or --stop"},
+        {"maintenance harbor --for 1h --end --yes", 2, "needs --for D, or --stop"},
         {"maintenance --for 1h --yes", 2, "needs GROUP, or --site SITE"},
         {"maintenance harbor --for soon --yes", 2, "expected a duration such as 2h"},
         {"maintenance harbor --for 721h --yes", 2,
@@ -373,30 +373,30 @@ static void ask_for_a_move_and_take_it_back(void)
             fail_msg("%s", operator.errors);
         if (patience_is_over(&patience))
             patience_fail("the move begins:\n%s", operator.out);
-    } while (strstr(operator.out, "the move to dc-b is given up") == NULL);
-    assert_says(operator.out, "dc-a, which says that it has not begun to stop, keeps it");
+    } while (strstr(operator.out, "the switchover to dc-b is canceled") == NULL);
+    assert_says(operator.out, "dc-a, which has not begun to stop, stays primary");
     assert_int_equal(run("pause harbor --plan"), 0); /* which keeps nothing from stopping */
-    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted but by a "
-                              "failover until the mode is another; to keep it there: breakwater cancel harbor");
+    assert_says(operator.out, "but dc-a continues to stop for the switchover to dc-b, and until the mode changes only a "
+                              "failover makes a site primary; to cancel the switchover: breakwater cancel harbor");
     assert_int_equal(run("maintenance harbor --for 1h --plan"), 0);
-    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
+    assert_says(operator.out, "but dc-a continues to stop for the switchover to dc-b; to cancel the switchover: breakwater cancel");
     assert_int_equal(run("mode harbor manual --plan"), 0);
-    assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b; to keep it there: breakwater cancel");
+    assert_says(operator.out, "but dc-a continues to stop for the switchover to dc-b; to cancel the switchover: breakwater cancel");
     assert_int_equal(run("maintenance harbor --site dc-b --for 1h --plan"), 0);
-    assert_says(operator.out, "but the move to dc-b ends where it began: dc-a stops, and gets it back; to keep it "
-                              "there: breakwater cancel harbor");
+    assert_says(operator.out, "but the switchover to dc-b ends where it began: dc-a stops, and becomes primary again; to cancel "
+                              "the switchover: breakwater cancel harbor");
     assert_int_equal(run("mode harbor observe --plan"), 0);
-    assert_says(operator.out, "but dc-a may begin to stop before it hears of this, for the move to dc-b, and nobody "
-                              "starts it again; to keep it there: breakwater cancel harbor");
+    assert_says(operator.out, "but dc-a may begin to stop before it receives this, for the switchover to dc-b, and it is "
+                              "not started again; to cancel the switchover: breakwater cancel harbor");
     assert_int_equal(run("pause harbor --yes"), 0); /* then neither goes to its target nor back */
     for (size_t i = 0; i < sizeof of / sizeof of[0]; i++) {
         assert_int_equal(run(of[i]), 0);
-        assert_says(operator.out, "but dc-a goes on stopping for the move to dc-b, and nobody is granted but by a "
-                                  "failover until the mode is another; to keep it there: breakwater cancel harbor");
+        assert_says(operator.out, "but dc-a continues to stop for the switchover to dc-b, and until the mode changes only a "
+                                  "failover makes a site primary; to cancel the switchover: breakwater cancel harbor");
     }
     assert_int_equal(run("maintenance harbor --site dc-b --for 1h --yes"), 0);
     assert_int_equal(run("mode harbor auto --plan"), 0);
-    assert_says(operator.out, "but the move to dc-b ends where it began: dc-a stops, and gets it back");
+    assert_says(operator.out, "but the switchover to dc-b ends where it began: dc-a stops, and becomes primary again");
     assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
     assert_int_equal(run("mode harbor auto --yes"), 0);
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
@@ -422,11 +422,11 @@ static void the_plan_of_observe_says_of_a_start_what_is_known(void **state)
     atomic_store(&operator.a_start, OPERATOR_START_RUNS);
     operator_wait_for_round();
     operator_until_it_says("cli.yaml", "mode harbor observe --plan", 0,
-                           "but a start is under way at dc-a: it goes on as long as the lease lasts, and is fenced then");
+                           "but a start is under way at dc-a: it continues while the lease lasts, and is fenced then");
     atomic_store(&operator.a_start, OPERATOR_START_UNSEEN);
     operator_wait_for_round();
     operator_until_it_says("cli.yaml", "mode harbor observe --plan", 0,
-                           "but if a start of it was not yet seen to serve at dc-a, it goes on as long as the lease "
+                           "but if a start has not been confirmed yet at dc-a, it goes on as long as the lease "
                            "lasts, and is fenced then");
     atomic_store(&operator.a_start, OPERATOR_START_SERVES);
     operator_wait_for_round();
@@ -612,20 +612,20 @@ static void one_that_was_let_go_is(void **state)
     assert_int_equal(run("mode harbor observe --yes"), 0);
     assert_int_equal(run("delete harbor --yes --wait-timeout 1s"), OPERATOR_REFUSED);
     assert_says(operator.out,
-                "waits, and nothing has changed yet (Ctrl-C leaves it so): dc-a has not "
-                "let harbor go yet");
-    assert_says(operator.errors, "refused: dc-a has not let harbor go yet");
+                "waiting; nothing has changed yet (Ctrl-C stops it here): dc-a has not "
+                "released harbor to manual control yet");
+    assert_says(operator.errors, "refused: dc-a has not released harbor to manual control yet");
     assert_int_equal(run("mode harbor auto --plan"), OPERATOR_REFUSED); /* told at once */
     operator.a_is_mute = false;
     operator_wait_for_round();
     operator_wait_for_round(); /* and in this one it says so */
     assert_int_equal(run("delete harbor --yes --reason moved"), 0); /* once dc-a has let go */
     operator.b_is_mute = false;
-    assert_says(operator.out, "begins above epoch 1");
-    assert_says(operator.out, "every site that is heard is let go");
-    assert_says(operator.out, "dc-b is not heard to have let go: unless it has, what serves there when its guard begins is "
-                              "fenced");
-    assert_null(strstr(operator.out, "dc-a is not heard"));
+    assert_says(operator.out, "starts above epoch 1");
+    assert_says(operator.out, "every connected site releases the service to manual control");
+    assert_says(operator.out, "dc-b has not reported that it released the service: if its guard starts before its agent "
+                              "receives this, a running service is fenced there");
+    assert_null(strstr(operator.out, "dc-a has not reported"));
     assert_says(operator.out, "delete of harbor: done: it is gone");
     assert_int_equal(run("groups"), 0);
     assert_says(operator.out, "groups: []");

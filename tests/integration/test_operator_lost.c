@@ -85,7 +85,7 @@ static void lose_the_leader(void)
 static void a_wish_is_taken_back_at_the_next_leader(void)
 {
     ask_for_a("--reason fire --no-wait --yes");
-    assert_says(operator.out, "whoever leads goes on with it");
+    assert_says(operator.out, "it continues after a change of leader");
     lose_the_leader();
     (void)operator_run("cli.yaml", "status harbor"); /* its exit status is the lost holder's */
     assert_says(operator.out, "Requested by operator/anna: failover to dc-a.\n");
@@ -135,7 +135,7 @@ static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
     assert_int_equal(operator_run("cli.yaml", "force-release harbor --yes"), 2);
     assert_says(operator.errors, "--site SITE");
     assert_int_equal(
-        operator_run("cli.yaml", "force-release harbor --site dc-a --holder-is-off --yes"),
+        operator_run("cli.yaml", "force-release harbor --site dc-a --service-is-stopped --yes"),
         OPERATOR_REFUSED);
     assert_says(operator.out, "dc-a is primary of harbor in epoch 3 since ");
     assert_says(operator.errors, "dc-a answers, and says that harbor runs there");
@@ -161,9 +161,9 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
 
     (void)state;
     atomic_store(&operator.a_is_mute, true);
-    until_refused_with("failover harbor --to dc-b --yes", "breakwater force-release");
+    until_refused_with("failover harbor --to dc-b --yes", "breakwater confirm-fenced");
     assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (may_outlive_lease");
-    assert_says(operator.errors, "breakwater force-release harbor --site dc-a");
+    assert_says(operator.errors, "breakwater confirm-fenced harbor --site dc-a");
     patience = patience_begin(OPERATOR_WAIT_MS);
     while (status == OPERATOR_REFUSED) { /* as long as dc-a seems alive */
         status = operator_run("cli.yaml",
@@ -177,7 +177,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     (void)trio_stop(&operator.trio, leader, SIGKILL);
     operator_until_it_says("cli.yaml", "status harbor", 4,
                            "was closed by operator/anna: fire");
-    assert_says(operator.out, "breakwater force-release harbor --site dc-a");
+    assert_says(operator.out, "breakwater confirm-fenced harbor --site dc-a");
     assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
     assert_says(operator.reply.body, "\nbreakwater_group_manual_action_required{group=\"harbor\"} 1\n");
     assert_says(operator.reply.body, "\nbreakwater_group_failover_possible{group=\"harbor\"} 0\n");
@@ -187,10 +187,10 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
 
     if (status != 0)
         fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
-    assert_says(operator.out, "done: epoch 3 of dc-a is over (ended by: operator)");
+    assert_says(operator.out, "done: epoch 3 of dc-a has ended (operator)");
     assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-a --yes"), 0);
     assert_says(operator.out,
-                "nothing to do: no site holds harbor: epoch 3 of dc-a is over (ended by: operator)");
+                "nothing to do: no site is primary of harbor: epoch 3 of dc-a has ended (operator)");
     assert_int_equal(operator_run("cli.yaml", "history harbor -n 1"), 0);
     assert_says(operator.out, "operator, reason operator (operator/anna: fire; again)");
 }
@@ -253,7 +253,7 @@ static void without_a_quorum_commands_say_why_and_exit_5(void **state)
     assert_says(operator.errors, "refused");
     assert_int_equal(operator_run_once("cli.yaml", "status"), OPERATOR_NO_QUORUM);
     assert_int_equal(operator_run("cli.yaml", "history"), 0);
-    assert_says(operator.errors, "no leader answers");
+    assert_says(operator.errors, "no leader answers here");
     assert_says(operator.out, "switchover dc-a -> dc-b");
 }
 

@@ -394,7 +394,7 @@ static void no_definition_leaves_out_a_site_that_overrides(void **state)
     world_pass_ms(&world, 60000);
     assert_int_equal(bw_witness_refuse_claimed(&world.witness, 0, &next, &diag), BW_ERR_REFUSED);
     assert_non_null(strstr(diag.text, "dc-c reported that it overrides harbor"));
-    assert_non_null(strstr(diag.text, "breakwater force-release harbor --site dc-c"));
+    assert_non_null(strstr(diag.text, "breakwater confirm-fenced harbor --site dc-c"));
     assert_false(may_leave(&world, NULL));
     next.site_count = 3;
     assert_true(may_leave(&world, &next));

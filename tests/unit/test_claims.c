@@ -279,7 +279,7 @@ static void an_operator_ends_it_unless_the_site_answers_otherwise(void **state)
     begin(BW_OVERRIDE_OVERRIDING);
     assert_acts("A36");
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "--holder-is-off"));
+    assert_non_null(strstr(diag.text, "--service-is-stopped"));
     world.sites[A].report.service = BW_SERVICE_STARTED;
     world_set_mode(&world, BW_MODE_PAUSED); /* so that it is not adopted */
     world_sync_all(&world);

@@ -61,7 +61,7 @@ static void whoever_was_not_heard_is_named_and_needs_the_flag(void **state)
 
     assert_int_equal(judge(parties, NULL), BW_ERR_REFUSED);
     assert_non_null(strstr(diag.text, "agent dc-b, guard dc-b"));
-    assert_non_null(strstr(diag.text, "--without NAME"));
+    assert_non_null(strstr(diag.text, "--skip NAME"));
     assert_int_equal(judge(parties, "w3"), BW_ERR_REFUSED);
     assert_int_equal(judge(parties, "dc-b"), BW_OK);
     assert_int_equal(judge(parties, "dc-x"), BW_ERR_NOT_FOUND);
@@ -147,9 +147,9 @@ static void a_refusal_says_at_which_level_and_how_many(void **state)
                                    "dc-a): upgrade them first");
     parties[1].level = parties[4].level = 2;
     assert_int_equal(judge(parties, NULL), BW_ERR_REFUSED);
-    assert_string_equal(diag.text, "1 were not heard, and nobody knows what they can (agent dc-b): bring "
-                                   "them back, or, if they are upgraded before they come back, say "
-                                   "--without NAME for each name");
+    assert_string_equal(diag.text, "1 are not connected, so their feature level is unknown (agent dc-b): bring "
+                                   "them back, or, if they are upgraded before they come back, add "
+                                   "--skip NAME for each name");
 }
 
 /* The refusal names as many as fit, whatever their names are. */

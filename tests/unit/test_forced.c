@@ -209,7 +209,7 @@ static void who_answers_is_not_taken_for_off_unless_it_is_said(void **state)
     world_sync_all(&world);
 
     assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
-    assert_says("--holder-is-off");
+    assert_says("--service-is-stopped");
     assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
     assert_int_equal(force("dc-a", true, epoch()), BW_OK);
     assert_acts("A26");
@@ -225,7 +225,7 @@ static void who_says_started_is_not_forced_by_any_word(void **state)
     world_sync_all(&world);
 
     assert_int_equal(force("dc-a", true, epoch()), BW_ERR_REFUSED);
-    assert_says("dc-a answers, and says that harbor runs there");
+    assert_says("dc-a is connected, and reports that harbor runs there");
 
     world.sites[A].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
@@ -259,7 +259,7 @@ static void one_agent_that_says_started_counts_more_than_another(void **state)
         }
 
         assert_int_equal(force("dc-a", true, epoch()), BW_ERR_REFUSED);
-        assert_says("dc-a answers, and says that harbor runs there");
+        assert_says("dc-a is connected, and reports that harbor runs there");
     }
 }
 
@@ -294,7 +294,7 @@ static void who_lost_its_state_is_not_waited_for(void **state)
                                          &world.witness.leadership, &waits));
     assert_false(waits.is_lost);
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
-    assert_says("it ends when dc-a gives it back, or a person vouches");
+    assert_says("It ends when dc-a releases it. If dc-a is off: ");
     world.sites[A].instance.bytes[1] = 9;
     world.sites[A].session.bytes[1] = 9;
     world.sites[A].number = 0;
@@ -306,12 +306,12 @@ static void who_lost_its_state_is_not_waited_for(void **state)
                                          &world.witness.leadership, &waits));
     assert_true(waits.is_lost);
     bw_end_way(world_group(&world), &waits, way, sizeof(way));
-    assert_string_equal(way, "breakwater force-release harbor --site dc-a --holder-is-off");
+    assert_string_equal(way, "breakwater confirm-fenced harbor --site dc-a --service-is-stopped");
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
-    assert_null(strstr(diag.text, "when dc-a gives it back"));
+    assert_null(strstr(diag.text, "when dc-a releases it"));
     assert_says(way);
     assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
-    assert_says("not with the state that could give the epoch back");
+    assert_says("its agent has lost the state to release the lease");
 }
 
 /* 3.3: its fence is tried again, and no status will see the end: the way on is the one that a person can go. */
@@ -333,7 +333,7 @@ static void where_no_status_sees_an_end_the_way_is_a_persons_word_beside_the_age
     world_sync_all(&world);
     assert_true(bw_foretell_way(world_group(&world), world_watch(&world), &world.witness.leadership, world.now, room,
                                 way, sizeof way));
-    assert_string_equal(way, "breakwater force-release harbor --site dc-a --holder-is-off");
+    assert_string_equal(way, "breakwater confirm-fenced harbor --site dc-a --service-is-stopped");
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
     assert_says(way);
     assert_int_equal(force("dc-a", true, epoch()), BW_OK);
@@ -413,18 +413,18 @@ static void said_twice_it_finds_that_all_is_done(void **state)
     assert_acts("A26");
 
     assert_int_equal(force("dc-a", false, 1), BW_ERR_EXISTS);
-    assert_says("epoch 1 of dc-a is over (ended by: operator)");
+    assert_says("epoch 1 of dc-a has ended (operator)");
     assert_int_equal(force("dc-b", false, 1), BW_ERR_REFUSED);
 
     assert_acts("A9");
     assert_int_equal(force("dc-a", false, 1), BW_ERR_EXISTS);
-    assert_says("epoch 1 of dc-a is over (ended by: operator); dc-b holds harbor now, in epoch 2");
+    assert_says("epoch 1 of dc-a has ended (operator); dc-b is primary of harbor now, in epoch 2");
     assert_int_equal(force("dc-a", false, 0), BW_ERR_EXISTS);
     assert_int_equal(force("dc-a", false, 2), BW_ERR_REFUSED);
 
     world_init(&world, 2);
     assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
-    assert_says("no site has ever held harbor");
+    assert_says("no site has ever been primary of harbor");
 }
 
 static void where_time_ends_it_nobody_needs_to_vouch(void **state)
@@ -438,7 +438,7 @@ static void where_time_ends_it_nobody_needs_to_vouch(void **state)
     world_pass_ms(&world, 5000);
 
     assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
-    assert_says("nobody needs to vouch for dc-a: time alone ends epoch 1 of harbor");
+    assert_says("no confirmation is needed for dc-a: epoch 1 of harbor expires automatically");
     left_ms = bw_arbiter_lease_may_live_ns(world_group(&world), world_watch(&world),
                                            &world.witness.leadership, world.now) / BW_NS_PER_MS;
     (void)snprintf(left, sizeof left, " in %u.%u s at the latest", (unsigned)(left_ms / 1000),
@@ -518,8 +518,8 @@ static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
     (void)state;
     begin_held();
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_ERR_REFUSED);
-    assert_says("fence_unconfirmed");
-    assert_says("breakwater force-release harbor --site dc-a");
+    assert_says("gate held");
+    assert_says("breakwater confirm-fenced harbor --site dc-a");
 
     begin_fenced();
     world.sites[A].is_mute = true;
@@ -530,7 +530,7 @@ static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
     assert_acts("A4");
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
-    assert_says("breakwater force-release harbor --site dc-a");
+    assert_says("breakwater confirm-fenced harbor --site dc-a");
 }
 
 static void vouch(enum bw_command_kind kind, const char *by, const char *text)

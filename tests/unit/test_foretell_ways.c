@@ -177,7 +177,7 @@ static void an_end_that_only_a_person_gives_is_the_way(void **state)
     way_is(""); /* it answers: it can end what it holds */
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 15300);
-    way_is("breakwater force-release harbor --site dc-a");
+    way_is("breakwater confirm-fenced harbor --site dc-a");
 }
 
 /* 4: the data of a site that owes its rejoin is taken only where the site is named. */
@@ -208,7 +208,7 @@ static void a_group_that_is_only_observed_has_no_way(void **state)
     assert_string_not_equal(world_apply(&world, &command), "-");
     world.sites[A].is_mute = true;
     world_pass_ms(&world, 15300);
-    way_is("breakwater force-release harbor --site dc-a");
+    way_is("breakwater confirm-fenced harbor --site dc-a");
     world_group(&world)->spec.mode = BW_MODE_OBSERVE;
     way_is("");
 }

@@ -92,7 +92,7 @@ static void nobody_is_ordered_to_go_whom_the_others_cannot_spare(void **state)
     begin(3);
     fact(2)->is_live = false;
     assert_int_equal(bw_members_remove(&roster, &facts, "w3", &wanted, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "without w3 only 1 of 2 are heard"));
+    assert_non_null(strstr(diag.text, "without w3 only 1 of 2 voters are connected"));
     assert_int_equal(bw_members_remove(&roster, &facts, "w2", &wanted, &diag), BW_OK);
     begin(5);
     fact(2)->is_live = fact(3)->is_live = false;
@@ -231,7 +231,7 @@ static void who_is_busy_says_with_what(void **state)
     fact(4)->is_live = false;
     assert_int_equal(bw_members_add(&roster, &facts, &other, &wanted, &diag), BW_ERR_BUSY);
     assert_string_equal(diag.text,
-                        "another change is under way: w4 is joining, and w4 is not heard: is it "
+                        "another change is under way: w4 is joining, and w4 is not connected: is it "
                         "running?; one at a time (breakwater members remove w4 gives it up, and "
                         "its id is never used again)");
     begin(3);

@@ -150,7 +150,7 @@ static void a_switchover_that_is_in_the_log_is_followed_to_its_end(void **state)
     assert_string_equal(world_apply(&world, &end), "C7");
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
     assert_string_equal(outcome.text,
-                        "it was taken back by operator/bob: not now; dc-a is primary in epoch 1");
+                        "it was canceled by operator/bob: not now; dc-a is primary in epoch 1");
 
     outcome.wish_index = (int64_t)wish_for_b(2);
     (void)wish_for_b(3);
@@ -218,7 +218,7 @@ static void a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again
                                       "run the command again; dc-a is primary in epoch 1");
 }
 
-/* Once its Revoke is committed, whoever leads goes on with it (3.6). */
+/* Once its Revoke is committed, it continues after a change of leader (3.6). */
 static void a_switchover_that_has_begun_outlives_its_leader(void **state)
 {
     struct bw_outcome outcome = {.to = "dc-b"};
@@ -279,8 +279,8 @@ static void the_plan_of_a_failover_before_a_first_grant_names_who_may_serve(void
     plan = plan_of_wish((struct bw_wish){.kind = BW_WISH_FAILOVER, .to = "dc-b", .accept_data_loss = true});
     text = json_dumps(json_object_get(plan, "steps"), JSON_COMPACT);
     assert_non_null(text);
-    if (strstr(text, "\"dc-a is not heard (last said started, 8 s ago): you vouch that harbor serves nowhere there; if it "
-                     "does, two sites serve\"") == NULL)
+    if (strstr(text, "\"dc-a is not connected (last said started, 8 s ago): you confirm that harbor does not run there; if it "
+                     "does, two sites serve (split-brain)\"") == NULL)
         fail_msg("%s", text);
     free(text);
     json_decref(plan);
@@ -710,7 +710,7 @@ static void history_tells_on_whose_word_an_epoch_ended(void **state)
     world_pass_ms(&world, 16000);
     assert_string_equal(world_act(&world), "A26");
     assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
-    assert_string_equal(outcome.text, "epoch 1 of dc-a is over (ended by: operator); dc-b may become primary automatically; "
+    assert_string_equal(outcome.text, "epoch 1 of dc-a has ended (operator); dc-b may become primary automatically; "
                                       "see: breakwater status harbor");
     assert_string_equal(world_act(&world), "A9");
     assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
@@ -774,11 +774,11 @@ static void a_move_that_time_will_not_end_is_not_waited_for(void **state)
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_STUCK);
     assert_string_equal(outcome.text,
                         "epoch 1 of harbor at dc-a needs manual action (a fence failed, so the stop is not confirmed); "
-                        "if that site is off: breakwater force-release harbor --site dc-a");
-    assert_cancel_plans("the epoch stays closed: that is not taken back\n"
-                        "but dc-b, to which a move had begun, is granted it before others once the epoch has ended\n");
+                        "if that site is off: breakwater confirm-fenced harbor --site dc-a");
+    assert_cancel_plans("the epoch stays closed\n"
+                        "but dc-b, the target of a switchover that had begun, becomes primary before others after the epoch has ended\n");
     world_group(&world)->phase = BW_PHASE_VACANT;
-    assert_cancel_plans("but dc-b, to which a move had begun, is granted it before others\n");
+    assert_cancel_plans("but dc-b, the target of a switchover that had begun, becomes primary before others\n");
     (void)strcpy(world_group(&world)->first_choice, "");
     assert_cancel_plans("");
 }

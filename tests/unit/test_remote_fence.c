@@ -473,7 +473,7 @@ static void after_a_failure_another_site_is_asked_and_later_each_time(void **sta
     assert_nobody_is_asked();
     assert_true(world_holds(&world, "remote_fence_wait", -1));
     assert_string_equal(world_gate(&world, "remote_fence", -1)->word,
-                        "has failed, and is asked for again after a pause");
+                        "has failed, and is run again after a pause");
     assert_int_equal(world_gate(&world, "remote_fence", -1)->value, -1); /* no site's */
     wait_ns = world_watch(&world)->remote_fence.wait_ns;
     world_pass_ms(&world, wait_ns / BW_NS_PER_MS + 500);

@@ -43,7 +43,7 @@ static void people_are_told_what_becomes_of_it(void **state)
                                       &world.witness.leadership, world.now, text, sizeof text));
     world_group(&world)->terms.reach = BW_REACH_REMOTE;
     give_scripts();
-    assert_text("asked of dc-b once no lease of the epoch can live");
+    assert_text("run at dc-b after every lease of the epoch has expired");
     begin_closed(2);
     assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
                                          &world.witness.leadership, &waits));
@@ -55,7 +55,7 @@ static void people_are_told_what_becomes_of_it(void **state)
     world.sites[B].report.failures[0] = (struct bw_script_failure){
         .action = BW_ACTION_REMOTE_FENCE, .outcome = {.words = "no route to the API"}};
     say(B, BW_REMOTE_FENCE_FAILED);
-    assert_text("it failed at dc-b: no route to the API; asked for again in");
+    assert_text("it failed at dc-b: no route to the API; next try in");
 }
 
 /* Before that is followed, and another is asked. */
@@ -92,11 +92,11 @@ static void people_are_told_how_long_the_pause_lasts(void **state)
     begin_closed(2);
     say(B, BW_REMOTE_FENCE_FAILED);
     assert_nobody_is_asked();
-    assert_whole_text("it failed at dc-b: the script has failed, or was not run; asked for again in 5 s");
+    assert_whole_text("it failed at dc-b: the script has failed, or was not run; next try in 5 s");
     world_wait_ms(&world, 999);
-    assert_whole_text("it failed at dc-b: the script has failed, or was not run; asked for again in 5 s");
+    assert_whole_text("it failed at dc-b: the script has failed, or was not run; next try in 5 s");
     world_wait_ms(&world, 1);
-    assert_whole_text("it failed at dc-b: the script has failed, or was not run; asked for again in 4 s");
+    assert_whole_text("it failed at dc-b: the script has failed, or was not run; next try in 4 s");
 }
 
 /* Whoever leads, and who has a script. */
@@ -105,10 +105,10 @@ static void people_are_told_who_would_be_asked(void **state)
     (void)state;
     begin_closed(3);
     world.witness.leadership.leads = false;
-    assert_text("asked of dc-b or dc-c once no lease of the epoch can live");
+    assert_text("run at dc-b or dc-c after every lease of the epoch has expired");
     world.sites[B].report.remote_fence.limit_ms = 0;
     world_sync_all(&world);
-    assert_text("asked of dc-c once");
+    assert_text("run at dc-c after");
 }
 
 /* A room that is too small is filled, and no more. */
@@ -135,26 +135,26 @@ static void people_are_told_why_nobody_is_asked(void **state)
     (void)state;
     begin_closed(3);
     world_group(&world)->spec.mode = BW_MODE_OBSERVE;
-    assert_text("is not asked for in mode observe");
+    assert_text("is not run in mode observe");
 
     begin_closed(3);
     world.sites[B].report.guard_busy = world.sites[C].report.guard_busy = true;
     world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
     world_sync_all(&world);
-    assert_text("no site that has such a script can be asked");
+    assert_text("no connected site has such a script");
 
     begin_closed(3);
     say(B, BW_REMOTE_FENCE_RUNNING);
     world_lead_anew(&world);
     world_pass_ms(&world, 60000);
-    assert_text("one that was asked for before still runs");
+    assert_text("an earlier one still runs");
 
     begin_closed(3);
     world.sites[A].is_mute = false;
     world.sites[A].report.armed_epoch = 0;
     world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
     world_sync_all(&world);
-    assert_text("is not asked for beside a claim, such as an override");
+    assert_text("is not run while a site has a claim, such as an override");
 }
 
 static void people_are_told_whose_word_has_seen_the_end(void **state)
@@ -169,7 +169,7 @@ static void people_are_told_whose_word_has_seen_the_end(void **state)
     world_pass_ms(&world, 10000);
     assert_nobody_is_asked();
     assert_whole_text("it failed at dc-b: it has seen the end, and does not reach the leader itself; "
-                      "asked for again in 5 s");
+                      "next try in 5 s");
 }
 
 /* A closed epoch whose lease may live yet is as one that is not closed. */
@@ -183,7 +183,7 @@ static void people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early(v
     give_scripts();
     close.epoch = world_group(&world)->epoch;
     assert_string_not_equal(world_apply(&world, &close), "-");
-    assert_whole_text("asked of dc-b once no lease of the epoch can live");
+    assert_whole_text("run at dc-b after every lease of the epoch has expired");
 }
 
 /* Whichever its place in the spec is; and of its own word, that it has seen the end, and no more. */
@@ -194,7 +194,7 @@ static void people_are_told_of_the_first_site_as_of_any_other(void **state)
     say(A, BW_REMOTE_FENCE_SEEN);
     assert_whole_text("dc-a has confirmed the end");
     world.witness.leadership.leads = false;
-    assert_whole_text("asked of dc-a once no lease of the epoch can live");
+    assert_whole_text("run at dc-a after every lease of the epoch has expired");
 }
 
 static bool has_way_out(void)
@@ -214,9 +214,9 @@ static void a_site_that_is_never_asked_is_promised_to_nobody(void **state)
     world_begin(&world, 3);
     world_group(&world)->terms.reach = BW_REACH_REMOTE;
     give_scripts();
-    assert_text("asked of dc-b or dc-c once");
+    assert_text("run at dc-b or dc-c after");
     world_group(&world)->spec.sites[B].never_candidate = true;
-    assert_text("asked of dc-c once");
+    assert_text("run at dc-c after");
     assert_true(has_way_out());
     world_group(&world)->spec.sites[C].never_candidate = true;
     assert_false(has_way_out());

@@ -31,7 +31,7 @@ static void its_time_to_begin_is_over_at_its_end(void **state)
     world.now = bw_instant_add(world.now, 1);
     assert_nobody_is_asked();
     assert_string_equal(world_gate(&world, "remote_fence", -1)->word,
-                        "has failed, and is asked for again after a pause");
+                        "has failed, and is run again after a pause");
 }
 
 /* Its limit, and what TERM, KILL and the way of the word may take. */
@@ -214,7 +214,7 @@ static void a_site_that_leaves_the_spec_has_failed_without_a_word(void **state)
     assert_int_not_equal(asked(B).epoch, 0);
     memcpy(world_watch(&world)->remote_fence.site, "dc-x", sizeof "dc-x");
     (void)world_decide(&world);
-    assert_string_equal(world.news.failure, "the agent that was asked is heard no more");
+    assert_string_equal(world.news.failure, "the agent that runs it is not connected any more");
     assert_string_equal(world.news.words, "");
     assert_true(world_watch(&world)->remote_fence.wait_ns == PAUSE_NS);
 }
@@ -297,7 +297,7 @@ static void who_is_about_to_be_asked_may_be_the_first_site(void **state)
     world_watch(&world)->remote_fence = (struct bw_remote_fence){0};
     assert_true(bw_remote_fence_text(world_group(&world), world_watch(&world),
                                      &world.witness.leadership, world.now, text, sizeof text));
-    assert_string_equal(text, "is about to be asked for");
+    assert_string_equal(text, "is about to be requested");
 }
 
 /* 3.3: a word counts against it while it is fresh. */

@@ -68,7 +68,7 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
 /* 3.1: nobody waits for an end that no time brings, nor is sent to what is refused. */
 static void what_waits_for_a_person_names_the_command_that_ends_it(void **state)
 {
-    static const char way[] = "a person vouches that dc-a is off: breakwater force-release harbor --site dc-a";
+    static const char way[] = "If dc-a is off: breakwater confirm-fenced harbor --site dc-a";
     const struct bw_command watch = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_OBSERVE};
     const struct bw_command delete = {.kind = BW_COMMAND_DELETE};
     const struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor", .epoch = 1};
@@ -88,20 +88,20 @@ static void what_waits_for_a_person_names_the_command_that_ends_it(void **state)
     assert_refuses(&rig, &order,
                    "groups[0]: time alone does not end epoch 1 of harbor at dc-a (fence_unconfirmed: a fence "
                    "failed, so the stop is not confirmed); it ends when dc-a gives it back, or a person vouches that dc-a is off: "
-                   "breakwater force-release harbor --site dc-a\n");
+                   "breakwater confirm-fenced harbor --site dc-a\n");
     order_begin(&rig, &order, names);
     order.items[0].spec.mode = BW_MODE_OBSERVE;
     assert_refuses(&rig, &order,
                    "groups[0]: time alone does not end epoch 1 of harbor at dc-a (fence_unconfirmed: a fence "
                    "failed, so the stop is not confirmed); it ends when dc-a gives it back, or a person vouches that dc-a is off: "
-                   "breakwater force-release harbor --site dc-a\n");
+                   "breakwater confirm-fenced harbor --site dc-a\n");
 }
 
 /* 4: what keeps the policy from moving it again lets a person take the move back. */
 static void a_failback_is_taken_back_where_it_would_not_begin_anew(void **state)
 {
-    static const char stop[] = "or cannot be asked whether it has"; /* nobody reports here */
-    static const char policy[] = "and would again; first: breakwater maintenance harbor --for D; then cancel again";
+    static const char stop[] = "dc-a has begun to stop harbor, or may have"; /* nobody reports here */
+    static const char policy[] = "and would start the move again. First: breakwater maintenance harbor --for DURATION; then cancel again";
     const struct bw_command cancel = {.kind = BW_COMMAND_UNREVOKE};
     struct rig rig;
 
@@ -130,10 +130,10 @@ static void what_is_being_stopped_is_not_let_go(void **state)
 
     (void)state;
     begin_move(&rig, BW_REASON_SWITCHOVER);
-    assert_int_equal(judge_change(&rig, &watch, "and nobody would start it again: wait for the end"), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &watch, "and it would not be started again. Try again after the stop"), BW_ERR_BUSY);
     order_begin(&rig, &order, (const char *const[]){"harbor", NULL});
     order.items[0].spec.mode = BW_MODE_OBSERVE;
-    assert_refuses(&rig, &order, "groups[0]: dc-a is stopping harbor, or cannot be asked");
+    assert_refuses(&rig, &order, "groups[0]: dc-a is stopping harbor, or may have begun to");
 }
 
 /* 3.9: nor in the gap between that end and the next grant, nor while one is on its way to the log: nobody would start
@@ -153,11 +153,11 @@ static void what_is_on_its_way_by_a_move_is_not_let_go(void **state)
     (void)state;
     begin_move(&rig, BW_REASON_SWITCHOVER);
     assert_non_null(apply(&rig, &released).rule);
-    assert_int_equal(judge_change(&rig, &watch, "harbor was given back for a move, does not serve at dc-b yet"),
+    assert_int_equal(judge_change(&rig, &watch, "harbor is on its way to dc-b, does not run there yet"),
                      BW_ERR_BUSY);
     order_begin(&rig, &order, (const char *const[]){"harbor", NULL});
     order.items[0].spec.mode = BW_MODE_OBSERVE;
-    assert_refuses(&rig, &order, "groups[0]: harbor was given back for a move, does not serve at dc-b yet");
+    assert_refuses(&rig, &order, "groups[0]: harbor is on its way to dc-b, does not run there yet");
     rig.now_ms += rig.groups[0].spec.switchover_timeout_ms;
     assert_int_equal(judge_change(&rig, &watch, ""), BW_OK);
     rig.watches[0].proposing_count = 1;
@@ -175,15 +175,15 @@ static void a_move_whose_site_has_given_it_back_is_cancelled_no_more(void **stat
 
     (void)state;
     begin(&rig);
-    assert_int_equal(judge_change(&rig, &cancel, "no move of it is on its way"), BW_ERR_EXISTS);
+    assert_int_equal(judge_change(&rig, &cancel, "no switchover is in progress"), BW_ERR_EXISTS);
     (void)strcpy(rig.groups[0].target, "dc-b");
-    assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on; "), BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &cancel, "the switchover to dc-b continues. "), BW_ERR_REFUSED);
     rig.groups[0].spec.mode = BW_MODE_PAUSED;
-    assert_int_equal(judge_change(&rig, &cancel, "the move to dc-b goes on once it is paused no more"), BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &cancel, "the switchover to dc-b continues after the pause"), BW_ERR_REFUSED);
     rig.groups[0].rolling_back = true;
-    assert_int_equal(judge_change(&rig, &cancel, "dc-b gets it back once it is paused no more"), BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &cancel, "dc-b becomes primary again after the pause"), BW_ERR_REFUSED);
     rig.groups[0].spec.mode = BW_MODE_AUTO;
-    assert_int_equal(judge_change(&rig, &cancel, "has failed, and dc-b gets it back; "), BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &cancel, "has failed, and dc-b becomes primary again; "), BW_ERR_REFUSED);
 }
 
 static enum bw_err change_of(struct rig *rig, const struct bw_command *command)
@@ -227,7 +227,7 @@ static void from_its_level_on_a_wish_and_its_end_are_in_the_log(void **state)
     assert_int_equal(bw_witness_machine_ask(&rig.machine, 0, &asked, NULL, &diag), BW_ERR_EXISTS);
 
     cancel.wish_index = rig.index + 1;
-    assert_int_equal(judge_change(&rig, &cancel, "is not what the plan has shown"), BW_ERR_STALE);
+    assert_int_equal(judge_change(&rig, &cancel, "is not the one that the plan has shown"), BW_ERR_STALE);
     cancel.wish_index = rig.index;
     assert_int_equal(judge_change(&rig, &cancel, ""), BW_OK);
     assert_false(bw_witness_machine_forget_wish(&rig.machine, 0));
@@ -259,7 +259,7 @@ static void what_was_asked_for_is_taken_back(void **state)
     rig_grant(&rig);
     lead(&rig, 2);
     settle(&rig);
-    assert_int_equal(judge_change(&rig, &cancel, "nothing that was asked for of harbor waits"),
+    assert_int_equal(judge_change(&rig, &cancel, "harbor has no pending request"),
                      BW_ERR_EXISTS);
     rig.watches[0].wish = (struct bw_wish){.kind = BW_WISH_SWITCHOVER, .to = "dc-b", .epoch = 1};
     rig.watches[0].wish_since = rig_now(&rig);
@@ -272,7 +272,7 @@ static void what_was_asked_for_is_taken_back(void **state)
     assert_non_null(apply(&rig, &revoke).rule);
     assert_false(bw_witness_machine_forget_wish(&rig.machine, 0));
     assert_int_equal(
-        judge_change(&rig, &cancel, "dc-a has begun to stop harbor, or cannot be asked"),
+        judge_change(&rig, &cancel, "dc-a has begun to stop harbor, or may have"),
         BW_ERR_REFUSED);
 }
 
@@ -321,11 +321,11 @@ static void nothing_follows_a_let_go_before_its_site_has_let_go(void **state)
 
     (void)state;
     begin_let_go(&rig);
-    assert_int_equal(judge_change(&rig, &delete, "dc-a has not let harbor go yet"), BW_ERR_BUSY);
-    assert_int_equal(judge_change(&rig, &automatic, "dc-a has not let harbor go yet"), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &delete, "dc-a has not released harbor to manual control yet"), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &automatic, "dc-a has not released harbor to manual control yet"), BW_ERR_BUSY);
     order_begin(&rig, &order, names);
     order.items[0].spec.mode = BW_MODE_AUTO;
-    assert_refuses(&rig, &order, "groups[0]: dc-a has not let harbor go yet");
+    assert_refuses(&rig, &order, "groups[0]: dc-a has not released harbor to manual control yet");
 
     rig.now_ms += 24u * 3600 * 1000; /* no lease lives so long */
     assert_int_equal(judge_change(&rig, &delete, ""), BW_OK);
@@ -341,8 +341,8 @@ static void what_is_made_anew_waits_for_nobody_by_name(void **state)
     const struct bw_command automatic = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_AUTO};
     const char *const names[] = {"harbor", NULL};
     const char *const wanted =
-        "a site may still hold a lease of before harbor was made anew, and would stop what "
-        "serves there: no such lease lives in 1";
+        "a site may still have a lease from before harbor was re-created, and would stop the service there. "
+        "Every such lease has expired in 1";
     struct order order;
     struct rig rig;
 
@@ -354,10 +354,10 @@ static void what_is_made_anew_waits_for_nobody_by_name(void **state)
     assert_int_equal(judge_change(&rig, &delete, wanted), BW_ERR_BUSY);
     assert_int_equal(judge_change(&rig, &automatic, wanted), BW_ERR_BUSY);
     assert_refuses(&rig, &order,
-                   "groups[0]: a site may still hold a lease of before harbor was made anew");
+                   "groups[0]: a site may still have a lease from before harbor was re-created");
     rig.groups[0].recovered_index = 1;
     assert_int_equal(judge_change(&rig, &automatic,
-                                  "a site may still hold a lease of before harbor was recovered"),
+                                  "a site may still have a lease from before harbor was recovered"),
                      BW_ERR_BUSY);
 }
 

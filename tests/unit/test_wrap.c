@@ -58,10 +58,10 @@ static void a_gap_of_two_columns_is_the_better_place(void **state)
 static void a_command_is_one_word(void **state)
 {
     (void)state;
-    assert_wrapped("  once that site is off:  breakwater force-release harbor --site dc-a --reason "
+    assert_wrapped("  once that site is off:  breakwater confirm-fenced harbor --site dc-a --reason "
                    "'it burns'\n",
                    "  once that site is off:\n"
-                   "    breakwater force-release harbor --site dc-a --reason 'it burns'\n");
+                   "    breakwater confirm-fenced harbor --site dc-a --reason 'it burns'\n");
     assert_wrapped(
         "to lose what it lacks: breakwater failover harbor --to dc-b --accept-data-loss\n",
         "to lose what it lacks: breakwater failover harbor --to dc-b --accept-data-loss\n");

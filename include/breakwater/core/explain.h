@@ -60,12 +60,12 @@
     X(END_REACH, "end_reach", "may_outlive_lease",                                                                    \
       "{primary}'s service ends with its lease",                                                                      \
       "{primary}'s service may outlive its lease[: {why}]",                                                           \
-      "power the site off, then: breakwater force-release {group} --site {holder}; to prevent this: "                 \
+      "power the site off, then: breakwater confirm-fenced {group} --site {holder}; to prevent this: "                 \
       "breakwater prove {group} on the site")                                                                         \
     X(VOUCHED, "vouched", "not_confirmed_off",                                                                        \
       "an operator confirmed that {primary} is off",                                                                  \
       "no operator has confirmed that {primary} is off",                                                              \
-      "if the site is off: breakwater force-release {group} --site {holder}")                                         \
+      "if the site is off: breakwater confirm-fenced {group} --site {holder}")                                         \
     X(SILENT, "silent", "still_connected",                                                                            \
       "no current report contradicts the operator",                                                                   \
       "{primary} still reports[: {why}], so it is not off",                                                           \
@@ -89,7 +89,7 @@
     X(GROUP_MAINTENANCE, "group_maintenance", "group_in_maintenance",                                                 \
       "the group is not in maintenance",                                                                              \
       "the group is in maintenance[ for another {left}]",                                                             \
-      "breakwater maintenance {group} --end")                                                                         \
+      "breakwater maintenance {group} --stop")                                                                         \
     X(REPORTS, "reports", "waiting_for_reports",                                                                      \
       "all sites are connected, or had time to report",                                                               \
       "waiting for reports[ for another {left}][: {why}]",                                                            \
@@ -185,7 +185,7 @@
     X(MAINTENANCE, "maintenance", "in_maintenance",                                                                   \
       "the site is not in maintenance",                                                                               \
       "the site is in maintenance[ for another {left}]",                                                              \
-      "breakwater maintenance {group} --site {site} --end")                                                           \
+      "breakwater maintenance {group} --site {site} --stop")                                                           \
     X(SERVICE, "service", "service_running",                                                                          \
       "the service is stopped there",                                                                                 \
       "the service is[ {why}| not stopped] there",                                                                    \
@@ -281,7 +281,7 @@
     X(CLAIM, "claim", "site_overrides",                                                                               \
       "no other site may serve by an override or a lost decision",                                                    \
       "[{value}: {why}|{why}|another site may serve by an override]",                                                 \
-      "end it on that site: breakwater override {group} -c FILE --end; or, if the site is off: breakwater "           \
+      "end it on that site: breakwater override {group} -c FILE --stop; or, if the site is off: breakwater "           \
       "force-release {group} --site SITE")                                                                            \
     X(REMOTE_FENCE, "remote_fence", "remote_fence_pending",                                                           \
       "a fence from another site confirmed the end",                                                                  \

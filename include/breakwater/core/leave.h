@@ -15,7 +15,7 @@
     X(GRANT, "it was granted to this site a moment ago: `breakwater switchover GROUP --to SITE`, " \
              "or let it go with `breakwater mode GROUP observe`, and send SIGHUP again")           \
     X(OVERRIDE, "a person lets it serve here without a quorum: `breakwater override GROUP -c FILE " \
-                "--end`, and send SIGHUP again")                                                   \
+                "--stop`, and send SIGHUP again")                                                   \
     X(UNSEEN, "what an epoch of it, not ended, has left here was not seen to be down: let it go with "       \
               "`breakwater mode GROUP observe`, and send SIGHUP again")                            \
     X(FENCE, "a fence of it has not ended: send SIGHUP again once it has")                         \

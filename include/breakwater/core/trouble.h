@@ -24,8 +24,8 @@
       "no other site becomes primary until the stop is confirmed",                                 \
       "on SITE, stop the service by hand; breakwater retries the fence and goes on "               \
       "after it has seen the stop. If the machine is off:\n"                                       \
-      "breakwater force-release GROUP --site SITE",                                                \
-      "it ends with a fence that has seen the service stopped, or with force-release")             \
+      "breakwater confirm-fenced GROUP --site SITE",                                                \
+      "it ends with a fence that has seen the service stopped, or with confirm-fenced")             \
     X(GUARD_LOST, "guard_lost", "guard_lost",                                                      \
       "the guard does not answer, or one of its probes hangs",                                     \
       "SITE can neither become primary nor renew a lease, and no switchover away from "            \
@@ -104,9 +104,9 @@
       "the site serves without a lease (operator override), or an override is ending",             \
       "no other site becomes primary until SITE reports the end",                                  \
       "to end it, on SITE:\n"                                                                      \
-      "breakwater override GROUP -c /etc/breakwater/site.yaml --end\n"                             \
+      "breakwater override GROUP -c /etc/breakwater/site.yaml --stop\n"                             \
       "If the machine is off:\n"                                                                   \
-      "breakwater force-release GROUP --site SITE",                                                \
+      "breakwater confirm-fenced GROUP --site SITE",                                                \
       "")                                                                                          \
     X(LOCAL_RESTARTS, "service_restarted", "local_restarts",                                       \
       "the service had ended and was restarted at the primary",                                    \
@@ -204,7 +204,7 @@
       "no automatic failover: the lease of the primary does not expire automatically",             \
       "no other site becomes primary until the stop is confirmed",                                 \
       "wait for the site to return; or power it off, then:\n"                                      \
-      "breakwater force-release GROUP --site SITE",                                                \
+      "breakwater confirm-fenced GROUP --site SITE",                                                \
       "a fence from another site that has seen the stop ends it, too")                             \
     X(NO_FAILOVER, "no_eligible_standby", "no_failover",                                           \
       "no standby is eligible for automatic failover",                                             \
