@@ -239,7 +239,7 @@ static void not_while_the_site_serves(void **state)
     name_epoch(B, LOST);
     assert_acts("A36");
     assert_int_equal(world_ask(&world, BW_WISH_FORCE_RELEASE, "dc-b", false, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "what it names may be true"));
+    assert_non_null(strstr(diag.text, "If its report is true"));
 }
 
 /* No witness of this generation can have told it: a stolen key of an agent holds nobody by it. */

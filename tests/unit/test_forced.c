@@ -518,7 +518,7 @@ static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
     (void)state;
     begin_held();
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_ERR_REFUSED);
-    assert_says("gate held");
+    assert_says("fence_unconfirmed");
     assert_says("breakwater confirm-fenced harbor --site dc-a");
 
     begin_fenced();

@@ -35,7 +35,7 @@ static void one_joins_without_a_vote_and_votes_once_it_has_caught_up(void **stat
     fact(4)->has_settled = true;
     fact(4)->is_live = false;
     expect(BW_MEMBERS_WAIT, "M5", 4);
-    assert_non_null(strstr(step.why, "w4 is not heard"));
+    assert_non_null(strstr(step.why, "w4 is not connected"));
     fact(4)->is_live = true;
     expect(BW_MEMBERS_PROMOTE, "M5", 4);
     fact(4)->role = BW_MEMBER_VOTER;
@@ -63,7 +63,7 @@ static void each_live_voter_has_an_entry_from_after_the_last_change(void **state
     facts.has_marker = true;
     fact(3)->has_settled = false;
     expect(BW_MEMBERS_WAIT, "M2", 3);
-    assert_non_null(strstr(step.why, "w3 has not heard of the last change"));
+    assert_non_null(strstr(step.why, "w3 has not received the last change"));
     fact(3)->is_live = false;
     expect(BW_MEMBERS_ADD, "M3", 4);
 }
@@ -76,7 +76,7 @@ static void nobody_gets_a_vote_that_would_leave_no_live_majority(void **state)
     fact(4)->role = BW_MEMBER_STANDBY;
     fact(2)->is_live = fact(3)->is_live = false;
     expect(BW_MEMBERS_WAIT, "M5", 4);
-    assert_non_null(strstr(step.why, "w4 would vote beside too many that are not heard"));
+    assert_non_null(strstr(step.why, "w4 would vote while too many witnesses are not connected"));
     fact(3)->is_live = true; /* three of four */
     expect(BW_MEMBERS_PROMOTE, "M5", 4);
     begin(2);

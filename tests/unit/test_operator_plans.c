@@ -155,7 +155,7 @@ static void a_switchover_that_is_in_the_log_is_followed_to_its_end(void **state)
     outcome.wish_index = (int64_t)wish_for_b(2);
     (void)wish_for_b(3);
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "something else was asked for since, by operator/anna: "
+    assert_string_equal(outcome.text, "a later request replaced it, by operator/anna: "
                                       "switchover; dc-a is primary in epoch 1");
     (void)wish_for_b(4);
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);

@@ -277,21 +277,21 @@ static void who_does_not_say_that_it_has_stopped_is_vouched_for(void **state)
 
     (void)state;
     assert_true(bw_reports_vouched_text(&spec, NULL, "dc-b", at_10, text));
-    assert_string_equal(text, "dc-b is not heard: you vouch that harbor serves nowhere there; if it does, two sites serve");
+    assert_string_equal(text, "dc-b is not connected: you confirm that harbor does not run there; if it does, two sites serve (split-brain)");
     assert_true(bw_reports_vouched_text(&spec, &reports, "dc-b", at_10, text));
     contact.report.service = BW_SERVICE_UNKNOWN;
     put(&reports, contact);
     assert_true(bw_reports_vouched_text(&spec, &reports, "dc-b", at_10, text));
-    assert_string_equal(text, "dc-b is not seen to have stopped it (last said unknown, 0 s ago): you vouch that harbor "
-                              "serves nowhere there; if it does, two sites serve");
+    assert_string_equal(text, "dc-b is not confirmed to have stopped it (last said unknown, 0 s ago): you confirm that harbor "
+                              "does not run there; if it does, two sites serve (split-brain)");
     contact.report.service = BW_SERVICE_STOPPED;
     put(&reports, contact);
     assert_false(bw_reports_vouched_text(&spec, &reports, "dc-b", at_10, text));
     contact.report.service = BW_SERVICE_STARTED;
     put(&reports, contact);
     assert_true(bw_reports_vouched_text(&spec, &reports, "dc-b", at_18, text));
-    assert_string_equal(text, "dc-b is not heard (last said started, 8 s ago): you vouch that harbor serves nowhere "
-                              "there; if it does, two sites serve");
+    assert_string_equal(text, "dc-b is not connected (last said started, 8 s ago): you confirm that harbor does not run "
+                              "there; if it does, two sites serve (split-brain)");
 }
 
 int main(void)

@@ -86,14 +86,14 @@ static void what_waits_for_a_person_names_the_command_that_ends_it(void **state)
     order_begin(&rig, &order, names);
     (void)strcpy(order.items[0].spec.sites[0].name, "dc-c"); /* its holder leaves it */
     assert_refuses(&rig, &order,
-                   "groups[0]: time alone does not end epoch 1 of harbor at dc-a (fence_unconfirmed: a fence "
-                   "failed, so the stop is not confirmed); it ends when dc-a gives it back, or a person vouches that dc-a is off: "
+                   "groups[0]: epoch 1 of harbor at dc-a does not expire automatically (fence_unconfirmed: a fence "
+                   "failed, so the stop is not confirmed). It ends when dc-a releases it. If dc-a is off: "
                    "breakwater confirm-fenced harbor --site dc-a\n");
     order_begin(&rig, &order, names);
     order.items[0].spec.mode = BW_MODE_OBSERVE;
     assert_refuses(&rig, &order,
-                   "groups[0]: time alone does not end epoch 1 of harbor at dc-a (fence_unconfirmed: a fence "
-                   "failed, so the stop is not confirmed); it ends when dc-a gives it back, or a person vouches that dc-a is off: "
+                   "groups[0]: epoch 1 of harbor at dc-a does not expire automatically (fence_unconfirmed: a fence "
+                   "failed, so the stop is not confirmed). It ends when dc-a releases it. If dc-a is off: "
                    "breakwater confirm-fenced harbor --site dc-a\n");
 }
 

@@ -78,7 +78,7 @@ static void a_cancel_waits_for_a_move_that_is_on_its_way_to_the_log(void **state
     end_request(&rig, BW_OK);
     assert_int_equal(rig.groups[0].phase, BW_PHASE_REVOKING);
     assert_non_null(bw_group_wish(&rig.groups[0]));
-    assert_int_equal(change(&rig, &cancel, "dc-a has begun to stop harbor, or cannot be asked"),
+    assert_int_equal(change(&rig, &cancel, "dc-a has begun to stop harbor, or may have"),
                      BW_ERR_REFUSED); /* by what is so now */
 }
 
@@ -182,7 +182,7 @@ static void what_is_on_its_way_ends_after_its_group_too(void **state)
     assert_int_equal(apply(&rig, &create).group, 0);
     assert_int_equal(change(&rig, &cancel, "about registry is on its way"), BW_ERR_BUSY);
     end_request(&rig, BW_ERR_LIMIT);
-    assert_int_equal(change(&rig, &cancel, "nothing that was asked for"), BW_ERR_EXISTS);
+    assert_int_equal(change(&rig, &cancel, "has no pending request"), BW_ERR_EXISTS);
 }
 
 /* Nor does it keep anything waiting in the next term, which hears nothing of it. */
@@ -201,7 +201,7 @@ static void what_is_on_its_way_is_of_its_own_term(void **state)
     happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
     assert_non_null(apply(&rig, &create).rule);
     lead(&rig, 3);
-    assert_int_equal(change(&rig, &cancel, "nothing that was asked for"), BW_ERR_EXISTS);
+    assert_int_equal(change(&rig, &cancel, "has no pending request"), BW_ERR_EXISTS);
     assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
     end_request(&rig, BW_ERR_UNKNOWN); /* that of the term before */
     assert_int_equal(change(&rig, &cancel, "is on its way"), BW_ERR_BUSY);
@@ -233,7 +233,7 @@ static void one_apply_is_committed_at_a_time(void **state)
     assert_int_equal(first.items[0].outcome, BW_APPLY_CREATED);
     assert_string_equal(rig.groups[1].initial_primary, "dc-a");
     assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
-    assert_refuses(&rig, &second, "groups[0]: registry was created by somebody else meanwhile");
+    assert_refuses(&rig, &second, "groups[0]: another operator has created registry");
 }
 
 /* Also of an apply that changed nothing, whose leader was none any more, or that the log did not take. */

@@ -418,7 +418,7 @@ static void only_one_that_votes_and_is_heard_is_given_the_lead(void **state)
     assert_says("no witness is called \"w9\"");
     facts.list[1].is_live = false;
     assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_REFUSED);
-    assert_says("w2 is not heard");
+    assert_says("w2 is not connected");
     facts.list[1] = (struct bw_member_fact){
         .id = 2, .role = BW_MEMBER_STANDBY, .is_live = true, .has_settled = true};
     assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_ERR_REFUSED);

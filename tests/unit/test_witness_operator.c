@@ -130,12 +130,12 @@ static void a_spec_that_was_made_from_another_version_is_refused(void **state)
     assert_int_equal(judge(&rig, &order), 0); /* it is as wanted: nothing is undone, and what is left goes on */
     assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
     order.items[0].spec.max_lag_ms = 7000;
-    assert_refuses(&rig, &order, "groups[0]: harbor has changed meanwhile: it is at version ");
+    assert_refuses(&rig, &order, "groups[0]: harbor has changed: it is at version ");
     order.items[0].made_from = 0;
-    assert_refuses(&rig, &order, "groups[0]: harbor was created by somebody else meanwhile");
+    assert_refuses(&rig, &order, "groups[0]: another operator has created harbor");
     order.items[0].has_made_from = false;
     order.items[1].made_from = 7;
-    assert_refuses(&rig, &order, "groups[1]: there is no registry by now");
+    assert_refuses(&rig, &order, "groups[1]: registry was deleted, and this was made from its version");
 }
 
 static void a_mode_that_is_not_named_stays(void **state)
