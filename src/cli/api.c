@@ -15,6 +15,8 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/sys/clock.h>
 
+#include "former_json.h"
+
 #define LOOKUP_MS        30000 /* where no --wait-timeout says */
 #define HOPS_MAX         4
 #define LEADER_WAIT_MS   5000
@@ -518,6 +520,8 @@ static enum bw_err call_one(struct bw_api *api, const char *method, const char *
     if (err == BW_OK)
         *out_reply = (struct bw_api_reply){reply.status,
                                            json_loadb(reply.body, reply.body_size, 0, NULL)};
+    if (err == BW_OK)
+        bw_json_from_former(out_reply->body);
     bw_http_reply_deinit(&reply);
     return err;
 }

@@ -10,6 +10,8 @@
 #include <breakwater/base/utf8.h>
 #include <breakwater/net/http_client.h>
 
+#include "former_json.h"
+
 #define STATUS_MS 3000
 #define BEAT_MS   100
 
@@ -41,6 +43,7 @@ static void note_answer(void *user, const struct bw_http_answer *answer)
         return;
     }
     body = json_loadb(answer->body, answer->body_size, 0, NULL);
+    bw_json_from_former(body);
     if (answer->status == 200 && strcmp(text_of(body, "schema"), "breakwater.status/v2") == 0) {
         witness->status = body;
         return;

@@ -113,7 +113,7 @@ static void what_may_end_in_two_sites_that_serve_asks_for_a_name(void **state)
     words[4] = "--initial-primary";
     words[5] = "dc-a";
     ask(words, config, said, sizeof said);
-    assert_non_null(strstr(said, "! dc-b is not heard: you vouch"));
+    assert_non_null(strstr(said, "! dc-b is not connected: you confirm"));
     assert_non_null(strstr(said, "Commit this, on your word for each other site? Type \"dc-a\" to go on: "));
     words[4] = "--yes";
     words[5] = NULL;
@@ -121,7 +121,7 @@ static void what_may_end_in_two_sites_that_serve_asks_for_a_name(void **state)
     words[4] = NULL;
     write_groups(groups, "observe");
     ask(words, config, said, sizeof said);
-    assert_non_null(strstr(said, "1 every site is let go"));
+    assert_non_null(strstr(said, "1 every site releases the service to manual control"));
     assert_non_null(strstr(said, "Commit this? Type \"harbor\" to go on: "));
 }
 

@@ -721,10 +721,10 @@ static void an_apply_that_ends_half_way_says_how_many_groups_are_committed(void 
     operator_put("many.yaml", "%s", text);
     assert_int_not_equal(operator_apply("many.yaml", "--yes"), 0);
 
-    half = strstr(operator.errors, "it ended half-way: ");
+    half = strstr(operator.errors, "interrupted: ");
     if (half == NULL)
         fail_msg("not said how far it came:\n%s", operator.errors);
-    assert_int_equal(sscanf(half, "it ended half-way: %u of the %u groups", &done, &all), 2);
+    assert_int_equal(sscanf(half, "interrupted: %u of %u groups", &done, &all), 2);
     assert_int_equal(all, BW_GROUPS_MAX);
     assert_in_range(done, 1, BW_GROUPS_MAX - 1);
     assert_int_equal(operator_ask_leader(operator.operator, "GET", "/v1/status", NULL, 0), 200);

@@ -116,7 +116,7 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
     operator_wait_until_serving("dc-a");
     assert_int_equal(operator_run("cli.yaml", "history harbor -n 2"), 0);
     assert_says(operator.out, "failover dc-b -> dc-a\n    by operator/anna");
-    assert_says(operator.out, "expired, site_lost");
+    assert_says(operator.out, "expired, reason site_lost");
 }
 
 /* ---- an epoch that time does not end */
@@ -138,7 +138,7 @@ static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
         operator_run("cli.yaml", "force-release harbor --site dc-a --service-is-stopped --yes"),
         OPERATOR_REFUSED);
     assert_says(operator.out, "dc-a is primary of harbor in epoch 3 since ");
-    assert_says(operator.errors, "dc-a answers, and says that harbor runs there");
+    assert_says(operator.errors, "dc-a is connected, and reports that harbor runs there");
     assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-b --yes"),
                      OPERATOR_REFUSED);
     assert_says(operator.errors, "dc-b does not hold harbor: dc-a does, in epoch 3");
@@ -162,7 +162,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     (void)state;
     atomic_store(&operator.a_is_mute, true);
     until_refused_with("failover harbor --to dc-b --yes", "breakwater confirm-fenced");
-    assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (may_outlive_lease");
+    assert_says(operator.errors, "epoch 3 of harbor at dc-a does not expire automatically (may_outlive_lease");
     assert_says(operator.errors, "breakwater confirm-fenced harbor --site dc-a");
     patience = patience_begin(OPERATOR_WAIT_MS);
     while (status == OPERATOR_REFUSED) { /* as long as dc-a seems alive */
@@ -176,7 +176,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     leader = trio_leader(&operator.trio);
     (void)trio_stop(&operator.trio, leader, SIGKILL);
     operator_until_it_says("cli.yaml", "status harbor", 4,
-                           "was closed by operator/anna: fire");
+                           "operator/anna confirmed that the site is off: fire");
     assert_says(operator.out, "breakwater confirm-fenced harbor --site dc-a");
     assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
     assert_says(operator.reply.body, "\nbreakwater_group_manual_action_required{group=\"harbor\"} 1\n");

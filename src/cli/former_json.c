@@ -1,0 +1,112 @@
+/* former_json.c - reads the documents of the release before as those of this one, while witnesses are upgraded one by one. */
+#include "former_json.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <breakwater/core/command.h>
+#include <breakwater/core/explain.h>
+
+/* `in`: only of objects below a member of that name; NULL: of every object. */
+static const struct renamed {
+    const char *in, *from, *to;
+} renamed[] = {{NULL, "wish", "request"},
+               {NULL, "wish_over", "request_result"},
+               {"request_result", "words", "result"},
+               {NULL, "way", "suggested_command"},
+               {NULL, "acts", "will_act"},
+               {NULL, "heard_ms", "last_seen_ms"},
+               {NULL, "takes_epoch", "changes_epoch"},
+               {NULL, "at_no_return", "at_point_of_no_return"},
+               {"alarms", "of", "subject"},
+               {"end", "gate", "blocked_by"},
+               {"epochs", "waived", "bypassed"},
+               {"epochs", "why", "blocked_by"},
+               {"epochs", "late_ms", "served_after_end_ms"},
+               {"epochs", "outage_told", "outage_reported"},
+               {NULL, "grade", "ended_by"}};
+
+static void rename_members(json_t *object, const char *in)
+{
+    for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
+        json_t *value = json_object_get(object, renamed[i].from);
+
+        if (value == NULL || (renamed[i].in != NULL && strcmp(renamed[i].in, in) != 0))
+            continue;
+        (void)json_object_set(object, renamed[i].to, value); /* out of memory: as if it had none */
+        (void)json_object_del(object, renamed[i].from);
+    }
+}
+
+/* A word of the gate's old name, by which the release before names what blocks a site. */
+static const char *gate_word(const char *former)
+{
+    for (enum bw_gate_id id = 0; id < BW_GATE_ID_COUNT; id++)
+        if (strcmp(bw_gate_id_text(id), former) == 0)
+            return bw_gate_word(id);
+    return former;
+}
+
+static void add_blocked_by(json_t *object)
+{
+    const json_t *former = json_object_get(object, "why_not");
+    json_t *words;
+    json_t *word;
+    size_t i;
+
+    if (!json_is_array(former) || json_object_get(object, "blocked_by") != NULL)
+        return;
+    words = json_array();
+    json_array_foreach(former, i, word)
+    {
+        if (json_is_string(word))
+            (void)json_array_append_new(words, json_string(gate_word(json_string_value(word)))); /* likewise */
+    }
+    (void)json_object_set_new(object, "blocked_by", words); /* likewise */
+}
+
+static void translate_end(json_t *object)
+{
+    const char *word = json_string_value(json_object_get(object, "ended_by"));
+    const char *shown = NULL;
+
+#define X(name, former)                                                                                                \
+    if (word != NULL && strcmp(word, former) == 0)                                                                     \
+        shown = bw_grade_shown(BW_GRADE_##name);
+    BW_GRADE_LIST(X)
+#undef X
+    if (shown != NULL)
+        (void)json_object_set_new(object, "ended_by", json_string(shown)); /* likewise */
+}
+
+static void translate(json_t *value, const char *in)
+{
+    const char *key;
+    json_t *below;
+    size_t i;
+
+    json_array_foreach(value, i, below) translate(below, in);
+    if (!json_is_object(value))
+        return;
+    rename_members(value, in);
+    add_blocked_by(value);
+    translate_end(value);
+    json_object_foreach(value, key, below) translate(below, key);
+}
+
+void bw_json_from_former(json_t *document)
+{
+    static const char *const names[] = {"status", "group", "explain", "history", "report", "plan"};
+    const char *schema = json_string_value(json_object_get(document, "schema"));
+    const char *name = schema != NULL && strncmp(schema, "breakwater.", 11) == 0 ? schema + 11 : "";
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const size_t length = strlen(names[i]);
+
+        if (strncmp(name, names[i], length) != 0 || strcmp(name + length, "/v1") != 0)
+            continue;
+        translate(document, "");
+        (void)json_object_set_new(document, "schema", json_sprintf("breakwater.%s/v2", names[i])); /* likewise */
+        return;
+    }
+}
