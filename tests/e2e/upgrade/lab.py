@@ -230,7 +230,7 @@ class Lab(Machine):
         line = self.cli(*words)
         return [str(binary), *line[1:]]
 
-    def load(self, binary, number):
+    def load(self, number):
         """A person's commands, one after the other: every second one writes."""
         turn = 0
         while not self.stopping.is_set():
@@ -242,13 +242,12 @@ class Lab(Machine):
                 self.write_spec(1000 + 2 * (turn % 50) + number)
                 words = ("apply", "-f", self.work / "groups.yaml", "--yes")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                done = attempt(*self.cli_of(binary, *words), timeout=30)
+                done = attempt(*self.cli(*words), timeout=30)
                 self.asked += 1
                 if done.returncode not in (0, 3, 4):
                     self.refused += 1
                     with open(self.work / "load.log", "a", encoding="utf-8") as log:
-                        log.write(f"{time.monotonic():.1f} {pathlib.Path(binary).parent.name} "
-                                  f"{words[0]}: {done.returncode} {done.stdout}{done.stderr}\n")
+                        log.write(f"{time.monotonic():.1f} {words[0]}: {done.returncode} {done.stdout}{done.stderr}\n")
             self.stopping.wait(0.2)
 
     def write_much(self, entries):
@@ -258,7 +257,7 @@ class Lab(Machine):
             run(*self.cli("apply", "-f", self.work / "groups.yaml", "--yes"))
 
     def begin_load(self):
-        self.loads = [threading.Thread(target=self.load, args=(self.old, 0))]
+        self.loads = [threading.Thread(target=self.load, args=(0,))]
         for thread in self.loads:
             thread.start()
 
