@@ -55,8 +55,8 @@
     X(HELD, "held", "fence_unconfirmed",                                                                              \
       "no failed fence blocks this epoch",                                                                            \
       "a fence at {primary} failed: the stop is not confirmed[, {why}]",                                              \
-      "stop the service on the site, and the next fence confirms it; or, if the site is off: breakwater "             \
-      "force-release {group} --site {holder}")                                                                        \
+      "stop the service on the site, and the next fence confirms it; or, if the site is off: "                        \
+      "breakwater confirm-fenced {group} --site {holder}")                                                            \
     X(END_REACH, "end_reach", "may_outlive_lease",                                                                    \
       "{primary}'s service ends with its lease",                                                                      \
       "{primary}'s service may outlive its lease[: {why}]",                                                           \
@@ -281,8 +281,8 @@
     X(CLAIM, "claim", "site_overrides",                                                                               \
       "no other site may serve by an override or a lost decision",                                                    \
       "[{value}: {why}|{why}|another site may serve by an override]",                                                 \
-      "end it on that site: breakwater override {group} -c FILE --stop; or, if the site is off: breakwater "           \
-      "force-release {group} --site SITE")                                                                            \
+      "end it on that site: breakwater override {group} -c FILE --stop; or, if the site is off: "                      \
+      "breakwater confirm-fenced {group} --site SITE")                                                                \
     X(REMOTE_FENCE, "remote_fence", "remote_fence_pending",                                                           \
       "a fence from another site confirmed the end",                                                                  \
       "[no fence has confirmed the end: {value} {why}|no other site has confirmed the end by its "                    \
