@@ -35,7 +35,7 @@ static int tear_down_served(void **state)
 #define OVERRIDE "breakwater override shop -c /etc/breakwater/site.yaml"
 static const char line[] = OVERRIDE " --for 4h --reason REASON";
 static const char line_plan[] = OVERRIDE " --for 4h --reason REASON --plan";
-static const char line_end[] = OVERRIDE " --end";
+static const char line_end[] = OVERRIDE " --stop";
 static const char line_off[] = "breakwater confirm-fenced shop --site dc-b --service-is-stopped --yes";
 
 static void each_command_of_the_page_is_typed(void **state)

@@ -73,7 +73,7 @@ static bool has_failed_remotely(struct real_cluster *of, int site)
         json_object_get(json_object_get(of->group, "end"), "remote_fence"));
 
     return fence != NULL && strstr(fence, of->sites[site].name) != NULL &&
-           strstr(fence, "no route to its API; asked for again") != NULL;
+           strstr(fence, "no route to its API; next try in") != NULL;
 }
 
 static bool is_seen_inside(struct real_cluster *of, int site)
