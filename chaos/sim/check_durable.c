@@ -390,7 +390,7 @@ void sim_check_marks(struct sim_process *witness, const struct sim_raft_disk *di
  * what each leader has heard of it: it commits a claim before anything else, nobody is granted beside one, only a person
  * ends it, and the next epoch is above what it names (3.9). What the log of before had said is forgotten here too. */
 
-#define PROOFS 3 /* barriers that have committed since: then so has a claim that was submitted before the last of them */
+#define PROOFS 3 /* made since: by the last of them a claim that was submitted before it has committed, or the log is awaited */
 
 /* A report that names what its receiver lacks. */
 struct heard {

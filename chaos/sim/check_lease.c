@@ -69,6 +69,27 @@ void sim_check_lease_leader(struct sim_process *witness, uint64_t term)
     generation->newest_leader_ns = sim_world_of(witness)->now_ns;
 }
 
+uint64_t sim_check_begins_to_prove(const struct sim_process *witness)
+{
+    return sim_generation_of(witness)->applied_index;
+}
+
+void sim_check_proves(struct sim_process *witness, uint64_t term, uint64_t begun_ns, uint64_t begun_index)
+{
+    const struct sim_generation *generation = sim_generation_of(witness);
+    const uint64_t index = sim_world_of(witness)->checks->applied_index[witness->host->number];
+
+    if (generation->newest_term > term && begun_ns > generation->newest_leader_ns)
+        sim_fail(sim_world_of(witness), "lease",
+                 "%s, leader of term %" PRIu64 ", has proved that it led %" PRIu64 " ms after term %" PRIu64
+                 " had a leader",
+                 witness->name, term, (begun_ns - generation->newest_leader_ns) / BW_NS_PER_MS, generation->newest_term);
+    if (index < begun_index)
+        sim_fail(sim_world_of(witness), "lease",
+                 "%s has proved that it leads, and applied entries up to %" PRIu64 ", others up to %" PRIu64 " before that",
+                 witness->name, index, begun_index);
+}
+
 uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync)
 {
     const struct sim_sent *sent = sent_by(world, sync->session, sync->number);

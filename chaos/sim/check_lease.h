@@ -20,6 +20,10 @@ void sim_check_lease_sent(struct sim_process *agent, const struct bw_sync *sync)
  * had received (3.2.2). */
 void sim_check_lease_received(struct sim_process *witness, const struct bw_sync *sync);
 void sim_check_lease_leader(struct sim_process *witness, uint64_t term);
+/* It begins to prove that it leads: returns the newest entry that anybody has applied. It has proved it, in `term`: nobody
+ * was elected above it before then, and it has applied that entry, too (3.2.2). */
+uint64_t sim_check_begins_to_prove(const struct sim_process *witness);
+void sim_check_proves(struct sim_process *witness, uint64_t term, uint64_t begun_ns, uint64_t begun_index);
 /* When it left; 0: long ago. */
 uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync);
 /* The expiry of this epoch is applied for the first time. */

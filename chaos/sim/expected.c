@@ -19,6 +19,8 @@ static const char *const others[] = {
     "upgrade:rolled_back",
     "upgrade:mistake",
     "level:refused",
+    "proof:terms",
+    "proof:entry",
     "level:witness_ends",
     "level:agent_refused",
     "level:guard_refused",

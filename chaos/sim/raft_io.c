@@ -60,8 +60,8 @@ static struct bw_roll *roll_of(const struct sim_raft_io *backend)
     return ((struct bw_safe_io *)backend->io)->config.roll;
 }
 
-static struct bw_hello hello_of(const struct sim_raft_io *backend, enum bw_hello_word word,
-                                raft_id to)
+struct bw_hello sim_raft_hello(const struct sim_raft_io *backend, enum bw_hello_word word,
+                               raft_id to)
 {
     return (struct bw_hello){.word = word,
                              .cluster_id = {{1}}, /* a world has one */
@@ -72,14 +72,13 @@ static struct bw_hello hello_of(const struct sim_raft_io *backend, enum bw_hello
                              .feature_level = backend->process->level};
 }
 
-/* As src/consensus/node.c:bw_node_hear_hello: is the connection of what has arrived welcome? */
-static bool welcomes(struct sim_raft_io *backend, const struct sim_raft_message *arrived)
+bool sim_raft_welcomes(struct sim_raft_io *backend, const struct bw_hello *hello)
 {
-    const raft_id from = arrived->message.server_id;
-    const struct bw_hello self = hello_of(backend, BW_HELLO_WELCOME, from);
+    const raft_id from = hello->from;
+    const struct bw_hello self = sim_raft_hello(backend, BW_HELLO_WELCOME, from);
     const bool is_member = sim_witness_knows(backend->process, from); /* by its certificate */
     const enum bw_hello_word word = bw_hello_judge(&self, roll_of(backend), is_member ? from : 0,
-                                                   &arrived->hello, NULL);
+                                                   hello, NULL);
 
     if (word == BW_HELLO_OTHER_INCARNATION)
         sim_count(sim_world_of(backend->process), "L22");
@@ -88,10 +87,9 @@ static bool welcomes(struct sim_raft_io *backend, const struct sim_raft_message 
     return word == BW_HELLO_WELCOME;
 }
 
-/* As bw_node_hear_answer: what `peer`, with the directory `to`, answers to one that dials it. */
-static bool is_answered(struct sim_raft_io *backend, raft_id peer, struct bw_id to)
+bool sim_raft_is_answered(struct sim_raft_io *backend, raft_id peer, struct bw_id to)
 {
-    const struct bw_hello self = hello_of(backend, BW_HELLO_JOIN, peer);
+    const struct bw_hello self = sim_raft_hello(backend, BW_HELLO_JOIN, peer);
     const struct bw_hello answer = {.word = BW_HELLO_WELCOME,
                                     .cluster_id = self.cluster_id,
                                     .incarnation = to,
@@ -583,7 +581,7 @@ static void on_arrived(struct sim_process *process, void *payload)
 
     /* It listens once it has started. A connection ends with the directory that one end had. */
     if (backend->on_receive == NULL || !bw_id_equal(arrived->to, roll_of(backend)->incarnation) ||
-        !welcomes(backend, arrived)) {
+        !sim_raft_welcomes(backend, &arrived->hello)) {
         sim_raft_message_drop(arrived);
         return;
     }
@@ -626,9 +624,9 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
     to = sim_witness_incarnation(peer);
-    if (!is_answered(backend, message->server_id, to))
+    if (!sim_raft_is_answered(backend, message->server_id, to))
         return RAFT_NOCONNECTION;
-    hello = hello_of(backend, BW_HELLO_JOIN, message->server_id);
+    hello = sim_raft_hello(backend, BW_HELLO_JOIN, message->server_id);
     sim_check_raft_says(process, backend->disk, message);
     sim_net_post(process, peer, on_arrived,
                  sim_raft_message_new(message, sim_witness_id(process), &hello, to),

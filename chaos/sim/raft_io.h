@@ -19,6 +19,8 @@
 
 #include <raft.h>
 
+#include <breakwater/consensus/hello.h>
+
 #include "raft_disk.h"
 #include "world.h"
 
@@ -72,6 +74,14 @@ void sim_raft_io_turn(struct sim_raft_io *backend);
 
 /* The process dies: what was on its way reaches the disk, or not. Before raft_close. */
 void sim_raft_io_crash(struct sim_raft_io *backend);
+
+/* ---- what two witnesses say before Raft's messages ---- */
+
+struct bw_hello sim_raft_hello(const struct sim_raft_io *backend, enum bw_hello_word word, raft_id to);
+/* As src/consensus/node.c:bw_node_hear_hello: is the connection welcome that was opened with this hello? */
+bool sim_raft_welcomes(struct sim_raft_io *backend, const struct bw_hello *hello);
+/* As bw_node_hear_answer: what `peer`, with the directory `to`, answers to one that dials it. */
+bool sim_raft_is_answered(struct sim_raft_io *backend, raft_id peer, struct bw_id to);
 
 /* The address of a witness in libraft's configuration: its id, as in production. Returns `out_text`. */
 #define SIM_RAFT_ADDRESS_BYTES 24

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
 
 #include "check.h"
 #include "witness.h"
@@ -87,6 +88,58 @@ static bool has_room(void *user)
     return !node->backend->process->disk.is_full;
 }
 
+/* ---- questions for a term, and answers (3.2.2) ---- */
+
+/* On its way. */
+struct word {
+    struct bw_hello hello; /* of the connection */
+    struct bw_id to;       /* the directory that this ends at */
+    struct bw_term_word term;
+};
+
+static void *copy_word(const void *payload)
+{
+    struct word *copy = malloc(sizeof *copy);
+
+    BW_ASSERT(copy != NULL);
+    *copy = *(const struct word *)payload;
+    return copy;
+}
+
+static void on_word(struct sim_process *process, void *payload)
+{
+    struct sim_raft_io *backend = process->state;
+    struct bw_voter *voter = ((struct bw_safe_io *)backend->io)->config.user;
+    const struct word word = *(const struct word *)payload;
+
+    free(payload);
+    if (backend->on_receive == NULL || !bw_id_equal(word.to, voter->roll.incarnation) ||
+        !sim_raft_welcomes(backend, &word.hello))
+        return;
+    bw_voter_hear_term(voter, word.hello.from, &word.term);
+    backend->on_event(process);
+}
+
+/* It crosses where a message of Raft would. */
+static bool say_term(void *user, uint64_t to, const struct bw_term_word *term)
+{
+    struct sim_node *node = user;
+    struct sim_process *process = node->backend->process;
+    struct sim_process *peer = sim_witness_of_id(sim_world_of(process), to);
+    struct word word = {.term = *term};
+
+    if (!sim_world_of(process)->setting.has_questions || sim_is_doomed(process) || peer == NULL ||
+        peer->health == SIM_DEAD || !sim_witness_knows(process, to) || peer->level < BW_QUESTION_LEVEL ||
+        process->level < BW_QUESTION_LEVEL)
+        return false;
+    word.to = sim_witness_incarnation(peer);
+    if (!sim_raft_is_answered(node->backend, to, word.to))
+        return false;
+    word.hello = sim_raft_hello(node->backend, BW_HELLO_JOIN, to);
+    sim_net_post(process, peer, on_word, copy_word(&word), copy_word, free);
+    return true;
+}
+
 static void count_rules(struct sim_node *node)
 {
     const struct bw_safe_io_counts *now = &node->voter.safe.counts;
@@ -141,6 +194,13 @@ enum bw_err sim_node_barrier(struct sim_node *node, bw_node_done_fn on_done, voi
     return bw_voter_barrier(&node->voter, on_done, user);
 }
 
+enum bw_err sim_node_prove(struct sim_node *node, bw_node_done_fn on_done, void *user)
+{
+    if (sim_is_doomed(node->backend->process))
+        return BW_ERR_NOT_LEADER;
+    return bw_voter_prove(&node->voter, on_done, user);
+}
+
 enum bw_err sim_node_transfer(struct sim_node *node, uint64_t id)
 {
     if (sim_is_doomed(node->backend->process))
@@ -188,6 +248,7 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
         .stop = owner->stop,
         .user = owner->user,
         .has_room = has_room,
+        .say_term = say_term,
         .room_user = node};
     struct bw_diag diag = {0};
 

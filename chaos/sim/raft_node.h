@@ -39,11 +39,12 @@ void sim_node_bootstrap(struct sim_node *node, uint32_t founder_count);
  */
 void sim_node_close(struct sim_node *node);
 
-/* bw_voter_apply, bw_voter_barrier and bw_voter_transfer of a process that lives. */
+/* bw_voter_apply, bw_voter_barrier, bw_voter_prove and bw_voter_transfer of a process that lives. */
 BW_MUST_CHECK enum bw_err sim_node_apply(struct sim_node *node, const uint8_t *data, size_t size,
                                          bw_node_done_fn on_done, void *user);
 BW_MUST_CHECK enum bw_err sim_node_barrier(struct sim_node *node, bw_node_done_fn on_done,
                                            void *user);
+BW_MUST_CHECK enum bw_err sim_node_prove(struct sim_node *node, bw_node_done_fn on_done, void *user);
 BW_MUST_CHECK enum bw_err sim_node_transfer(struct sim_node *node, uint64_t id);
 
 /* Outside of libraft, after each event: completed requests and changes of the role are told. */

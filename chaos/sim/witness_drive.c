@@ -29,6 +29,7 @@ _Static_assert(BW_WITNESS_NOTES >= 2 * BW_NODE_REQUESTS_MAX, "as src/witness/dri
 struct request {
     struct sim_witness *witness;
     struct bw_witness_request kept;
+    uint64_t begun_ns, begun_index; /* of a proof */
     size_t size;
     uint8_t bytes[]; /* as submitted */
 };
@@ -52,14 +53,22 @@ static void look_at_end(const struct request *request, enum bw_err err, uint64_t
                  bw_command_word(request->kept.command), bw_err_text(applied->err));
 }
 
+static void look_at_proof(const struct request *request, uint64_t index)
+{
+    sim_count(sim_witness_world(request->witness), index == 0 ? "proof:terms" : "proof:entry");
+    sim_check_proves(request->witness->process, request->kept.term, request->begun_ns, request->begun_index);
+}
+
 static void on_ended(void *user, enum bw_err err, uint64_t index)
 {
     struct request *request = user;
     struct sim_witness *witness = request->witness;
 
     if (!witness->machine.is_closed && !sim_is_doomed(witness->process)) {
-        if (request->kept.barrier == 0)
+        if (request->kept.proof == 0)
             look_at_end(request, err, index);
+        else if (err == BW_OK)
+            look_at_proof(request, index);
         sim_witness_happen(witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_ENDED,
                                                                .request = &request->kept,
                                                                .err = err,
@@ -82,10 +91,15 @@ static enum bw_err submit(struct sim_witness *witness, const struct bw_witness_a
         return err;
     request = malloc(sizeof *request + size);
     BW_ASSERT(request != NULL);
-    *request = (struct request){.witness = witness, .kept = *action->request, .size = size};
+    *request = (struct request){.witness = witness,
+                                .kept = *action->request,
+                                .begun_ns = sim_witness_world(witness)->now_ns,
+                                .begun_index = sim_check_begins_to_prove(witness->process),
+                                .size = size};
     memcpy(request->bytes, witness->bytes, size);
-    if (action->kind == BW_WITNESS_ACTION_BARRIER) {
-        err = sim_node_barrier(&witness->node, on_ended, request);
+    if (action->kind == BW_WITNESS_ACTION_PROVE) {
+        err = request->kept.by_log ? sim_node_barrier(&witness->node, on_ended, request)
+                                   : sim_node_prove(&witness->node, on_ended, request);
     } else {
         sim_check_proposes(witness->process, action->command, request->kept.term);
         err = sim_node_apply(&witness->node, request->bytes, request->size, on_ended, request);
@@ -282,7 +296,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
 
     switch (action->kind) {
     case BW_WITNESS_ACTION_SUBMIT:
-    case BW_WITNESS_ACTION_BARRIER:
+    case BW_WITNESS_ACTION_PROVE:
         return sim_is_doomed(witness->process) ? BW_ERR_NOT_LEADER : submit(witness, action, diag);
     case BW_WITNESS_ACTION_RELAY:
         sim_agents_relay(witness, action->call, action->member);

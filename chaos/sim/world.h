@@ -61,6 +61,7 @@ struct sim_setting {
     uint64_t script_limit_ns[16]; /* by enum bw_action_kind */
     bool has_fence_script, has_readiness_script, has_verify_script, has_rejoin_script;
     bool has_remote_fence_script;
+    bool has_questions; /* witnesses ask each other for their terms (3.2.2) */
     bool has_point; /* starts hold before a point of no return (4), by some of its site files */
     /* Each site has a second enforcer, on another machine; what it serves outlives the machine of
      * its guard (3.4). */

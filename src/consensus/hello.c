@@ -27,6 +27,11 @@ void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BY
     } else if (hello->word == BW_HELLO_COMMITTED) {
         bw_put_u64le(out_bytes + 48, hello->committed.index);
         bw_put_u64le(out_bytes + 56, hello->committed.term);
+    } else if (hello->word == BW_HELLO_TERM) {
+        bw_put_u64le(out_bytes + 32, hello->term.number);
+        bw_put_u64le(out_bytes + 40, hello->term.asked);
+        bw_put_u64le(out_bytes + 48, hello->term.term);
+        bw_put_u64le(out_bytes + 56, 0);
     } else if (hello->word == BW_HELLO_RELEASE) {
         memset(out_bytes + 32, 0, BW_HELLO_RELEASE_BYTES);
         memcpy(out_bytes + 32, hello->release, strnlen(hello->release, BW_HELLO_RELEASE_BYTES - 1));
@@ -50,6 +55,12 @@ static bool take_rest(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *hell
     if (hello->word == BW_HELLO_RELEASE) {
         memcpy(hello->release, bytes + 32, BW_HELLO_RELEASE_BYTES);
         return is_release(hello->release);
+    }
+    if (hello->word == BW_HELLO_TERM) {
+        hello->term = (struct bw_term_word){.number = bw_get_u64le(bytes + 32),
+                                            .asked = bw_get_u64le(bytes + 40),
+                                            .term = bw_get_u64le(bytes + 48)};
+        return hello->term.number != 0 && hello->term.asked != 0 && bw_get_u64le(bytes + 56) == 0;
     }
     memcpy(hello->incarnation.bytes, bytes + 32, BW_ID_BYTES);
     if (hello->word == BW_HELLO_REMOVED) {
@@ -75,7 +86,7 @@ bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_h
     struct bw_hello hello = {.word = (enum bw_hello_word)word};
 
     if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN ||
-        word > BW_HELLO_COMMITTED)
+        word > BW_HELLO_TERM)
         return false;
     memcpy(hello.cluster_id.bytes, bytes + 16, BW_ID_BYTES);
     hello.from = bw_get_u64le(bytes + 64);

@@ -39,6 +39,8 @@ struct bw_raft_node {
     enum bw_err (*save_vote)(void *user, struct bw_vote vote, struct bw_diag *diag); /* the store's own */
     unsigned election_timeout_ms;
     struct bw_transport *transport;
+    bw_node_say_fn say;
+    void *say_user;
     struct {
         uint64_t count, worst_ms; /* not told of yet */
         uint64_t told_ns;         /* 0: never */
@@ -81,6 +83,16 @@ enum bw_err bw_node_apply(struct bw_raft_node *node, const uint8_t *data, size_t
 enum bw_err bw_node_barrier(struct bw_raft_node *node, bw_node_done_fn on_done, void *user)
 {
     return bw_voter_barrier(&node->voter, on_done, user);
+}
+
+enum bw_err bw_node_prove(struct bw_raft_node *node, bw_node_done_fn on_done, void *user)
+{
+    return bw_voter_prove(&node->voter, on_done, user);
+}
+
+void bw_node_hear_term(struct bw_raft_node *node, uint64_t peer, const struct bw_term_word *word)
+{
+    bw_voter_hear_term(&node->voter, peer, word);
 }
 
 enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id)
@@ -238,6 +250,17 @@ void bw_node_say_hello(const struct bw_raft_node *node, uint64_t to, uint8_t out
     const struct bw_hello hello = hello_of(node, BW_HELLO_JOIN, to);
 
     bw_hello_encode(&hello, out);
+}
+
+static bool say_term(void *user, uint64_t to, const struct bw_term_word *word)
+{
+    const struct bw_raft_node *node = user;
+    struct bw_hello term = hello_of(node, BW_HELLO_TERM, to);
+    uint8_t words[BW_HELLO_BYTES];
+
+    term.term = *word;
+    bw_hello_encode(&term, words);
+    return node->say != NULL && node->say(node->say_user, to, words);
 }
 
 static struct bw_hello removal_of(const struct bw_raft_node *node, uint64_t to, uint64_t generation)
@@ -506,6 +529,7 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
                                           .has_room = has_room,
                                           .on_snapshot_stalled = on_snapshot_stalled,
                                           .waiting_bytes = waiting_bytes,
+                                          .say_term = say_term,
                                           .room_user = node,
                                           .log = config->log};
 
@@ -566,6 +590,8 @@ enum bw_err bw_node_open(const struct bw_node_config *config, struct bw_raft_nod
     node->log = config->log;
     node->election_timeout_ms = config->election_timeout_ms;
     node->transport = config->transport;
+    node->say = config->say;
+    node->say_user = config->user;
     err = bw_data_dir_open(&node->dir, config->data_dir, &node->identity, diag);
     if (err == BW_OK)
         err = check_identity(config, &node->identity, diag);

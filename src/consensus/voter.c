@@ -231,6 +231,17 @@ static bool is_founded(const struct bw_voter *voter)
     return !bw_roll_needs_all(&voter->roll, raft_last_index((struct raft *)(uintptr_t)raft));
 }
 
+static void look_at_answers(struct bw_voter *voter)
+{
+    struct bw_asking_waiter late;
+    enum bw_err err = BW_OK;
+
+    if (bw_asking_turn(&voter->asking, &voter->watch, &late))
+        err = bw_voter_barrier(voter, late.on_done, late.user);
+    if (err != BW_OK)
+        late.on_done(late.user, err, 0);
+}
+
 void bw_voter_turn(struct bw_voter *voter)
 {
     if (may_lead(voter) && bw_roll_is_bare(&voter->roll) && !voter->is_founding)
@@ -240,6 +251,7 @@ void bw_voter_turn(struct bw_voter *voter)
     if (may_lead(voter) && !is_founded(voter))
         return;
     bw_term_watch_turn(&voter->watch);
+    look_at_answers(voter);
     if (voter->is_closing || voter->safe.stopped || !voter->behind.is_due)
         return;
     voter->behind.is_due = false;
@@ -371,6 +383,19 @@ enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done, vo
     request->barrier.data = request;
     return judge_submission(voter, request,
                             raft_barrier(&voter->raft, &request->barrier, on_barrier));
+}
+
+enum bw_err bw_voter_prove(struct bw_voter *voter, bw_node_done_fn on_done, void *user)
+{
+    const struct bw_asking_waiter waiter = {.on_done = on_done, .user = user};
+    const bool is_asked = voter_may_submit(voter) && bw_asking_begin(&voter->asking, &voter->watch, waiter);
+
+    return is_asked ? BW_OK : bw_voter_barrier(voter, on_done, user);
+}
+
+void bw_voter_hear_term(struct bw_voter *voter, uint64_t peer, const struct bw_term_word *word)
+{
+    bw_asking_hear(&voter->asking, &voter->watch, peer, word);
 }
 
 static void on_transferred(struct raft_transfer *transfer)
@@ -525,6 +550,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     voter->on_snapshot_stalled = config->on_snapshot_stalled;
     voter->waiting_bytes = config->waiting_bytes;
     voter->room_user = config->room_user;
+    voter->asking = (struct bw_asking){.say = config->say_term, .say_user = config->room_user};
     voter->user = config->user;
     voter->log = config->log;
     bw_roll_init(&voter->roll, config->id, config->incarnation, config->origin);
@@ -611,6 +637,7 @@ void bw_voter_close(struct bw_voter *voter, void (*on_closed)(void *user), void 
     voter->on_closed = on_closed;
     voter->on_closed_user = user;
     bw_term_watch_stop(&voter->watch);
+    bw_asking_cancel(&voter->asking);
     raft_close(&voter->raft, on_raft_closed);
 }
 
@@ -620,13 +647,9 @@ void bw_voter_deinit(struct bw_voter *voter)
     voter->fsm = NULL;
 }
 
-/* ---- members ---- */
-
-/* Members of a voter that leads: what core/members.h decides, asked of libraft. Design 3.9. */
+/* ---- a change of the configuration: what core/members.h decides, asked of libraft (3.9) ------ */
 
 #define ADDRESS_BYTES 24 /* of 20 digits */
-
-/* ---- a change of the configuration ---------------------------------------------------------- */
 
 static void on_changed(struct raft_change *change, int status)
 {

@@ -98,7 +98,7 @@ bool bw_ahead_command(const struct bw_group *group, const struct bw_watch *watch
     }
 }
 
-void bw_witness_on_barrier(struct bw_witness *witness, uint64_t proof_number)
+void bw_witness_on_proof(struct bw_witness *witness, uint64_t proof_number)
 {
     bw_proof_on_applied(&witness->proof, proof_number);
     witness->leadership.proved = witness->proof.proved;

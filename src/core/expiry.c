@@ -91,8 +91,8 @@ void bw_proof_on_applied(struct bw_proof *proof, uint64_t number)
         proof->on_its_way = 0;
 }
 
-/* The number is not used again: should the failed barrier turn up applied after all, it proves what
- * waited for it and nothing received later. */
+/* The number is not used again: should what failed turn up made after all, it proves what waited for it and nothing
+ * received later. */
 void bw_proof_on_failed(struct bw_proof *proof, uint64_t number)
 {
     BW_ASSERT(number <= proof->submitted);

@@ -437,10 +437,17 @@ static void await_log(struct bw_witness_machine *machine)
     machine->awaits_log_since = bw_witness_now(machine);
 }
 
+static void proposals_moved(struct bw_witness_machine *machine)
+{
+    machine->awaits_log = false;
+    machine->log_moved = bw_witness_now(machine);
+}
+
 /* Nothing was asked of this log yet: it is another term's. */
 static void proposals_begin(struct bw_witness_machine *machine)
 {
-    machine->awaits_log = false;
+    proposals_moved(machine);
+    machine->tells_followers = false;
     machine->refused_count = 0;
     memset(machine->not_taken, 0, sizeof machine->not_taken);
 }
@@ -505,7 +512,7 @@ struct bw_applied bw_witness_machine_apply(struct bw_witness_machine *machine, u
     const struct bw_applied applied = bw_cluster_apply(&machine->cluster, index, command);
 
     bw_witness_on_applied(&machine->core, command, &applied, bw_witness_now(machine));
-    machine->awaits_log = false;
+    proposals_moved(machine);
     machine->notes[index % BW_WITNESS_NOTES] = (struct bw_witness_note){.index = index,
                                                                         .applied = applied};
     if (applied.rule != NULL)
@@ -566,6 +573,7 @@ static void settle_log(struct bw_witness_machine *machine, const struct bw_propo
         if (group >= 0)
             agenda_evaluate(machine, group);
         (void)bw_proof_want(&machine->core.proof); /* nobody waits for its number */
+        machine->tells_followers = true;
         proposals_want_proof(machine);
         break;
     }
@@ -622,7 +630,14 @@ enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
 
 /* ---- proofs of leadership -------------------------------------------------------------------- */
 
-/* Somebody waits for a proof of leadership: a barrier is asked for unless one is on its way. */
+/* 3.2.2: not while the log was asked for something that it has not taken yet, be it that it takes nothing (3.8). */
+static bool is_by_log(const struct bw_witness_machine *machine)
+{
+    return machine->awaits_log || machine->tells_followers ||
+           bw_instant_elapsed_ns(bw_witness_now(machine), machine->log_moved) >= BW_WITNESS_LOG_REST_MS * BW_NS_PER_MS;
+}
+
+/* Somebody waits for a proof of leadership: one is asked for unless one is on its way. */
 static void proposals_want_proof(struct bw_witness_machine *machine)
 {
     struct bw_proof *proof = &machine->core.proof;
@@ -630,14 +645,16 @@ static void proposals_want_proof(struct bw_witness_machine *machine)
 
     if (!machine->core.leadership.leads || !bw_proof_should_submit(proof))
         return;
-    request.barrier = bw_proof_on_submitted(proof);
+    request.proof = bw_proof_on_submitted(proof);
+    request.by_log = is_by_log(machine);
+    machine->tells_followers = false;
     await_log(machine);
     /* Refused: whoever waits is told at its deadline; the next sync tries again. */
     if (witness_machine_request(
-            machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_BARRIER,
+            machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_PROVE,
                                                  .request = &request},
             NULL) != BW_OK)
-        bw_proof_on_failed(proof, request.barrier);
+        bw_proof_on_failed(proof, request.proof);
 }
 
 /* Of another term it proves nothing in this one. */
@@ -647,17 +664,20 @@ static bool is_of_this_term(const struct bw_witness_machine *machine,
     return machine->core.leadership.leads && machine->core.leadership.term == request->term;
 }
 
-static void on_barrier(struct bw_witness_machine *machine, const struct bw_witness_request *request,
-                       enum bw_err err)
+/* `index` 0: the others have said so, and the log need not take anything. */
+static void on_proof(struct bw_witness_machine *machine, const struct bw_witness_request *request,
+                     enum bw_err err, uint64_t index)
 {
     if (!is_of_this_term(machine, request))
         return;
     if (err == BW_OK) {
         machine->awaits_log = false;
-        bw_witness_on_barrier(&machine->core, request->barrier);
+        if (index != 0)
+            proposals_moved(machine);
+        bw_witness_on_proof(&machine->core, request->proof);
         syncs_on_proved(machine);
     } else {
-        bw_proof_on_failed(&machine->core.proof, request->barrier);
+        bw_proof_on_failed(&machine->core.proof, request->proof);
     }
     proposals_want_proof(machine);
 }
@@ -666,24 +686,25 @@ enum bw_err bw_witness_machine_prove(struct bw_witness_machine *machine,
                                      struct bw_proposer *proposer)
 {
     const struct bw_witness_request request = {.term = machine->core.leadership.term,
-                                               .barrier = BW_WITNESS_BARRIER_APART,
+                                               .proof = BW_WITNESS_PROOF_APART,
+                                               .by_log = true,
                                                .proposer = proposer};
 
     if (!machine->core.leadership.leads || machine->is_closed)
         return BW_ERR_NOT_LEADER;
     return witness_machine_request(machine,
-                                      &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_BARRIER,
+                                      &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_PROVE,
                                                                   .request = &request},
                                       NULL);
 }
 
-static void on_barrier_apart(struct bw_witness_machine *machine,
-                             const struct bw_witness_request *request, enum bw_err err)
+static void on_proof_apart(struct bw_witness_machine *machine,
+                           const struct bw_witness_request *request, enum bw_err err)
 {
     if (err == BW_OK && !is_of_this_term(machine, request))
         err = BW_ERR_NOT_LEADER;
     if (err == BW_OK)
-        machine->awaits_log = false;
+        proposals_moved(machine);
     request->proposer->on_done(machine, request->proposer, err, 0, NULL);
 }
 
@@ -703,13 +724,13 @@ static void on_command(struct bw_witness_machine *machine, const struct bw_witne
 
 static void proposals_on_ended(struct bw_witness_machine *machine, const struct bw_witness_event *event)
 {
-    if (event->request->barrier == 0)
+    if (event->request->proof == 0)
         on_command(machine, event,
                    event->err == BW_OK ? bw_witness_machine_applied(machine, event->index) : NULL);
-    else if (event->request->barrier == BW_WITNESS_BARRIER_APART)
-        on_barrier_apart(machine, event->request, event->err);
+    else if (event->request->proof == BW_WITNESS_PROOF_APART)
+        on_proof_apart(machine, event->request, event->err);
     else if (!machine->is_closed)
-        on_barrier(machine, event->request, event->err);
+        on_proof(machine, event->request, event->err, event->index);
 }
 
 /* ---- which cluster this is ------------------------------------------------------------------- */

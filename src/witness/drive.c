@@ -82,12 +82,13 @@ static void tell_end(struct bw_program *program, const struct request *request, 
                      uint64_t index)
 {
     const uint64_t took_ns = bw_instant_elapsed_ns(bw_clock_now(), request->begun);
+    struct bw_witness_counters *counters = &program->counters;
 
-    if (request->kept.barrier != 0) {
-        program->counters.barriers_failed += err != BW_OK;
+    if (request->kept.proof != 0) {
+        (*(err != BW_OK ? &counters->proofs_failed : index == 0 ? &counters->questions : &counters->barriers))++;
         return;
     }
-    program->counters.proposals_failed += err != BW_OK;
+    counters->proposals_failed += err != BW_OK;
     bw_log_write(&program->log, err == BW_OK ? BW_LOG_DEBUG : BW_LOG_WARN, "proposal.ended",
                  "command=%s index=%" PRIu64 " took_us=%" PRIu64 " outcome=%s",
                  bw_command_word(request->kept.command), index, took_ns / 1000,
@@ -114,8 +115,9 @@ static enum bw_err hand_in(struct bw_program *program, const struct bw_witness_a
     size_t size = 0;
     enum bw_err err;
 
-    if (action->kind == BW_WITNESS_ACTION_BARRIER)
-        return bw_node_barrier(program->node, on_ended, request);
+    if (action->kind == BW_WITNESS_ACTION_PROVE)
+        return action->request->by_log ? bw_node_barrier(program->node, on_ended, request)
+                                       : bw_node_prove(program->node, on_ended, request);
     err = bw_log_entry_encode(action->command, entry, sizeof program->drive.entry, &size, diag);
     return err == BW_OK ? bw_node_apply(program->node, entry, size, on_ended, request) : err;
 }
@@ -123,7 +125,7 @@ static enum bw_err hand_in(struct bw_program *program, const struct bw_witness_a
 static enum bw_err submit(struct bw_program *program, const struct bw_witness_action *action,
                           struct bw_diag *diag)
 {
-    const bool is_barrier = action->kind == BW_WITNESS_ACTION_BARRIER;
+    const bool is_proof = action->kind == BW_WITNESS_ACTION_PROVE;
     struct bw_witness_counters *counters = &program->counters;
     struct request *request = malloc(sizeof *request);
     enum bw_err err = BW_ERR_NOMEM;
@@ -134,12 +136,13 @@ static enum bw_err submit(struct bw_program *program, const struct bw_witness_ac
         err = hand_in(program, action, request, diag);
     }
     if (err == BW_OK) {
-        (*(is_barrier ? &counters->barriers : &counters->proposals[action->command->kind]))++;
+        if (!is_proof)
+            counters->proposals[action->command->kind]++;
         return BW_OK;
     }
     free(request);
-    (*(is_barrier ? &counters->barriers_failed : &counters->proposals_failed))++;
-    if (is_barrier)
+    (*(is_proof ? &counters->proofs_failed : &counters->proposals_failed))++;
+    if (is_proof)
         bw_log_debug(&program->log, "barrier.refused", "error=%s", bw_log_quote(bw_err_text(err)));
     return err;
 }
@@ -311,7 +314,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
 
     switch (action->kind) {
     case BW_WITNESS_ACTION_SUBMIT:
-    case BW_WITNESS_ACTION_BARRIER:
+    case BW_WITNESS_ACTION_PROVE:
         return submit(program, action, diag);
     case BW_WITNESS_ACTION_RELAY:
         return bw_agents_relay(action->call, action->member);

@@ -579,10 +579,12 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
                        BW_METRIC_LABELS({"result", "confirmed"}));
     bw_metrics_add_u64(metrics, counters->renewals_unconfirmed,
                        BW_METRIC_LABELS({"result", "unconfirmed"}));
-    add_one(metrics, "breakwater_leadership_proofs_total", BW_METRIC_COUNTER,
-            "Proofs of leadership.", counters->barriers);
+    bw_metrics_begin(metrics, "breakwater_leadership_proofs_total", BW_METRIC_COUNTER,
+                     "Proofs of leadership, by the terms of other witnesses or by an entry of the log.");
+    bw_metrics_add_u64(metrics, counters->questions, BW_METRIC_LABELS({"by", "terms"}));
+    bw_metrics_add_u64(metrics, counters->barriers, BW_METRIC_LABELS({"by", "entry"}));
     add_one(metrics, "breakwater_leadership_proofs_failed_total", BW_METRIC_COUNTER,
-            "Failed proofs of leadership.", counters->barriers_failed);
+            "Failed proofs of leadership.", counters->proofs_failed);
     bw_metrics_begin(metrics, "breakwater_syncs_total", BW_METRIC_COUNTER,
                      "Reports of agents, relayed reports included.");
     bw_metrics_add_u64(metrics, counters->syncs, BW_METRIC_LABELS({"result", "taken"}));

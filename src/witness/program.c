@@ -299,6 +299,7 @@ static enum bw_err open_node(struct bw_program *program, struct bw_diag *diag)
                                   .events = {.on_role = on_role,
                                              .on_ready_to_lead = on_ready_to_lead,
                                              .on_peer_behind = on_peer_behind},
+                                  .say = bw_raft_links_say,
                                   .stop = on_stop,
                                   .user = program};
 

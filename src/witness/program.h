@@ -118,8 +118,9 @@ struct bw_witness_counters {
     uint64_t proposals[BW_COMMAND_COUNT];
     uint64_t proposals_failed; /* refused by the log, or their fate is unknown */
     uint64_t terms_led;
-    uint64_t barriers;
-    uint64_t barriers_failed;
+    uint64_t barriers; /* proofs of leadership by an entry of the log */
+    uint64_t questions; /* by the terms of the others */
+    uint64_t proofs_failed;
     uint64_t syncs; /* received from agents and relays, well-formed */
     uint64_t syncs_refused;
     uint64_t renewals_confirmed;
@@ -358,6 +359,8 @@ void bw_raft_links_set_contexts(struct bw_raft_links *links, struct ssl_ctx_st *
                                 struct ssl_ctx_st *client_context);
 /* This witness's own is a new one: whoever has dialed it is told how long that holds. */
 void bw_raft_links_tell_certificate(struct bw_raft_links *links);
+/* bw_node_say_fn, of the program. */
+bool bw_raft_links_say(void *program, uint64_t to, const uint8_t words[BW_HELLO_BYTES]);
 /* Whoever was removed, by what is applied here, is told so on the connections that it has made, which end. */
 void bw_raft_links_part(struct bw_raft_links *links);
 /* Stops listening, and closes what the transport has not adopted. Accepts NULL. */

@@ -203,19 +203,17 @@ static void say(struct link *link, const uint8_t words[BW_HELLO_BYTES])
         bw_tls_stream_close(link->stream, BW_ERR_IO, "it could not be told of this witness");
 }
 
+static bool knows_level(const struct link *link, uint64_t level)
+{
+    struct bw_hello theirs;
+
+    return bw_hello_decode(link->hello, &theirs) && theirs.feature_level >= level;
+}
+
 /* After the welcome: an older one would take it for nonsense. */
 static bool reads_words(const struct link *link)
 {
-    struct bw_hello theirs;
-
-    return bw_hello_decode(link->hello, &theirs) && theirs.feature_level >= BW_HELLO_LEVEL;
-}
-
-static bool reads_committed(const struct link *link)
-{
-    struct bw_hello theirs;
-
-    return bw_hello_decode(link->hello, &theirs) && theirs.feature_level >= BW_COMMITTED_LEVEL;
+    return knows_level(link, BW_HELLO_LEVEL);
 }
 
 /* In seconds that are left: nobody's wall clock is another's business. */
@@ -236,7 +234,7 @@ static void tell_of_this_witness(struct link *link, uint64_t id)
     bw_node_say_release(link->program->node, id, BW_VERSION, words);
     say(link, words);
     tell_certificate(link, id);
-    if (reads_committed(link) && bw_node_say_committed(link->program->node, id, words))
+    if (knows_level(link, BW_COMMITTED_LEVEL) && bw_node_say_committed(link->program->node, id, words))
         say(link, words);
 }
 
@@ -246,6 +244,24 @@ void bw_raft_links_tell_certificate(struct bw_raft_links *links)
         if (link->frames.peer != 0 && !link->is_parted && link->sink.events != NULL &&
             reads_words(link))
             tell_certificate(link, link->frames.peer);
+}
+
+/* The newest that it has dialed; the transport closes the one before. */
+static struct link *accepted_from(struct bw_raft_links *links, uint64_t peer)
+{
+    for (struct link *link = links->first; link != NULL; link = link->next)
+        if (link->peer == 0 && link->frames.peer == peer && link->sink.events != NULL)
+            return link;
+    return NULL;
+}
+
+bool bw_raft_links_say(void *program, uint64_t to, const uint8_t words[BW_HELLO_BYTES])
+{
+    struct link *link = accepted_from(((struct bw_program *)program)->links, to);
+
+    return link != NULL && !link->is_parted && knows_level(link, BW_QUESTION_LEVEL) &&
+           bw_tls_stream_writable_bytes(link->stream) >= BW_HELLO_BYTES &&
+           bw_tls_stream_write(link->stream, words, BW_HELLO_BYTES) == BW_OK;
 }
 
 static void hear_hello(struct link *link)
@@ -329,6 +345,8 @@ static bool hear_word(struct link *link)
         bw_directory_note_certificate(link->program, link->peer, hello.certificate_left_s);
     else if (hello.word == BW_HELLO_COMMITTED)
         bw_directory_note_committed(link->program, link->peer, hello.committed);
+    else if (hello.word == BW_HELLO_TERM && link->is_proved)
+        bw_node_hear_term(link->program->node, link->peer, &hello.term);
     else
         return false;
     return true;

@@ -152,7 +152,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         return submit(action);
     if (action->kind == BW_WITNESS_ACTION_APPLIED)
         bw_operator_on_applied(&program, action->apply);
-    return action->kind == BW_WITNESS_ACTION_BARRIER ? BW_ERR_LIMIT : BW_OK;
+    return action->kind == BW_WITNESS_ACTION_PROVE ? BW_ERR_LIMIT : BW_OK;
 }
 
 /* What was proposed is applied, and so is what is proposed after it. */

@@ -63,6 +63,14 @@ byte asked_by[WITNESSES];       /* renewal received, not confirmed yet: site or 
 byte asked_epoch[WITNESSES];
 byte asked_left[WITNESSES];     /*   of sent + TTL, on the agent's clock */
 byte asked_age[WITNESSES];      /*   since its receipt, on the leader's clock */
+#if WITNESSES > 1
+bit  proved[WITNESSES];         /* it has led at a moment since that receipt */
+#define PROVED(w) proved[w]
+#define FORGET_PROOF(w) ; proved[w] = 0
+#else
+#define PROVED(w) 1
+#define FORGET_PROOF(w)
+#endif
 /* ---- network ---- */
 byte renew_epoch[SITES], renew_left[SITES];
 byte ack_epoch[SITES], ack_left[SITES];
@@ -245,7 +253,7 @@ inline crash(s) {
 #endif
     printf("the agent of %c crashes and comes back\n", NAME(s))
 }
-inline drop_asked(w) { asked_by[w] = NONE; asked_epoch[w] = 0; asked_left[w] = 0; asked_age[w] = 0 }
+inline drop_asked(w) { asked_by[w] = NONE; asked_epoch[w] = 0; asked_left[w] = 0; asked_age[w] = 0 FORGET_PROOF(w) }
 inline boot(s) {
     serves[s] = 0; lease_left[s] = 0;
 #ifdef M_NO_GUARD
@@ -308,13 +316,31 @@ inline forget(w) { asked_by[w] != NONE -> drop_asked(w) }
 #endif
 #define CONFIRMABLE(w) \
     (holder == asked_by[w] && epoch == asked_epoch[w] && !closed && !END_PROPOSED)
-/* 3.2.2: its barrier, begun after the receipt, has committed, and the state there still fits. */
-inline confirm(w) {
-#ifdef M_NO_BARRIER
-    leads[w] && asked_by[w] != NONE && (leader != w || CONFIRMABLE(w)) ->
+/* 3.2.2: a question answered after the receipt, or a barrier submitted after it: members.pml has who counts. */
+#if WITNESSES > 1
+#ifdef M_ANSWERED_BEFORE
+#define WAITS(w) 1
 #else
-    leader == w && asked_by[w] != NONE && CONFIRMABLE(w) ->
+#define WAITS(w) (asked_by[w] != NONE)
 #endif
+inline prove(w) {
+    leader == w && leads[w] && WAITS(w) && !proved[w] && (asked_by[w] == NONE || CONFIRMABLE(w)) ->
+    proved[w] = 1; printf("witness %d proves that it leads\n", w)
+}
+#endif
+#ifdef M_NO_PROOF
+#define IS_PROVED(w) 1
+#else
+#define IS_PROVED(w) PROVED(w)
+#endif
+/* In the state as it knows it: a deposed one has that of when it was, and its own proposals. */
+#if WITNESSES > 1
+#define REFUSE_ASKED() if :: asked_by[leader] != NONE -> drop_asked(leader) :: else fi
+#else
+#define REFUSE_ASKED() skip
+#endif
+inline confirm(w) {
+    leads[w] && asked_by[w] != NONE && IS_PROVED(w) && (leader != w || CONFIRMABLE(w)) ->
     if :: leader == w && asked_age[w] < waited -> waited = asked_age[w] :: else fi;
     ack_epoch[asked_by[w]] = asked_epoch[w]; ack_left[asked_by[w]] = asked_left[w];
     printf("witness %d confirms %c's renewal of epoch %d\n", w, NAME(asked_by[w]), asked_epoch[w]);
@@ -322,9 +348,14 @@ inline confirm(w) {
 }
 inline propose_expired() {
     waited >= WAIT && holder != NONE && !expired_proposed ->
-    expired_proposed = 1; printf("the leader has waited and proposes Expired(%d)\n", epoch)
+    expired_proposed = 1;
+#ifndef M_CONFIRM_AFTER_EXPIRED
+    REFUSE_ASKED();
+#endif
+    printf("the leader has waited and proposes Expired(%d)\n", epoch)
 }
 inline end_epoch() {
+    REFUSE_ASKED();
     expired_proposed = 0; closed = 0; holder = NONE
 #ifdef MOVES
     ; revoking = 0
@@ -360,7 +391,7 @@ inline move_on() { revoking -> end_epoch(); printf("the move goes on without Rel
 inline order_fence() {
     holder != NONE && !(fence_ordered & BIT(epoch)) ->
 #ifndef M_FENCE_BEFORE_CLOSE
-    closed = 1;                                 /* committed before the fence is ordered (H3) */
+    REFUSE_ASKED(); closed = 1;                 /* committed before the fence is ordered (H3) */
 #endif
 #ifdef MOVES
     revoking = 0;
@@ -515,6 +546,7 @@ active proctype world()
     :: d_step { step_down(0) } :: d_step { step_down(1) }
     FOR_EACH_WITNESS_SITE(receive, 1)
     :: d_step { forget(1) }
+    :: d_step { prove(0) } :: d_step { prove(1) }
     :: d_step { confirm(1) }
 #endif
     :: d_step { propose_expired() }

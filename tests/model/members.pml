@@ -10,6 +10,10 @@
  *           Who was removed comes back with its old disk. Crashes and elections come at any time.
  * Calm      With LIVENESS nothing more fails at some moment: who can be elected is, and the change ends.
  *
+ * Question  With ASKS a leader that another one was elected above receives a renewal, and asks the others for their
+ *           terms (3.2.2). It must never prove that it led then. An answer counts from when it is given: what comes late
+ *           is counted late.
+ *
  * M_* leaves out one rule: each must fail, or is on the page as one that is enough beside another. */
 
 #ifndef TERMS
@@ -33,7 +37,7 @@
 #define AT(w, other) ((w) * N + (other))
 #define NAME(w) (1 + (w))
 
-mtype = { ONE_DECISION, ONE_LEADER, NOT_STUCK, UNREACHED }
+mtype = { ONE_DECISION, ONE_LEADER, NOT_STUCK, LED_THEN, UNREACHED }
 #define MUST(what, holds) assert((holds) && what)
 
 /* ---- on disk ---- */
@@ -79,6 +83,12 @@ bit  applied[N];                /* in memory: its roster is */
 #endif
 #ifdef CHECK_TERMS
 byte leader_of[TERMS + 1];
+#endif
+
+#ifdef ASKS
+byte newest;                    /* term of which a leader was elected */
+byte asker = NONE;
+byte asked_term, answered;      /* a bit each */
 #endif
 
 #define IS_UP(w) (dead != (w))
@@ -161,6 +171,9 @@ inline lead(w) {
 #endif
     stands[w] = 0; granted[w] = 0; leads[w] = 1;
     length[w]++; last[w] = term[w]; own_at[w] = length[w];
+#ifdef ASKS
+    if :: term[w] > newest -> newest = term[w] :: else fi;
+#endif
     printf("w%d leads in term %d\n", NAME(w), term[w])
 }
 
@@ -279,10 +292,55 @@ inline forget(l) {
     change_roster(l, roster[l] & ~leaving[l], 0); printf("w%d: who left is in the roster no more\n", NAME(l))
 }
 
+/* ---- whether it led when a renewal came (3.2.2) ---- */
+
+#ifdef ASKS
+#ifdef M_ANSWERED_BEFORE        /* an answer to a question of before the receipt counts */
+#define MAY_ASK(l) 1
+#define FORGET_ANSWERS
+#else
+#define MAY_ASK(l) (newest > term[l])
+#define FORGET_ANSWERS answered = 0;
+#endif
+inline ask(l) {
+    IS_READY(l) && MAY_ASK(l) && (asker == NONE || asker == (l)) && !(asker == (l) && answered == 0) ->
+    FORGET_ANSWERS asker = l; asked_term = term[l]; printf("w%d receives a renewal, and asks for terms\n", NAME(l))
+}
+#ifdef M_ANY_TERM               /* an answer counts whatever its term: the asker's is older */
+#define ANSWERS(w) 1
+#else
+#define ANSWERS(w) (term[w] == asked_term)
+#endif
+inline answer(w) {
+    asker != NONE && (w) != asker && HEAR(asker, w) && ANSWERS(w) && !HAS(answered, w) ->
+    answered = answered | BIT(w); printf("w%d answers\n", NAME(w))
+}
+#ifdef M_REMOVED_ANSWERS        /* whoever answers counts, a voter or not */
+#define COUNTED(l) 15
+#else
+#define COUNTED(l) conf[l]
+#endif
+#ifdef M_OWN_TERM               /* that it leads that term still is not looked at as the answers come */
+#define IS_STILL(l) 1
+#else
+#define IS_STILL(l) (leads[l] && term[l] == asked_term)
+#endif
+inline prove(l) {
+    asker == (l) && IS_UP(l) && IS_STILL(l) && ONES((answered | BIT(l)) & COUNTED(l)) >= MAJORITY(conf[l]) ->
+    MUST(LED_THEN, newest <= asked_term);
+    asker = NONE; asked_term = 0; answered = 0
+}
+inline give_up(l) { asker == (l) -> asker = NONE; asked_term = 0; answered = 0 }
+#endif
+
 /* ---- failures ---- */
 
 inline crash(w) {
-    (leads[w] || HAS_VOLATILE_ROSTER(w)) && !calm -> begin_again(w); printf("w%d crashes and comes back\n", NAME(w))
+    (leads[w] || HAS_VOLATILE_ROSTER(w)) && !calm ->
+#ifdef ASKS
+    if :: asker == (w) -> asker = NONE; asked_term = 0; answered = 0 :: else fi;
+#endif
+    begin_again(w); printf("w%d crashes and comes back\n", NAME(w))
 #ifdef M_ROSTER_APPLIED
     ; applied[w] = 0
 #endif
@@ -350,6 +408,9 @@ active proctype world()
 #ifdef CHECK_TERMS
         leader_of[1] = 1;
 #endif
+#ifdef ASKS
+        newest = 1;
+#endif
         leads[0] = 1; own_at[0] = 1; committed[0] = 1; acknowledged[AT(0, 1)] = 1; acknowledged[AT(0, 2)] = 1;
 #if START == 4
         acknowledged[AT(0, 3)] = 1;
@@ -375,6 +436,12 @@ end:
 #endif
     EACH_OLD(remove)
     EACH(forget)
+#ifdef ASKS
+    EACH(ask)
+    EACH(answer)
+    EACH(prove)
+    EACH(give_up)
+#endif
 #if defined(LIVENESS) || defined(CRASHES)
     EACH(crash)
 #endif

@@ -201,7 +201,7 @@ bool world_sync(struct world *world, int site)
         note_exchange(world, puppet, &sync);
     if (proof == 0)
         return false;
-    bw_witness_on_barrier(&world->witness, bw_proof_on_submitted(&world->witness.proof));
+    bw_witness_on_proof(&world->witness, bw_proof_on_submitted(&world->witness.proof));
     return bw_witness_confirm(&world->witness, &sync, &group, puppet->relayed_by, proof, world->now,
                               world->now);
 }

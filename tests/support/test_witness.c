@@ -419,6 +419,15 @@ static void on_stop(void *user, enum bw_stop why, const char *message)
     }
 }
 
+static bool on_say(void *user, uint64_t to, const uint8_t words[BW_HELLO_BYTES])
+{
+    struct test_witness *witness = user;
+    struct bw_hello hello;
+
+    BW_ASSERT(bw_hello_decode(words, &hello) && hello.word == BW_HELLO_TERM && hello.from == witness->id);
+    return witness->say != NULL && witness->say(witness, to, &hello.term);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -487,15 +496,14 @@ enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster
         .events = {.on_role = on_role,
                    .on_ready_to_lead = on_ready_to_lead,
                    .on_peer_behind = on_peer_behind},
+        .say = on_say,
         .stop = on_stop,
         .user = witness};
-    bool exits = witness->exits_on_stop;
-    enum bw_err answer = witness->apply_answer;
+    const struct test_witness before = {
+        .exits_on_stop = witness->exits_on_stop, .apply_answer = witness->apply_answer, .say = witness->say};
     enum bw_err err;
 
-    memset(witness, 0, sizeof *witness);
-    witness->exits_on_stop = exits;
-    witness->apply_answer = answer;
+    *witness = before;
     witness->cluster = cluster;
     witness->loop = loop;
     witness->id = id;

@@ -44,6 +44,7 @@ struct test_witness {
     unsigned ready_count, role_count, restores, snapshots;
     uint64_t behind;          /* peer of the last alarm */
     enum bw_err apply_answer; /* for every command, if not BW_OK */
+    bool (*say)(struct test_witness *witness, uint64_t to, const struct bw_term_word *word); /* NULL: nobody is asked */
     unsigned stops;
     enum bw_stop why;
     char message[512];
@@ -64,7 +65,7 @@ enum bw_err test_cluster_found_alone(const struct test_cluster *cluster, struct 
 /* Its directory is lost, and `witness init --cluster-id` makes another one. It is not running. */
 void test_cluster_wipe(const struct test_cluster *cluster, uint64_t id);
 
-/* `witness` is zeroed but for exits_on_stop and apply_answer. */
+/* `witness` is zeroed but for exits_on_stop, apply_answer and say. */
 enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster *cluster,
                                uint64_t id, uv_loop_t *loop, struct bw_diag *diag);
 /* Runs the loop until nothing is left of it. */

@@ -22,7 +22,7 @@ struct rig {
     uint64_t leader; /* as the log says */
     uint64_t index;  /* of the newest entry */
     enum bw_err err; /* of what can be refused */
-    char log[8192];  /* what was asked for since `forget`: "SUBMIT:3 BARRIER:1 ..." */
+    char log[8192];  /* what was asked for since `forget`: "SUBMIT:3 PROVE:1 ...", BARRIER where it has to be one */
     struct bw_witness_request requests[RIG_REQUESTS]; /* on their way */
     struct bw_command commands[RIG_REQUESTS];         /* their commands */
     uint32_t request_count;
@@ -48,16 +48,16 @@ static inline void jot(struct rig *rig, const char *word, uint64_t number)
 
 static inline void jot_request(struct rig *rig, const struct bw_witness_action *action)
 {
-    const bool is_barrier = action->kind == BW_WITNESS_ACTION_BARRIER;
+    const bool is_proof = action->kind == BW_WITNESS_ACTION_PROVE;
     const uint32_t at = rig->request_count;
 
-    jot(rig, is_barrier ? "BARRIER" : "SUBMIT",
-        is_barrier ? action->request->barrier : (uint64_t)action->command->kind);
+    jot(rig, !is_proof ? "SUBMIT" : action->request->by_log ? "BARRIER" : "PROVE",
+        is_proof ? action->request->proof : (uint64_t)action->command->kind);
     if (rig->err != BW_OK)
         return;
     assert_true(at < RIG_REQUESTS);
     rig->requests[at] = *action->request;
-    if (!is_barrier)
+    if (!is_proof)
         rig->commands[at] = *action->command;
     rig->request_count++;
 }
@@ -80,7 +80,7 @@ static inline enum bw_err rig_emit(void *user, const struct bw_witness_action *a
     (void)diag; /* no more is said */
     switch (action->kind) {
     case BW_WITNESS_ACTION_SUBMIT:
-    case BW_WITNESS_ACTION_BARRIER:
+    case BW_WITNESS_ACTION_PROVE:
         jot_request(rig, action);
         return rig->err;
     case BW_WITNESS_ACTION_RELAY:
@@ -179,7 +179,7 @@ static inline struct bw_applied apply(struct rig *rig, const struct bw_command *
     return bw_witness_machine_apply(&rig->machine, ++rig->index, command);
 }
 
-/* The oldest request ends; a command was applied if `err` is BW_OK. */
+/* The oldest request ends; a command was applied if `err` is BW_OK, and a proof that need not be a barrier was none. */
 static inline void end_request(struct rig *rig, enum bw_err err)
 {
     const struct bw_witness_request request = rig->requests[0];
@@ -189,12 +189,14 @@ static inline void end_request(struct rig *rig, enum bw_err err)
     rig->request_count--;
     memmove(rig->requests, rig->requests + 1, rig->request_count * sizeof rig->requests[0]);
     memmove(rig->commands, rig->commands + 1, rig->request_count * sizeof rig->commands[0]);
-    if (err == BW_OK && request.barrier == 0)
+    if (err == BW_OK && request.proof == 0)
         (void)apply(rig, &command);
     bw_witness_machine_step(&rig->machine, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_ENDED,
                                                                       .request = &request,
                                                                       .err = err,
-                                                                      .index = rig->index});
+                                                                      .index = request.proof == 0 || request.by_log
+                                                                                   ? rig->index
+                                                                                   : 0});
 }
 
 static inline void lead(struct rig *rig, uint64_t term)

@@ -192,7 +192,7 @@ static void it_is_judged_after_a_barrier_that_came_later(void **state)
     world_wait_ms(&world, 1000);
     (void)sync_unproved(); /* a later report asks for no later proof */
     assert_held();
-    bw_witness_on_barrier(&world.witness, bw_proof_on_submitted(&world.witness.proof));
+    bw_witness_on_proof(&world.witness, bw_proof_on_submitted(&world.witness.proof));
     assert_acts("A36");
 }
 

@@ -541,6 +541,34 @@ static void what_a_witness_knows_to_be_decided_is_told_after_its_welcome(void **
     assert_false(bw_hello_decode(bytes, &received));
 }
 
+static void a_question_for_a_term_and_its_answer_are_told_after_the_welcome(void **state)
+{
+    struct bw_hello sent = hello(BW_HELLO_TERM, 1, 1, 3);
+    struct bw_hello received;
+    uint8_t bytes[BW_HELLO_BYTES];
+
+    (void)state;
+    sent.term = (struct bw_term_word){.number = 4711, .asked = 8, .term = 9};
+    bw_hello_encode(&sent, bytes);
+    assert_true(bw_hello_decode(bytes, &received));
+    assert_int_equal(received.word, BW_HELLO_TERM);
+    assert_int_equal(received.from, 1);
+    assert_int_equal(received.term.number, 4711);
+    assert_int_equal(received.term.asked, 8);
+    assert_int_equal(received.term.term, 9);
+    bytes[56] = 1;
+    assert_false(bw_hello_decode(bytes, &received));
+    sent.term = (struct bw_term_word){.number = 4711, .asked = 8}; /* a question */
+    bw_hello_encode(&sent, bytes);
+    assert_true(bw_hello_decode(bytes, &received));
+    sent.term.asked = 0;
+    bw_hello_encode(&sent, bytes);
+    assert_false(bw_hello_decode(bytes, &received));
+    sent.term = (struct bw_term_word){.asked = 8, .term = 8};
+    bw_hello_encode(&sent, bytes);
+    assert_false(bw_hello_decode(bytes, &received));
+}
+
 static void a_release_is_text_that_can_be_shown(void **state)
 {
     struct bw_hello sent = hello(BW_HELLO_RELEASE, 1, 1, 3);
@@ -604,6 +632,7 @@ int main(void)
         cmocka_unit_test(a_hello_is_answered_with_what_is_wrong),
         cmocka_unit_test(who_was_removed_hears_so_by_what_is_applied_only),
         cmocka_unit_test(a_removal_is_read_as_it_was_written_and_believed_of_who_was_dialed),
+        cmocka_unit_test(a_question_for_a_term_and_its_answer_are_told_after_the_welcome),
         cmocka_unit_test(a_release_is_text_that_can_be_shown),
         cmocka_unit_test(a_certificate_is_said_in_seconds_within_reason),
         cmocka_unit_test(what_a_witness_knows_to_be_decided_is_told_after_its_welcome),

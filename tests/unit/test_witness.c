@@ -37,7 +37,7 @@ static bool confirm(struct bw_sync *sync, struct bw_instant received)
 
     if (proof == 0)
         return false;
-    bw_witness_on_barrier(&world.witness, bw_proof_on_submitted(&world.witness.proof));
+    bw_witness_on_proof(&world.witness, bw_proof_on_submitted(&world.witness.proof));
     return bw_witness_confirm(&world.witness, sync, &sync_group, 0, proof, received, world.now);
 }
 
@@ -238,7 +238,7 @@ static void a_renewal_received_before_this_term_is_not_confirmed(void **state)
     world_lead_anew(&world);
     for (uint64_t i = 0; i < proof; i++) {
         (void)bw_proof_want(&world.witness.proof);
-        bw_witness_on_barrier(&world.witness, bw_proof_on_submitted(&world.witness.proof));
+        bw_witness_on_proof(&world.witness, bw_proof_on_submitted(&world.witness.proof));
     }
 
     assert_false(

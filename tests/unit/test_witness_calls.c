@@ -19,7 +19,7 @@ static void a_renewal_is_confirmed_after_the_proof_that_it_waited_for(void **sta
     begin_with_sync(&rig, &caller);
     give(&rig, BW_WITNESS_EVENT_SYNC, &caller);
     assert_asks(&rig, "heard:0");
-    assert_asks(&rig, "BARRIER:");
+    assert_asks(&rig, "PROVE:");
     assert_asks_not(&rig, "ANSWER:");
     end_request(&rig, BW_OK);
     assert_asks(&rig, "confirmed:1");
@@ -107,9 +107,10 @@ static void who_asks_for_a_proof_hears_of_a_barrier_of_its_own(void **state)
     rig_begin(&rig);
     assert_int_equal(bw_witness_machine_prove(&rig.machine, &asked.proposer), BW_ERR_NOT_LEADER);
     begin_with_sync(&rig, &caller);
-    give(&rig, BW_WITNESS_EVENT_SYNC, &caller); /* whose barrier is on its way and proves nothing of it */
+    give(&rig, BW_WITNESS_EVENT_SYNC, &caller); /* whose proof is on its way and proves nothing of it */
     assert_int_equal(bw_witness_machine_prove(&rig.machine, &asked.proposer), BW_OK);
     assert_int_equal(rig.request_count, 2);
+    assert_true(rig.requests[1].by_log);
     end_request(&rig, BW_OK);
     assert_int_equal(asked.count, 0);
     end_request(&rig, BW_OK);
@@ -203,6 +204,54 @@ static void who_leads_a_log_that_takes_nothing_says_that_nobody_does(void **stat
     }
 }
 
+/* What the machine asks for when a renewal comes: BARRIER, it has to be one. */
+static void assert_proves_by(struct rig *rig, const char *word)
+{
+    struct caller caller;
+
+    make_sync(rig, &caller);
+    forget(rig);
+    give(rig, BW_WITNESS_EVENT_SYNC, &caller);
+    assert_asks(rig, word);
+    end_request(rig, BW_OK);
+    assert_asks(rig, "ANSWER:1 ");
+}
+
+/* 3.2.2: a log at rest is left alone, but once a minute: a disk that takes nothing is found by that. */
+static void a_log_at_rest_is_asked_for_a_proof_once_a_minute(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_begin(&rig); /* nothing is granted, so nothing is to be decided meanwhile */
+    lead(&rig, 2);
+    settle(&rig);
+    for (int minute = 0; minute < 2; minute++) {
+        assert_proves_by(&rig, "PROVE:");
+        live_until(&rig, rig.now_ms + BW_WITNESS_LOG_REST_MS - 1000);
+        assert_proves_by(&rig, "PROVE:"); /* a proof without an entry has not moved it */
+        live_until(&rig, rig.now_ms + 1000);
+        assert_proves_by(&rig, "BARRIER:");
+    }
+}
+
+/* Who leads a log that takes nothing is found by it (3.8), whatever the others say of their terms. */
+static void while_the_log_is_awaited_a_proof_is_a_barrier(void **state)
+{
+    struct caller caller;
+    struct rig rig;
+
+    (void)state;
+    begin_leading(&rig);
+    rig.err = BW_ERR_NO_ROOM;
+    make_sync(&rig, &caller);
+    give(&rig, BW_WITNESS_EVENT_SYNC, &caller); /* refused: nobody knows what it takes now */
+    rig.err = BW_OK;
+    live_until(&rig, rig.now_ms + BW_WITNESS_PROOF_MS);
+    assert_proves_by(&rig, "BARRIER:");
+    assert_proves_by(&rig, "PROVE:");
+}
+
 /* Another term's log has refused nothing yet. */
 static void what_a_log_did_not_take_says_nothing_of_the_next_term(void **state)
 {
@@ -253,7 +302,7 @@ static void a_barrier_that_fails_is_followed_by_another(void **state)
     give(&rig, BW_WITNESS_EVENT_SYNC, &caller);
     forget(&rig);
     end_request(&rig, BW_ERR_LIMIT);
-    assert_asks(&rig, "BARRIER:");
+    assert_asks(&rig, "BARRIER:"); /* by the log, this time */
     assert_asks_not(&rig, "ANSWER:");
     end_request(&rig, BW_OK);
     assert_int_equal(rig.answered_groups[0].confirmed_epoch, 1);
@@ -572,6 +621,8 @@ int main(void)
         cmocka_unit_test(who_has_waited_in_vain_is_not_told_that_this_witness_leads),
         cmocka_unit_test(a_proof_that_the_log_refuses_is_asked_for_by_the_next_sync),
         cmocka_unit_test(who_leads_a_log_that_takes_nothing_says_that_nobody_does),
+        cmocka_unit_test(a_log_at_rest_is_asked_for_a_proof_once_a_minute),
+        cmocka_unit_test(while_the_log_is_awaited_a_proof_is_a_barrier),
         cmocka_unit_test(what_a_log_did_not_take_says_nothing_of_the_next_term),
         cmocka_unit_test(a_barrier_that_fails_is_followed_by_another),
         cmocka_unit_test(who_is_gone_is_not_confirmed),

@@ -3,7 +3,8 @@
  *
  * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8 | feature level
  * 8; little endian. In REMOVED the place of `expected` has generation 8 | highest id 8, in
- * CERTIFICATE seconds 8 | 0, in COMMITTED index 8 | term 8, in RELEASE that of `incarnation` and `expected` has the text. */
+ * CERTIFICATE seconds 8 | 0, in COMMITTED index 8 | term 8, in RELEASE that of `incarnation` and `expected` has the text, in TERM number 8 | asked 8 |
+ * term 8 | 0. */
 #ifndef BW_CONSENSUS_HELLO_H
 #define BW_CONSENSUS_HELLO_H
 
@@ -14,6 +15,7 @@
 #include <breakwater/base/name.h>
 #include <breakwater/consensus/roll.h>
 #include <breakwater/consensus/vote_store.h>
+#include <breakwater/core/question.h>
 
 #define BW_HELLO_BYTES 88
 
@@ -29,6 +31,7 @@ enum bw_hello_word {
     BW_HELLO_CERTIFICATE, /* after a WELCOME, and with each new one: how long its certificate holds
                            */
     BW_HELLO_COMMITTED, /* after a WELCOME: what it knows to be decided (L33); to who knows BW_COMMITTED_LEVEL */
+    BW_HELLO_TERM, /* after a WELCOME, at any time: a question or its answer (3.2.2); to who knows BW_QUESTION_LEVEL */
 };
 
 #define BW_HELLO_LEVEL         2 /* only who knows this feature level is told of what follows WELCOME */
@@ -47,6 +50,7 @@ struct bw_hello {
     char release[BW_HELLO_RELEASE_BYTES]; /* RELEASE */
     uint64_t certificate_left_s;          /* CERTIFICATE; 0: it has ended */
     struct bw_commit_mark committed;      /* COMMITTED */
+    struct bw_term_word term;             /* TERM */
 };
 
 void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES]);

@@ -50,6 +50,10 @@ BW_MUST_CHECK enum bw_err bw_node_bootstrap(const struct bw_node_founding *found
 BW_MUST_CHECK enum bw_err bw_node_prepare(const struct bw_node_founding *founding,
                                           struct bw_diag *diag);
 
+/* Sends these words to witness `to` on the connection that it has dialed. False: it has none now that takes them, or knows
+ * no BW_QUESTION_LEVEL. */
+typedef bool (*bw_node_say_fn)(void *user, uint64_t to, const uint8_t words[BW_HELLO_BYTES]);
+
 /* All pointers but `loop`, `transport`, `log` and the users are borrowed until open returns. */
 struct bw_node_config {
     uv_loop_t *loop;
@@ -65,8 +69,9 @@ struct bw_node_config {
     struct bw_log *log; /* may be NULL */
     struct bw_fsm_ops fsm;
     struct bw_node_events events;
+    bw_node_say_fn say; /* may be NULL: each proof is a barrier */
     bw_stop_fn stop; /* required */
-    void *user;      /* of fsm, events and stop */
+    void *user;      /* of fsm, events, say and stop */
 };
 
 /* Locks the data directory, checks whose it is, and prepares libraft. Errors name the directory,
@@ -136,6 +141,12 @@ BW_MUST_CHECK enum bw_err bw_node_apply(struct bw_raft_node *node, const uint8_t
  * committed before it have been applied here. */
 BW_MUST_CHECK enum bw_err bw_node_barrier(struct bw_raft_node *node, bw_node_done_fn on_done,
                                           void *user);
+
+/* Likewise, without an entry where that will do (3.2.2): BW_OK at `on_done` with `index` 0 is the word of the others, else
+ * that of a barrier. */
+BW_MUST_CHECK enum bw_err bw_node_prove(struct bw_raft_node *node, bw_node_done_fn on_done, void *user);
+/* What `peer`, which was dialed, has said with BW_HELLO_TERM. */
+void bw_node_hear_term(struct bw_raft_node *node, uint64_t peer, const struct bw_term_word *word);
 
 /* Hands leadership to voter `id` (0: to that which is heard, does not stand still behind, and has most of the log);
  * on_role tells the outcome. BW_ERR_NOT_LEADER; BW_ERR_BUSY: one is going on; BW_ERR_NOT_FOUND: no such voter. */

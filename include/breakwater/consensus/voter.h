@@ -14,6 +14,7 @@
 #include <raft.h>
 
 #include <breakwater/base/diag.h>
+#include <breakwater/consensus/asking.h>
 #include <breakwater/consensus/fsm.h>
 #include <breakwater/consensus/node_events.h>
 #include <breakwater/consensus/safe_io.h>
@@ -34,9 +35,10 @@ struct bw_voter_config {
     struct bw_node_events events;
     bw_stop_fn stop;    /* required */
     void *user;         /* of fsm, events and stop */
-    bw_has_room_fn has_room; /* may be NULL, as the next two */
+    bw_has_room_fn has_room; /* may be NULL, as the next three; of `room_user` all four */
     bw_snapshot_stalled_fn on_snapshot_stalled;
     bw_waiting_bytes_fn waiting_bytes;
+    bw_say_term_fn say_term;
     void *room_user;
     struct bw_log *log; /* may be NULL */
 };
@@ -76,6 +78,7 @@ struct bw_voter {
     struct raft_barrier aging[BW_ROLL_YOUNG_INDEX_MAX]; /* entries after it, on their way */
     unsigned aging_count;
     unsigned requests;
+    struct bw_asking asking;
     struct raft_change change;   /* of the configuration */
     bool is_changing;            /* it is on its way, or waits until a new member has caught up */
     struct raft_barrier marking; /* members.h, M2 */
@@ -122,13 +125,17 @@ void bw_voter_deinit(struct bw_voter *voter);
 
 /* ---- submitting ---------------------------------------------------------------------------- */
 
-/* As bw_node_apply, bw_node_barrier and bw_node_transfer promise. Where leadership was not given away, who stands still
+/* As bw_node_apply, bw_node_barrier, bw_node_prove and bw_node_transfer promise. Where leadership was not given away, who stands still
  * behind is told once more (on_peer_behind). */
 BW_MUST_CHECK enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *data, size_t size,
                                          bw_node_done_fn on_done, void *user);
 BW_MUST_CHECK enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done,
                                            void *user);
+BW_MUST_CHECK enum bw_err bw_voter_prove(struct bw_voter *voter, bw_node_done_fn on_done, void *user);
 BW_MUST_CHECK enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id);
+
+/* As bw_asking_hear. */
+void bw_voter_hear_term(struct bw_voter *voter, uint64_t peer, const struct bw_term_word *word);
 
 /* ---- members (core/members.h), of a leader that may submit ----------------------------------- */
 

@@ -34,23 +34,23 @@ uint64_t bw_expiry_left_ns(const struct bw_expiry_base *base, const struct bw_te
 uint64_t bw_expiry_freshness_ns(uint32_t renew_interval_ms, uint32_t request_timeout_ms);
 
 /* ---- proof that this witness still led after a renewal was received (3.2.2) ----
- * A renewal received now is covered by the next barrier to be *submitted*; one already on its way
- * proves nothing about it. */
+ * Which renewals one serves, be it a question (question.h) or a barrier. A renewal received now is covered by the next
+ * proof to be *begun*; one already on its way proves nothing about it. */
 struct bw_proof {
-    uint64_t submitted; /* number of the newest barrier submitted in this term */
-    uint64_t proved;    /* number of the newest one that was committed and applied */
-    uint64_t on_its_way; /* number of the one that is neither applied nor failed; 0 none */
-    bool wanted;        /* a renewal waits for a barrier that is not submitted yet */
+    uint64_t submitted; /* number of the newest proof begun in this term */
+    uint64_t proved;    /* number of the newest one that was made */
+    uint64_t on_its_way; /* number of the one that is neither made nor failed; 0 none */
+    bool wanted;        /* a renewal waits for a proof that is not begun yet */
 };
 void bw_proof_init(struct bw_proof *proof);
-/* The barrier that will cover a renewal received now. */
+/* The proof that will cover a renewal received now. */
 uint64_t bw_proof_want(struct bw_proof *proof);
-/* True when a barrier should be submitted now: wanted, and none is on its way. */
+/* True when a proof should be begun now: wanted, and none is on its way. */
 bool bw_proof_should_submit(const struct bw_proof *proof);
-/* Returns the number of the barrier that is being submitted. */
+/* Returns the number of the proof that is being begun. */
 uint64_t bw_proof_on_submitted(struct bw_proof *proof);
 void bw_proof_on_applied(struct bw_proof *proof, uint64_t number);
-/* The barrier failed although this witness still leads: what waited for it waits for the next. */
+/* It failed although this witness still leads: what waited for it waits for the next. */
 void bw_proof_on_failed(struct bw_proof *proof, uint64_t number);
 bool bw_proof_covers(const struct bw_proof *proof, uint64_t number);
 

@@ -37,7 +37,7 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
  * passed on by the witness of that id, whose certificate was seen: keeps its reports. One of
  * another cluster, of a newer generation, or older than what its session has said is dropped whole.
  * Followers take them too: what they heard of lag and life is what they decide by once they lead.
- * Returns the barrier that its renewals must wait for, 0 when it has none or this witness does not
+ * Returns the proof that its renewals must wait for, 0 when it has none or this witness does not
  * lead. */
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
                             uint64_t relayed_by, struct bw_instant received);
@@ -46,8 +46,8 @@ uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sy
  * noted; else this one, at `received`. Not 0. */
 uint64_t bw_witness_receipt(const struct bw_witness *witness, const struct bw_sync *sync, struct bw_instant received);
 
-/* The barrier of that proof is applied. */
-void bw_witness_on_barrier(struct bw_witness *witness, uint64_t proof_number);
+/* That proof is made. */
+void bw_witness_on_proof(struct bw_witness *witness, uint64_t proof_number);
 
 /* May the renewal be confirmed? Only when `proof_number` is proved, it was received in this leader's
  * own time, the group as applied now is GRANTED or REVOKING in this epoch with this site and instance

@@ -15,9 +15,11 @@
 #define BW_WITNESS_SYNCS_MAX 256 /* that wait; of more, each is answered without a confirmation */
 #define BW_WITNESS_POLLS_MAX 256 /* that wait; more are refused */
 #define BW_WITNESS_POLL_MS_MAX 60000
-#define BW_WITNESS_BARRIER_APART UINT64_MAX /* no number: one that somebody waits for alone */
+#define BW_WITNESS_PROOF_APART UINT64_MAX /* no number: one that somebody waits for alone */
 /* So long a sync waits for a proof; then it is answered without a confirmation. */
 #define BW_WITNESS_PROOF_MS 3000
+/* A leader whose log has not moved for so long writes an entry into it: a disk that takes nothing is found by it. */
+#define BW_WITNESS_LOG_REST_MS 60000
 /* So long for the leader's answer; then it is a follower's. */
 #define BW_WITNESS_RELAY_MS 2000
 /* A leader without a cluster id offers one again. */
@@ -44,7 +46,7 @@ struct bw_witness_call {
     uint32_t wait_ms; /* POLL; 0: it is answered at once */
     /* the machine's own: */
     uint64_t relayed_by;     /* id of `relayer`; 0: it came directly */
-    uint64_t proof;          /* number of the barrier that it waits for; 0: none */
+    uint64_t proof;          /* number of that which it waits for; 0: none */
     bool is_relayed;         /* it waits for the leader's answer */
     struct bw_instant until; /* it is answered then at the latest */
     struct bw_witness_call *next, **previous; /* previous NULL: it does not wait */
@@ -71,7 +73,7 @@ enum bw_witness_event_kind {
                                      while bw_witness_machine_is_unsettled */
     BW_WITNESS_EVENT_LEADING,     /* leads `term`, whose barrier has been applied (3.3) */
     BW_WITNESS_EVENT_NOT_LEADING, /* or no more, or not yet */
-    BW_WITNESS_EVENT_ENDED,       /* `request`: result of SUBMIT and of BARRIER */
+    BW_WITNESS_EVENT_ENDED,       /* `request`: result of SUBMIT and of PROVE */
     BW_WITNESS_EVENT_SYNC,        /* `call`, of an agent or of a witness that relays */
     BW_WITNESS_EVENT_POLL,        /* `call`, of an agent */
     BW_WITNESS_EVENT_RELAYED,     /* result of RELAY: `ok` if the leader has answered */
@@ -98,7 +100,8 @@ struct bw_witness_request {
     struct bw_proposal proposal;  /* of SUBMIT */
     enum bw_command_kind command; /* likewise */
     uint64_t term;                /* in which it was asked for */
-    uint64_t barrier;             /* of BARRIER: number of the proof; 0: it is a command */
+    uint64_t proof;               /* of PROVE: its number; 0: it is a command */
+    bool by_log;                  /* likewise: by a barrier in any case */
     struct bw_proposer *proposer; /* who waits for the outcome; NULL: nobody does */
 };
 
@@ -106,9 +109,9 @@ struct bw_witness_event {
     enum bw_witness_event_kind kind;
     uint64_t term;                            /* LEADING */
     const struct bw_witness_request *request; /* ENDED; borrowed for the step */
-    enum bw_err err; /* ENDED. BW_OK: a command was applied as entry `index`; a barrier: this witness led
+    enum bw_err err; /* ENDED. BW_OK: a command was applied as entry `index`; a proof: this witness led
                         when all that was committed before was applied here. Else its fate is unknown */
-    uint64_t index;  /* ENDED, of a command */
+    uint64_t index;  /* ENDED; of a proof 0: the log was not asked */
     struct bw_witness_call *call; /* SYNC POLL RELAYED GONE */
     bool ok;                      /* RELAYED */
     uint64_t peer;                /* BEHIND: id of that witness */
@@ -119,7 +122,7 @@ struct bw_witness_event {
 enum bw_witness_action_kind {
     BW_WITNESS_ACTION_SUBMIT,  /* `command` to the log; ENDED follows. An error: it was not taken,
                                   and  nothing follows */
-    BW_WITNESS_ACTION_BARRIER, /* likewise a barrier */
+    BW_WITNESS_ACTION_PROVE,   /* likewise that it leads (3.2.2), by the terms of the others where that will do */
     BW_WITNESS_ACTION_RELAY,   /* the sync of `call`, as it came, to the witness `member`; RELAYED
                                   follows. An error: it was not sent, and nothing follows */
     BW_WITNESS_ACTION_ANSWER, /* `call` with `answer`. A relay of it is given up: nothing follows */
@@ -226,6 +229,8 @@ struct bw_witness_machine {
     bool is_founding;                       /* one is on its way */
     bool awaits_log;                        /* it was asked for something, and has applied nothing since */
     struct bw_instant awaits_log_since;
+    bool tells_followers;                   /* by the next proof: that it is in the log has them apply what is before it */
+    struct bw_instant log_moved;            /* when it was seen to: it applied something, or came to lead */
     bool is_applying;                       /* an apply is (bw_apply_may_begin) */
     struct bw_instant changes_until[BW_GROUPS_MAX]; /* when operators may change each as often as at first (5.3) */
     uint32_t refused_count;                 /* proposals that found no room in the log, since one did */
@@ -297,9 +302,9 @@ BW_MUST_CHECK enum bw_err bw_witness_machine_restored(struct bw_witness_machine 
 const struct bw_applied *bw_witness_machine_applied(const struct bw_witness_machine *machine,
                                                     uint64_t index);
 
-/* Submits a barrier of its own. BW_OK: `proposer` hears exactly once, as of a command: BW_OK if this witness
+/* Submits a barrier. BW_OK: `proposer` hears exactly once, as of a command: BW_OK if this witness
  * still led in the same term after this call, and has applied all that was committed before it (3.2.2). Else
- * BW_ERR_NOT_LEADER, or what BARRIER is refused with, and nothing follows. */
+ * BW_ERR_NOT_LEADER, or what PROVE is refused with, and nothing follows. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_prove(struct bw_witness_machine *machine,
                                                    struct bw_proposer *proposer);
 
