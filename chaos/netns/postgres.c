@@ -146,7 +146,7 @@ enum bw_err bw_postgres_print_group(const struct bw_lab *lab, uint32_t site, cha
     if (err != BW_OK)
         return err;
     used = (size_t)snprintf(out, size,
-                            "  - name: " BW_POSTGRES_GROUP "\n    enforce: cgroup\n"
+                            "  - name: " BW_POSTGRES_GROUP "\n    stop_method: cgroup\n"
                             "    check_interval: %" PRIu32 "ms\n    failure_threshold: 3\n"
                             "    script_timeout: %ds\n    fence_timeout: %" PRIu32 "ms\n"
                             "    kill_grace: %" PRIu32 "ms\n    status_timeout: 10s\n"

@@ -217,7 +217,7 @@ static enum bw_err print_groups(const struct bw_lab *lab, uint32_t site, char gr
     if (lab->options->is_postgres)
         return bw_postgres_print_group(lab, site, groups, FILE_BYTES, diag);
     used = (size_t)snprintf(more, sizeof more,
-                            "    enforce: cgroup\n    failure_threshold: 2\n"
+                            "    stop_method: cgroup\n    failure_threshold: 2\n"
                             "    script_timeout: %ds\n",
                             BW_LAB_SCRIPT_S);
     if (lab->options->has_data)

@@ -95,7 +95,7 @@ static void first_spec(const struct sim_world *world, uint32_t group, struct bw_
         out_spec->unhealthy_after_ms = SIM_UNHEALTHY_AFTER_MS;
     out_spec->on_lag = setting->has_readiness_script && setting->seed % 3 == 0 ? BW_ON_LAG_REFUSE
                                                                                : BW_ON_LAG_ALLOW;
-    out_spec->failback_after_ms = setting->seed % 3 == 1 && !setting->is_liveness ? 10000 : 0;
+    out_spec->failback_ms = setting->seed % 3 == 1 && !setting->is_liveness ? 10000 : 0;
 }
 
 /* All that are missing, in one apply. */
@@ -294,7 +294,7 @@ void sim_operator_change(struct sim_world *world, struct sim_incident *incident,
             sim_chance(chance, 300000) ? BW_HANDOVER_NEVER : BW_HANDOVER_PROVED;
         break;
     case 4:
-        spec->failovers_max = (uint32_t)bw_prng_below(chance, 10);
+        spec->max_failovers_per_window = (uint32_t)bw_prng_below(chance, 10);
         spec->failover_window_ms = 60000 + (uint32_t)bw_prng_below(chance, 600000);
         spec->min_primary_time_ms = (uint32_t)bw_prng_below(chance, 60000);
         break;

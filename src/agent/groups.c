@@ -267,7 +267,7 @@ const char *bw_agent_groups_refuse(const struct bw_agent *agent, const struct bw
     for (uint32_t i = 0; i < fresh->group_count; i++) {
         *out_group = fresh->groups[i].name;
         if (!has_same_reach(agent, &fresh->groups[i]))
-            return "its `driver`, `enforce` or `units` have changed: that needs a restart of guard "
+            return "its `started_by`, `stop_method` or `units` have changed: that needs a restart of guard "
                    "and "
                    "agent, which is no outage";
     }

@@ -258,7 +258,7 @@ static void check_witness(struct check *check, const struct checked_file *file)
         bw_check_kept(&check->lines, "data directory", config->data_dir, "/" BW_DATA_DIR_RAFT))
         check_owner(&check->lines, config);
     if (config->on_event != NULL)
-        bw_check_script(&check->lines, "on_event", config->on_event);
+        bw_check_script(&check->lines, "event_script", config->on_event);
     /* A leader writes before it answers: an fsync must be short beside an election. */
     bw_check_directory(&check->lines, "data directory", config->data_dir,
                        "`breakwater witness init` makes it; if it was there before and is lost, the other witnesses refuse "
@@ -279,13 +279,13 @@ static void check_hint(struct check *check, const struct bw_group_config *group,
     case BW_SCRIPT_HINT_UNIT:
         bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
                       "%s:%" PRIu32 " calls systemctl (a hint, from its text): a unit is outside "
-                      "of the guard's cgroup; write  enforce: units  and  units: [%s]",
+                      "of the guard's cgroup; write  stop_method: units  and  units: [%s]",
                       start, hint.line, hint.unit[0] != '\0' ? hint.unit : "NAME.service");
         break;
     case BW_SCRIPT_HINT_CONTAINERS:
         bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
                       "%s:%" PRIu32 " calls %s (a hint, from its text): a container is outside "
-                      "of the guard's cgroup; with compose write  enforce: containers  and  "
+                      "of the guard's cgroup; with compose write  stop_method: containers  and  "
                       "containers: [PROJECT]",
                       start, hint.line, hint.word);
         break;
@@ -502,7 +502,7 @@ static void check_file(struct check *check, const struct checked_file *file)
         check_site(check, file);
     else if (file->site != NULL)
         bw_check_line(&check->lines, BW_CHECK_OK, file->name,
-                      "the seven keys; a group of a site file names it as \"scripts: FILE\"");
+                      "the seven keys; a group of a site file names it as \"legacy_config: FILE\"");
 }
 
 /* ---- files against each other -------------------------------------------------------------- */
@@ -538,7 +538,7 @@ static void check_fence(struct check *check, const struct bw_site_config *site,
     bw_duration_format(spec->fence_timeout_ms, fence);
     bw_check_line(
         &check->lines, is_cut ? BW_CHECK_WARN : BW_CHECK_OK, group->name,
-        "at %s: %s = %s, %s comes %s after a fence began (fence_timeout of the group = %s)%s",
+        "at %s: %s = %s, %s comes %s after a fence began (fence_window of the group = %s)%s",
         site->site, has_fence ? "fence_timeout of the site" : "stop_timeout (no fence_script)",
         bound, is_remote ? "the deadline" : "TERM", end, fence, is_cut ? ": in a fence the script is cut to that" : "");
 }

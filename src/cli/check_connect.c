@@ -225,7 +225,7 @@ static void check_proof(const struct shown *shown, const struct bw_group_config 
 {
     if (sight->proved && sight->digest != group->digest)
         bw_check_line(shown->lines, BW_CHECK_WARN, group->name,
-                      "this file voids the proof of the group's reach (start_script, status_script, env, enforce, units or "
+                      "this file voids the proof of the group's reach (start_script, status_script, env, stop_method, units or "
                       "containers have changed): if this site is lost as primary, an operator has to act; after the reload, at "
                       "the primary:  breakwater prove %s -c /etc/breakwater/site.yaml",
                       group->name);

@@ -714,7 +714,7 @@ void bw_check_service_containers(struct bw_check_lines *lines, const char *group
         tool = bw_units_find_tool(BW_UNITS_OF_COMPOSE);
     if (tool == NULL) {
         bw_check_line(lines, BW_CHECK_FAIL, group,
-                      "enforce: containers: no docker here, nor podman (which was not tried)");
+                      "stop_method: containers: no docker here, nor podman (which was not tried)");
         return;
     }
     answer = bw_check_ask((const char *const[]){"timeout", "10", "sh", "-c", bw_containers_look,

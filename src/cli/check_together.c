@@ -159,7 +159,7 @@ void bw_check_group(struct bw_check_lines *lines, const struct bw_group_config *
     check_point(lines, group);
     if (group->driver == BW_DRIVER_EXTERNAL)
         bw_check_line(lines, BW_CHECK_WARN, group->name,
-                      "its own loop starts it (driver: external): if the guard is down for longer than the loop's interval "
+                      "its own loop starts it (started_by: external): if the guard is down for longer than the loop's interval "
                       "times its threshold, the loop stops the service, although its lease lives");
 }
 
@@ -182,12 +182,12 @@ void bw_check_loop(struct bw_check_lines *lines, const char *site,
     bw_duration_format(spec->lease_ttl_ms, ttl);
     bw_duration_format((uint32_t)needed_ms, needed);
     bw_check_line(lines, fits ? BW_CHECK_OK : BW_CHECK_FAIL, group->name,
-                  "at %s: started by its own loop (driver: external), loop_delay %s: lease_ttl %s, "
+                  "at %s: started by its own loop (started_by: external), external_start_delay %s: lease_ttl %s, "
                   "needed %s%s",
                   site, delay, ttl, needed,
                   fits ? ""
                        : ": else condition says stop while a leader is elected; make lease_ttl "
-                         "longer, or loop_delay shorter");
+                         "longer, or external_start_delay shorter");
 }
 
 /* Another site's script can see the end of what `site` serves: only a candidate is ever asked (3.3). */
@@ -215,7 +215,7 @@ void bw_check_handover(struct bw_check_lines *lines, const struct bw_spec *spec,
             has_remote_fence(sites, count, sites[i], spec))
             continue;
         bw_check_line(lines, BW_CHECK_WARN, spec->name,
-                      "at %s: enforce is remote: time alone does not end what it serves, and a "
+                      "at %s: stop_method is remote: time alone does not end what it serves, and a "
                       "lost site waits for "
                       "a person (confirm-fenced). Two ways to do without one: a second enforcer on "
                       "another machine "

@@ -61,7 +61,7 @@ static enum bw_err go_in(const struct bw_site_config *site, const char *group, s
     if (err != BW_OK)
         return bw_diag_set(diag, err,
                            "the guard's cgroup cannot be reached from here (%.200s): run the guard as root, "
-                           "or use enforce: units",
+                           "or use stop_method: units",
                            why.text);
     if (!bw_reach_enter(door))
         err = bw_diag_errno(diag, errno, "go into the guard's cgroup");
@@ -126,7 +126,7 @@ enum bw_exit bw_verb_enter(int argc, char **argv)
     if (group == NULL)
         exit = fail(operands.items[0], "this site file has no such group");
     else if (group->enforce != BW_REACH_CGROUP)
-        exit = fail(operands.items[0], "only with enforce: cgroup is there a place to go to");
+        exit = fail(operands.items[0], "only with stop_method: cgroup is there a place to go to");
     else
         exit = enter(site, group->name, operands.items + 1);
     bw_site_config_free(site);

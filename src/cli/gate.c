@@ -60,7 +60,7 @@ static const struct bw_cli_command condition_command = {
     .name = "condition",
     .operands = "",
     .help =
-        "Prints \"start\" while this site may run a group that a loop of your own starts (driver:\n"
+        "Prints \"start\" while this site may run a group that a loop of your own starts (started_by:\n"
         "external), and \"stop\" where it may not run it, as gate says: a condition_check_script of\n"
         "the program that breakwater replaces. While a group may run that its guard starts, it\n"
         "prints nothing and fails with 1. On any doubt it prints \"stop\" with exit status 0, also\n"
@@ -220,7 +220,7 @@ enum bw_exit bw_verb_condition(int argc, char **argv)
     if (!bw_gate_is_yes(&verdict))
         return print_stop();
     if (!bw_may_run_by_loop(verdict.may_run, &verdict.shown)) {
-        (void)fprintf(stderr, "its guard starts it: no loop is told to (driver: external)\n");
+        (void)fprintf(stderr, "its guard starts it: no loop is told to (started_by: external)\n");
         return BW_EXIT_FAILED; /* a check that fails changes nothing at the old program */
     }
     (void)puts("start");

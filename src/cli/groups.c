@@ -5,6 +5,7 @@
 
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/spec_keys.h>
 #include <breakwater/witness/json.h>
 
 #include "api.h"
@@ -45,6 +46,15 @@ static const char *word_of(const char *key, const json_t *value)
     return strcmp(key, "max_failovers_per_window") == 0 ? "unlimited" : NULL;
 }
 
+/* What the file calls a member. */
+static const char *key_of(const char *json)
+{
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        if (strcmp(bw_spec_keys[i].json, json) == 0)
+            return bw_spec_keys[i].word;
+    return strcmp(json, "candidate") == 0 ? "failover_candidate" : json;
+}
+
 /* Names and words need no quotes in YAML; a name that reads as something else there gets them. */
 static void print_scalar(const char *key, const json_t *value)
 {
@@ -54,8 +64,10 @@ static void print_scalar(const char *key, const json_t *value)
                          strcmp(key + length - (sizeof unit - 1), unit) == 0;
     char text[BW_DURATION_TEXT_BYTES];
 
-    (void)printf("%.*s: ", (int)(is_time ? length - (sizeof unit - 1) : length), key);
-    if (word_of(key, value) != NULL) {
+    (void)printf("%s: ", key_of(key));
+    if (strcmp(key, "candidate") == 0) {
+        (void)puts(strcmp(json_string_value(value), "never") == 0 ? "false" : "true");
+    } else if (word_of(key, value) != NULL) {
         (void)puts(word_of(key, value));
     } else if (is_time) {
         bw_duration_format((uint32_t)json_integer_value(value), text);

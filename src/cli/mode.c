@@ -20,12 +20,12 @@ static const struct bw_option mode_options[] = {
 
 static const struct bw_cli_command mode_command = {
     .name = "mode",
-    .operands = "GROUP auto|manual|paused|observe",
+    .operands = "GROUP auto|manual|paused|unmanaged",
     .operands_min = 2,
     .operands_max = 2,
     .help = "Says who decides for GROUP: its policy (auto), a person by switchover and failover\n"
             "(manual), nobody while leases and fences stay in force (paused), or nobody at all:\n"
-            "observe lets every site go, leaves the service as it is, and only looks on.\n"
+            "unmanaged (or observe) lets every site go, leaves the service as it is, and only looks on.\n"
             "A move that is under way when GROUP is paused goes on to its stop, and then waits.\n"
             "If the file that GROUP was applied from names a mode, apply sets that one again.",
     .options = mode_options,
@@ -41,14 +41,14 @@ enum bw_exit bw_verb_mode(int argc, char **argv)
     if (!bw_options_parse(&mode_command, argc, argv, &values, &operands, &exit))
         return exit;
     if (!bw_mode_parse(operands.items[1], &mode))
-        return bw_usage_error(&mode_command, "\"%s\": expected auto, manual, paused or observe",
+        return bw_usage_error(&mode_command, "\"%s\": expected auto, manual, paused or unmanaged",
                               operands.items[1]);
     return bw_change_run_alone(&(struct bw_change){
         .command = &mode_command,
         .verb = "mode",
         .group = operands.items[0],
         .word = mode == BW_MODE_OBSERVE ? operands.items[0] : "yes",
-        .done = bw_mode_word(mode),
+        .done = bw_mode_shown(mode),
         .body = json_pack("{s:s}", "mode", bw_mode_word(mode)),
         .values = &values.change,
     });
@@ -189,13 +189,13 @@ static enum bw_exit resume(struct bw_api *api, const char *group,
 
     if (!is_paused(api, group, &exit) || !look_back(api, group, &mode, &exit))
         return exit;
-    (void)printf("resume of %s: back to mode %s\n", group, bw_mode_word(mode));
+    (void)printf("resume of %s: back to mode %s\n", group, bw_mode_shown(mode));
     return bw_change_run(api, &(struct bw_change){
                                   .command = &resume_command,
                                   .verb = "mode",
                                   .group = group,
                                   .word = "yes",
-                                  .done = bw_mode_word(mode),
+                                  .done = bw_mode_shown(mode),
                                   .body = json_pack("{s:s}", "mode", bw_mode_word(mode)),
                                   .values = values,
                               });

@@ -195,7 +195,7 @@ static void tell_of_loop(const json_t *group, const json_t *site, FILE *out)
 {
     if (has_loop(site))
         (void)fprintf(out,
-                      "%s: an external loop starts the service (driver: external). On %s, see the answer that it gets:\n"
+                      "%s: an external loop starts the service (started_by: external). On %s, see the answer that it gets:\n"
                       "           breakwater condition --group %s\n",
                       bw_json_member(site, "name"), bw_json_member(site, "name"), bw_json_member(group, "name"));
 }

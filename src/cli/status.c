@@ -377,7 +377,7 @@ static void print_group(const json_t *group)
     else
         (void)puts(", no look has ended since the guard began");
     if (json_is_integer(json_object_get(group, "loop_delay_ms")))
-        print_seconds("  started   by its own loop (driver: external), which has ",
+        print_seconds("  started   by its own loop (started_by: external), which has ",
                       bw_json_number(group, "loop_delay_ms"), " after asking\n");
     print_script("script:", json_object_get(group, "action"));
     print_script("failed:", json_object_get(group, "failure"));

@@ -83,9 +83,9 @@ static void check_own_scripts(const struct bw_answers *answers, const struct bw_
         if ((size_t)snprintf(file, sizeof file, "%s/%s", group->scripts, needed[i]) >= sizeof file ||
             access(file, R_OK) != 0)
             bw_document_fail(document, path.text, "%s is not there; each of status.sh, start.sh and stop.sh is needed", file);
-    if (bw_document_find(document, in_group(index, "at_sites.enforce").text) == NULL)
-        bw_document_fail(document, in_group(index, "at_sites").text, "own scripts need the key \"enforce\"; for example "
-                         "\"at_sites: {enforce: cgroup}\"");
+    if (bw_document_find(document, in_group(index, "at_sites.stop_method").text) == NULL)
+        bw_document_fail(document, in_group(index, "at_sites").text, "own scripts need the key \"stop_method\"; for example "
+                         "\"at_sites: {stop_method: cgroup}\"");
     for (uint32_t i = 0; i < group->member_count; i++) {
         const struct bw_answers_site *site = bw_answers_find_site(answers, group->members[i].spec.name);
 

@@ -96,7 +96,7 @@ static uint64_t digest_of(const struct bw_group_config *group, bool is_of_all, u
     uint64_t digest = mix_text(FNV_OFFSET, bw_reach_word(group->enforce));
 
     if (group->driver == BW_DRIVER_EXTERNAL)
-        digest = mix_text(digest, "driver: external");
+        digest = mix_text(digest, "driver: external"); /* its former name: proofs of before stay valid */
     for (uint32_t i = 0; i < group->unit_count; i++)
         digest = mix_text(digest, group->units[i]);
     if (group->container_tool != NULL)

@@ -6,6 +6,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
 
+#include "renamed.h"
 #include "schema_value.h"
 
 #define PATH_BYTES 256
@@ -246,8 +247,14 @@ static size_t suggest(const struct bw_table *table, const char *word)
     return best <= distance_max ? found : table->key_count;
 }
 
-static void note_unknown(struct loading *loading, const struct job *job, struct bw_node *name,
-                         uint64_t *named)
+/* Keys of a mapping, each by the bit of its place in the table. */
+struct seen {
+    uint64_t given;
+    uint64_t former; /* of these: by their former name */
+    uint64_t named;  /* by a suggestion for an unknown key */
+};
+
+static void note_unknown(struct loading *loading, const struct job *job, struct bw_node *name, struct seen *seen)
 {
     const size_t meant = suggest(job->table, name->text);
     char quote[BW_QUOTE_BYTES];
@@ -267,7 +274,7 @@ static void note_unknown(struct loading *loading, const struct job *job, struct 
         join(path, job->path, job->table->keys[meant].name);
         if (bw_document_find(loading->document, path) == NULL)
             bw_document_mark(loading->document, path, name);
-        *named |= UINT64_C(1) << meant;
+        seen->named |= UINT64_C(1) << meant;
         return;
     }
     for (size_t i = 0; i < job->table->key_count; i++) {
@@ -299,12 +306,49 @@ static void note_missing(struct loading *loading, const struct job *job, const s
                         key->example != NULL ? key->example : "", key->example != NULL ? "\"" : "");
 }
 
-/* Loads one key with its value. `given`: keys seen so far; `named`: keys that suggestions named. */
-static void load_pair(struct loading *loading, const struct job *job, struct bw_node *name,
-                      uint64_t *given, uint64_t *named)
+/* Writes the names of this release into the document, with one warning if it has a former one. True: the key's name was
+ * a former one. */
+static bool rename_pair(struct loading *loading, const struct job *job, struct bw_node *name)
+{
+    struct bw_node *value = name->next;
+    const struct bw_key *renamed = bw_renamed_key(job->table, name->text);
+    const size_t index = find(job->table, renamed != NULL ? renamed->name : name->text);
+    const char *word = NULL;
+    char path[PATH_BYTES];
+    char quote[BW_QUOTE_BYTES];
+
+    if (index < job->table->key_count && value->kind == BW_NODE_SCALAR)
+        word = bw_renamed_word(&job->table->keys[index], value->text);
+    join(path, job->path, bw_document_quote(name->text, quote));
+    if (renamed != NULL)
+        bw_document_problem(loading->document, true, name, path,
+                            "former name of a key, accepted in this release only; write \"%s%s%s\"", renamed->name,
+                            word != NULL ? ": " : "", word != NULL ? word : "");
+    else if (word != NULL)
+        bw_document_problem(loading->document, true, value, path,
+                            "former word, accepted in this release only; write \"%s\"", word);
+    name->text = renamed != NULL ? renamed->name : name->text;
+    value->text = word != NULL ? word : value->text;
+    return renamed != NULL;
+}
+
+static void note_twice(struct loading *loading, struct bw_node *name, const char *path, const struct bw_key *key,
+                       bool has_former)
+{
+    if (has_former)
+        bw_document_problem(loading->document, false, name, path,
+                            "key given twice: \"%s\" is the former name of \"%s\"; remove \"%s\"",
+                            bw_renamed_former(key), key->name, bw_renamed_former(key));
+    else
+        bw_document_problem(loading->document, false, name, path, "key given twice");
+}
+
+/* Loads one key with its value. */
+static void load_pair(struct loading *loading, const struct job *job, struct bw_node *name, struct seen *seen)
 {
     char path[PATH_BYTES];
     char quote[BW_QUOTE_BYTES];
+    bool is_former;
     size_t index;
 
     if (name->refused)
@@ -314,17 +358,19 @@ static void load_pair(struct loading *loading, const struct job *job, struct bw_
                             "a key must be a word, found %s", kind_of(name));
         return;
     }
+    is_former = rename_pair(loading, job, name);
     index = find(job->table, name->text);
     if (index == job->table->key_count) {
-        note_unknown(loading, job, name, named);
+        note_unknown(loading, job, name, seen);
         return;
     }
     join(path, job->path, bw_document_quote(name->text, quote));
-    if ((*given & UINT64_C(1) << index) != 0) {
-        bw_document_problem(loading->document, false, name, path, "key given twice");
+    seen->former |= (uint64_t)is_former << index;
+    if ((seen->given & UINT64_C(1) << index) != 0) {
+        note_twice(loading, name, path, &job->table->keys[index], (seen->former & UINT64_C(1) << index) != 0);
         return;
     }
-    *given |= UINT64_C(1) << index;
+    seen->given |= UINT64_C(1) << index;
     bw_document_mark(loading->document, path, name->next);
     load_value(loading, &job->table->keys[index], name->next, job->out, path);
 }
@@ -332,8 +378,7 @@ static void load_pair(struct loading *loading, const struct job *job, struct bw_
 static void load_mapping(struct loading *loading, const struct job *job)
 {
     const struct bw_table *table = job->table;
-    uint64_t given = 0;
-    uint64_t named = 0;
+    struct seen seen = {0};
 
     BW_ASSERT(table->key_count <= KEYS_MAX);
     set_defaults(loading, job);
@@ -346,17 +391,17 @@ static void load_mapping(struct loading *loading, const struct job *job)
     }
     for (struct bw_node *name = job->node == NULL ? NULL : job->node->first; name != NULL;
          name = name->next->next)
-        load_pair(loading, job, name, &given, &named);
+        load_pair(loading, job, name, &seen);
     for (size_t i = 0; i < table->key_count; i++) {
         const struct bw_key *key = &table->keys[i];
         char path[PATH_BYTES];
 
-        if ((given & UINT64_C(1) << i) != 0)
+        if ((seen.given & UINT64_C(1) << i) != 0)
             continue;
         join(path, job->path, key->name);
         if (key->kind == BW_KEY_MAP)
             enqueue(loading, key->table, NULL, job->out + key->offset, path);
-        if (key->required && !table->is_part && job->node != NULL && (named & UINT64_C(1) << i) == 0)
+        if (key->required && !table->is_part && job->node != NULL && (seen.named & UINT64_C(1) << i) == 0)
             note_missing(loading, job, key);
     }
 }

@@ -153,13 +153,13 @@ static void load_seven(struct bw_document *document, const char *prefix, enum bw
     struct bw_document seven_document;
 
     if (scope == BW_CONFIG_OFFLINE && access(file, F_OK) != 0) {
-        bw_document_warn(document, path_of(prefix, "scripts").text,
+        bw_document_warn(document, path_of(prefix, "legacy_config").text,
                          "%s is not here, so its keys were not checked", file);
         return;
     }
     if (bw_document_open(&seven_document, file, document->problems) != BW_OK ||
         seven_document.root == NULL) {
-        bw_document_fail(document, path_of(prefix, "scripts").text, "%s cannot be used", file);
+        bw_document_fail(document, path_of(prefix, "legacy_config").text, "%s cannot be used", file);
     } else if (bw_schema_load(table, &seven_document, arena, &seven)) {
         for (size_t i = 0; i < table->key_count; i++)
             take_key(document, prefix, &seven_document, &table->keys[i], &seven, group);
@@ -232,12 +232,12 @@ static void check_named(struct bw_document *document, const char *prefix,
     char quote[BW_QUOTE_BYTES];
 
     if (group->enforce == named->reach && !has_names)
-        bw_document_fail(document, path_of(prefix, "enforce").text,
+        bw_document_fail(document, path_of(prefix, "stop_method").text,
                          "%s needs the key \"%s\"; for example \"%s: [%s%s]\"",
                          bw_reach_word(named->reach), named->key, named->key, group->name,
                          named->example_end);
     if (group->enforce != named->reach && has_names)
-        bw_document_fail(document, path.text, "is used only with \"enforce: %s\"",
+        bw_document_fail(document, path.text, "is used only with \"stop_method: %s\"",
                          bw_reach_word(named->reach));
     for (uint32_t i = 0; has_names && is_only && i < group->unit_count; i++) {
         char item_key[32];
@@ -257,13 +257,13 @@ static void check_units(struct bw_document *document, const char *prefix,
     const bool is_only = !is_given(document, prefix, "units") ||
                          !is_given(document, prefix, "containers");
 
-    if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
+    if (!bw_document_is_sound(document, path_of(prefix, "stop_method").text))
         return;
     for (size_t i = 0; i < sizeof named_reaches / sizeof named_reaches[0]; i++)
         check_named(document, prefix, group, &named_reaches[i], is_only);
     if (group->enforce != BW_REACH_CONTAINERS && is_given(document, prefix, "container_tool"))
         bw_document_fail(document, path_of(prefix, "container_tool").text,
-                         "is used only with \"enforce: containers\"");
+                         "is used only with \"stop_method: containers\"");
 }
 
 static bool names(const struct bw_group_config *group, enum bw_reach_kind reach, const char *unit)
@@ -300,25 +300,25 @@ static void check_external(struct bw_document *document, const char *prefix,
 {
     if (is_given(document, prefix, "start_script"))
         bw_document_fail(document, path_of(prefix, "start_script").text,
-                         "with \"driver: external\" its own loop starts the service, and the guard "
-                         "never would: remove start_script, or driver");
+                         "with \"started_by: external\" its own loop starts the service, and the guard "
+                         "never would: remove start_script, or started_by");
     if (is_given(document, prefix, "start_steps"))
         bw_document_fail(document, path_of(prefix, "start_steps").text,
-                         "with \"driver: external\" its own loop starts the service, and the guard "
-                         "never would: remove start_steps, or driver");
-    if (is_given(document, prefix, "scripts"))
-        bw_document_fail(document, path_of(prefix, "scripts").text,
-                         "with \"driver: external\" this file belongs to the loop: name "
+                         "with \"started_by: external\" its own loop starts the service, and the guard "
+                         "never would: remove start_steps, or started_by");
+    if (is_given(document, prefix, "legacy_config"))
+        bw_document_fail(document, path_of(prefix, "legacy_config").text,
+                         "with \"started_by: external\" this file belongs to the loop: name "
                          "status_script and stop_script here");
     if (group->enforce == BW_REACH_CGROUP)
         bw_document_fail(
-            document, path_of(prefix, "enforce").text,
+            document, path_of(prefix, "stop_method").text,
             "cgroup holds nothing that a loop outside of the guard starts: with "
-            "\"driver: external\" write units, containers, or remote and a fence_script");
+            "\"started_by: external\" write units, containers, or remote and a fence_script");
     if (group->enforce == BW_REACH_REMOTE && group->scripts[BW_ACTION_FENCE] == NULL &&
         !is_given(document, prefix, "fence_script"))
         bw_document_fail(
-            document, path_of(prefix, "enforce").text,
+            document, path_of(prefix, "stop_method").text,
             "remote needs a fence_script: nothing else ends the service when its lease "
             "ends");
 }
@@ -326,18 +326,18 @@ static void check_external(struct bw_document *document, const char *prefix,
 static void check_driver(struct bw_document *document, const char *prefix,
                          const struct bw_group_config *group)
 {
-    if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
+    if (!bw_document_is_sound(document, path_of(prefix, "stop_method").text))
         return;
     if (group->driver == BW_DRIVER_EXTERNAL) {
         check_external(document, prefix, group);
         return;
     }
     if (group->enforce == BW_REACH_REMOTE)
-        bw_document_fail(document, path_of(prefix, "enforce").text,
-                         "remote is used only with \"driver: external\"");
-    if (is_given(document, prefix, "loop_delay"))
-        bw_document_fail(document, path_of(prefix, "loop_delay").text,
-                         "is used only with \"driver: external\"");
+        bw_document_fail(document, path_of(prefix, "stop_method").text,
+                         "remote is used only with \"started_by: external\"");
+    if (is_given(document, prefix, "external_start_delay"))
+        bw_document_fail(document, path_of(prefix, "external_start_delay").text,
+                         "is used only with \"started_by: external\"");
 }
 
 const struct bw_steps_config *bw_group_config_steps(const struct bw_group_config *group,
@@ -383,7 +383,7 @@ static void check_required_scripts(struct bw_document *document, const char *pre
     static const enum bw_action_kind required[] = {BW_ACTION_STATUS, BW_ACTION_START,
                                                    BW_ACTION_STOP};
 
-    if (bw_document_find(document, path_of(prefix, "scripts").text) != NULL)
+    if (bw_document_find(document, path_of(prefix, "legacy_config").text) != NULL)
         return; /* its own table requires them */
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
         const char *key = bw_script_key(required[i]);
@@ -423,7 +423,7 @@ static void check_group(struct bw_site_config *config, struct bw_document *docum
     check_driver(document, prefix, group);
     check_steps(document, prefix, scope, BW_ACTION_START, group);
     check_steps(document, prefix, scope, BW_ACTION_STOP, group);
-    if (bw_document_is_sound(document, path_of(prefix, "scripts").text))
+    if (bw_document_is_sound(document, path_of(prefix, "legacy_config").text))
         load_seven(document, prefix, scope, &config->arena, group);
     check_required_scripts(document, prefix, group);
     if (scope == BW_CONFIG_HERE) {
@@ -671,10 +671,10 @@ static void check_whole(struct bw_document *document, const char *prefix, const 
     if (bw_document_find(document, script) != NULL)
         bw_document_fail(document, whole, "stands in place of %s: keep one of them",
                          bw_script_key(action));
-    (void)snprintf(script, sizeof script, "%sscripts", prefix);
+    (void)snprintf(script, sizeof script, "%slegacy_config", prefix);
     if (bw_document_find(document, script) != NULL)
         bw_document_fail(document, whole,
-                         "stands in place of the %s that the file of `scripts` "
+                         "stands in place of the %s that the file of `legacy_config` "
                          "has: name the group's scripts here instead",
                          bw_script_key(action));
     (void)snprintf(script, sizeof script, "%sfence_script", prefix);

@@ -46,7 +46,7 @@
 #define START_HELP     "makes the site primary; must tolerate being run twice"
 #define STOP_HELP      "makes the site standby, cleanly; must tolerate being run twice"
 #define CONDITION_HELP "prints start or stop; stop excludes the site from failover"
-#define HERE_OR_THERE  "none: the key is required in the file of `scripts`"
+#define HERE_OR_THERE  "none: the key is required in the file of `legacy_config`"
 #define HERE_OR_LIST   HERE_OR_THERE ", or as a list of steps"
 
 static const struct bw_key_word enforce_words[] = {{"cgroup", BW_REACH_CGROUP},
@@ -59,7 +59,7 @@ static const struct bw_key_word driver_words[] = {
     {"guard", BW_DRIVER_GUARD}, {"external", BW_DRIVER_EXTERNAL}, {0}};
 
 static const struct bw_key_word condition_words[] = {
-    {"veto", BW_CONDITION_USE_VETO}, {"show", BW_CONDITION_USE_SHOW}, {"health", BW_CONDITION_USE_HEALTH}, {0}};
+    {"blocking", BW_CONDITION_USE_VETO}, {"advisory", BW_CONDITION_USE_SHOW}, {"health", BW_CONDITION_USE_HEALTH}, {0}};
 
 static const struct bw_key_word phase_words[] = {
 #define X(name, word) {word, BW_STEP_PHASE_##name},
@@ -107,47 +107,47 @@ static const struct bw_table step_table = {
 static const struct bw_key group_keys[] = {
     BW_KEY(NAME, "name", GROUP(name), .required = true, .example = "harbor",
            .help = "the group's name, as in groups.yaml"),
-    BW_KEY(WORD, "enforce", GROUP(enforce), .required = true, .words = enforce_words,
+    BW_KEY(WORD, "stop_method", GROUP(enforce), .required = true, .words = enforce_words,
            .example = "cgroup",
            .help =
                "how the guard kills the service: cgroup, all processes that the scripts started; units, the systemd "
                "units in `units`; containers, the containers of the compose projects in `containers`; remote, by "
-               "fence_script alone (only with `driver: external`)"),
-    BW_KEY(WORD, "driver", GROUP(driver), .words = driver_words, .absent = "guard",
+               "fence_script alone (only with `started_by: external`)"),
+    BW_KEY(WORD, "started_by", GROUP(driver), .words = driver_words, .absent = "guard",
            .help = "who starts the service: guard, by start_script; external, a loop of your own with `breakwater "
                    "condition`"),
-    BW_KEY(DURATION, "loop_delay", GROUP(loop_delay_ms), .min = LIMIT_MS_MIN, .max = 3600000,
+    BW_KEY(DURATION, "external_start_delay", GROUP(loop_delay_ms), .min = LIMIT_MS_MIN, .max = 3600000,
            .absent = BW_LOOP_DELAY_ABSENT,
-           .help = "with `driver: external`: longest time from a check of the loop until the end of its start"),
+           .help = "with `started_by: external`: longest time from a check of the loop until the end of its start"),
     BW_KEY(LIST, "units", GROUP(units), .item = BW_KEY_TEXT, .count_offset = GROUP(unit_count),
            .min = 1, .max = BW_UNITS_MAX, .example = "[harbor.service]",
-           .help = "the systemd units of the service, each in a single group; required with `enforce: units`"),
+           .help = "the systemd units of the service, each in a single group; required with `stop_method: units`"),
     BW_KEY(LIST, "containers", GROUP(units),
            .item = BW_KEY_TEXT, /* one of the two lists is given */
            .count_offset = GROUP(unit_count), .min = 1, .max = BW_UNITS_MAX, .example = "[harbor]",
            .help = "the compose projects of the service, each in a single group, up to 32 containers; required with "
-                   "`enforce: containers`"),
+                   "`stop_method: containers`"),
     BW_KEY(
         PATH, "container_tool", GROUP(container_tool),
         .absent_note = "docker, or podman (not tried) where there is no docker",
-        .help = "with `enforce: containers`: a tool that lists and inspects containers as docker does; kills work "
+        .help = "with `stop_method: containers`: a tool that lists and inspects containers as docker does; kills work "
                 "even if the tool is broken"),
-    BW_KEY(PATH, "scripts", GROUP(seven_keys_file),
+    BW_KEY(PATH, "legacy_config", GROUP(seven_keys_file),
            .help =
                "an unchanged file with the seven keys of the replaced program; each key stands in a single file"),
     BW_KEY(
-        WORD, "condition", GROUP(condition_use), .words = condition_words, .example = "veto",
+        WORD, "condition", GROUP(condition_use), .words = condition_words, .example = "blocking",
         .help =
-            "veto (the default): `stop` or a failure of condition_check_script excludes the site from failover; "
-            "health: as veto, and `stop` at the primary counts as `unhealthy`; show (the default with `scripts`): "
-            "the script is only run"),
+            "blocking (the default): `stop` or a failure of condition_check_script excludes the site from failover; "
+            "health: as blocking, and `stop` at the primary counts as `unhealthy`; advisory (the default with "
+            "`legacy_config`): the script is only run"),
     CHECK_INTERVAL_KEY,
     FAILURE_THRESHOLD_KEY,
     SCRIPT_TIMEOUT_KEY,
     BW_KEY(DURATION, "kill_grace", GROUP(kill_grace_ms), .min = 10, .max = 60000, .absent = "1s",
            .help = "between TERM and KILL of a script that ran out of time"),
     BW_KEY(
-        NUMBER, "local_restarts", GROUP(local_restarts), .max = BW_LOCAL_RESTARTS_MAX,
+        NUMBER, "max_local_restarts", GROUP(local_restarts), .max = BW_LOCAL_RESTARTS_MAX,
         .absent = "1",
         .help =
             "number of restarts at the primary before the group moves"),
@@ -177,7 +177,7 @@ static const struct bw_key group_keys[] = {
         DURATION, "fence_timeout", GROUP(timeout_ms[BW_ACTION_FENCE]), .min = LIMIT_MS_MIN,
         .max = LIMIT_MS_MAX, .absent = BW_FENCE_TIMEOUT_ABSENT,
         .help =
-            "limit of fence_script. A deadline cuts it to the group's fence_timeout less a third, 5 s at most. If "
+            "limit of fence_script. A deadline cuts it to the group's fence_window less a third, 5 s at most. If "
             "the service is outside of the reach, the cut is at the deadline"),
     LIMIT_KEY(CONDITION, "condition_timeout", "limit of condition_check_script"),
     LIMIT_KEY(READINESS, "readiness_timeout", "limit of readiness_script"),

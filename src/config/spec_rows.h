@@ -5,15 +5,15 @@
 #include <breakwater/config/schema.h>
 #include <breakwater/core/spec_keys.h>
 
-static const struct bw_key_word bw_candidate_words[] = {{"always", 0}, {"never", 1}, {0}};
+static const struct bw_key_word bw_candidate_words[] = {{"true", 0}, {"false", 1}, {0}};
 
 /* Of the rows of BW_SPEC_KEYS: the words of 0, and those of the enums. */
 #define words_NONE NULL
 static const struct bw_key_word words_NEVER[] = {{"never", 0}, {0}};
 static const struct bw_key_word words_UNLIMITED[] = {{"unlimited", 0}, {0}};
-#define X(name, word) {word, BW_MODE_##name},
-static const struct bw_key_word words_MODE[] = {BW_MODE_LIST(X){0}};
-#undef X
+/* "unmanaged" is the mode as it is shown; "observe" is its word in the API. */
+static const struct bw_key_word words_MODE[] = {{"auto", BW_MODE_AUTO},       {"manual", BW_MODE_MANUAL}, {"unmanaged", BW_MODE_OBSERVE},
+                                                {"observe", BW_MODE_OBSERVE}, {"paused", BW_MODE_PAUSED}, {0}};
 #define X(name, word) {word, BW_ON_LAG_##name},
 static const struct bw_key_word words_ON_LAG[] = {BW_ON_LAG_LIST(X){0}};
 #undef X
@@ -40,8 +40,8 @@ static const struct bw_key_word words_HANDOVER[] = {BW_HANDOVER_LIST(X){0}};
            .help = "name of the site, as in the certificates of agents"),                                                 \
         BW_KEY(NUMBER, "priority", offsetof(struct bw_site_spec, priority), .max = 1000, .absent = "100",             \
                .help = "the eligible site with the largest priority is preferred"),                                    \
-        BW_KEY(BOOL, "candidate", offsetof(struct bw_site_spec, never_candidate), .words = bw_candidate_words,        \
-               .absent = "always",                                                                                     \
-               .help = "never: the site only reports, and becomes primary only by an operator's override")
+        BW_KEY(BOOL, "failover_candidate", offsetof(struct bw_site_spec, never_candidate), .words = bw_candidate_words,        \
+               .absent = "true",                                                                                     \
+               .help = "false: the site only reports, and becomes primary only by an operator's override")
 
 #endif

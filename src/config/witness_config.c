@@ -67,9 +67,9 @@ static const struct bw_key keys[] = {
                    "time on a majority, elections may fail (`check` and `raft.vote_slow` warn from a tenth on)"),
     BW_KEY(WORD, "log_level", FIELD(log_level), .words = bw_log_level_words, .absent = "info",
            .help = "lowest level in the log"),
-    BW_KEY(BOOL, "metrics_open", FIELD(metrics_open), .absent = "false",
+    BW_KEY(BOOL, "metrics_anonymous", FIELD(metrics_open), .absent = "false",
            .help = "/metrics, /healthz and /readyz answer all clients, also those that have no certificate"),
-    BW_KEY(PATH, "on_event", FIELD(on_event), .absent_note = "none",
+    BW_KEY(PATH, "event_script", FIELD(on_event), .absent_note = "none",
            .help = "a script that the leader runs for each decision, with JSON on stdin, for 30 s at most, in the "
                    "background. Equal at every witness; a reload reads the key again"),
     BW_PEOPLE_KEY(FIELD(people), .absent_note = "every operator and viewer with a certificate of the cluster",
@@ -219,7 +219,7 @@ static void check_people(struct bw_witness_config *config, struct bw_document *d
                          "cluster as a whole");
     if (is_any_limited && config->metrics_open)
         bw_document_warn(document, "people",
-                         "limits who sees which group, and metrics_open shows all of them to everybody");
+                         "limits who sees which group, and metrics_anonymous shows all of them to everybody");
 }
 
 static void check(void *into, struct bw_document *document, const void *user)

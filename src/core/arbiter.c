@@ -654,7 +654,7 @@ static uint64_t failed_failback_wait_ns(const struct bw_group *group, const char
         if (is_there &&
             (entry->why_granted != BW_REASON_FAILBACK || !bw_reason_is_failed_start(entry->why_ended)))
             break;
-        wait_ns = wait_ns == 0 ? 2 * bw_ms_to_ns(group->spec.failback_after_ms) : 2 * wait_ns;
+        wait_ns = wait_ns == 0 ? 2 * bw_ms_to_ns(group->spec.failback_ms) : 2 * wait_ns;
     }
     return wait_ns < FAILBACK_WAIT_MAX_NS ? wait_ns : FAILBACK_WAIT_MAX_NS;
 }
@@ -688,10 +688,10 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
 static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_spec *spec = &eval->group->spec;
-    uint64_t after_ns = bw_ms_to_ns(spec->failback_after_ms);
+    uint64_t after_ns = bw_ms_to_ns(spec->failback_ms);
     int target;
 
-    if (spec->failback_after_ms == 0)
+    if (spec->failback_ms == 0)
         return false;
     bw_eval_judge_quiet(eval);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, spec->mode == BW_MODE_AUTO,

@@ -4,7 +4,7 @@
 
 #include <breakwater/base/assert.h>
 
-/* By other scripts, another `enforce` or other units it proves nothing. */
+/* By other scripts, another `stop_method` or other units it proves nothing. */
 static bool is_proved_by_trial(const struct bw_guard *guard)
 {
     return guard->limits.proof != 0 && guard->limits.proof == guard->limits.digest;

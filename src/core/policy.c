@@ -724,8 +724,9 @@ static bool judge_failovers(const struct bw_group *group, const struct bw_watch 
                             struct bw_instant now, struct bw_gate_list *list)
 {
     uint64_t window_ns = bw_ms_to_ns(group->spec.failover_window_ms);
-    uint32_t failovers_max = group->spec.failovers_max < BW_HISTORY_MAX ? group->spec.failovers_max
-                                                                        : BW_HISTORY_MAX;
+    uint32_t failovers_max = group->spec.max_failovers_per_window < BW_HISTORY_MAX
+                                 ? group->spec.max_failovers_per_window
+                                 : BW_HISTORY_MAX;
     uint32_t failover_count = 0;
     uint64_t left_min_ns = UINT64_MAX;
 

@@ -111,7 +111,7 @@ static const struct bw_rule rules[] = {
     RULE(S15, "4",
          "the service was down failure_threshold times in a row: it is started again here")
     RULE(S16, "4",
-         "the service is down and local_restarts are used up: stopped, so that another site may")
+         "the service is down and max_local_restarts are used up: stopped, so that another site may")
     RULE(S17, "4", "another site serves a newer epoch: rejoin_script makes this site follow it")
     RULE(S18, "3.4", "the agent's state could not be saved, or has a manual lease of another boot: it is saved again")
     RULE(S19, "3.5",

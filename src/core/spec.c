@@ -23,11 +23,8 @@ BW_SPEC_KEYS(NO_LIST, LIST_OF, LIST_OF)
 #define PLACE(member)                                                                              \
     (offsetof(struct bw_spec, member) +                                                            \
      0 * sizeof(char[sizeof(((struct bw_spec *)0)->member) == sizeof(uint32_t) ? 1 : -1]))
-#define JSON_MS    "_ms"
-#define JSON_PPM   ""
-#define JSON_COUNT ""
 #define NUMBER_ROW(member, name, of, recorded, least, most, absent, ...)                           \
-    {.word = (name), .json = name JSON_##of, .offset = PLACE(member), .number = (recorded),        \
+    {.word = (name), .json = #member, .offset = PLACE(member), .number = (recorded),        \
      .unit = BW_SPEC_UNIT_##of, .min = (least), .max = (most), .initial = (absent)},
 #define WORD_ROW(member, name, LIST, recorded, absent, ...)                                        \
     {.word = (name), .json = (name), .offset = PLACE(member), .number = (recorded),                \
@@ -194,7 +191,7 @@ static void check_sites(const struct bw_spec *spec, struct findings *findings)
         candidates += !spec->sites[i].never_candidate;
     }
     if (candidates == 0)
-        add(findings, "sites", "every site is `candidate: never`: nobody could be primary");
+        add(findings, "sites", "every site has `failover_candidate: false`: no site could be primary");
 }
 
 uint64_t bw_spec_lease_ttl_ms_min(const struct bw_spec *spec, uint32_t election_timeout_ms)
@@ -222,7 +219,7 @@ static void check_inequality(const struct bw_spec *spec, uint32_t election_timeo
 
     BW_ASSERT(min >= spec->fence_timeout_ms); /* so `needed` is no negative number */
     if (election_timeout_ms == 0 && (is_negative || left == 0))
-        add(findings, "lease_ttl", "lease_ttl %s is not longer than fence_timeout %s",
+        add(findings, "lease_ttl", "lease_ttl %s is not longer than fence_window %s",
             format_number(spec->lease_ttl_ms, BW_SPEC_UNIT_MS).text,
             format_number(spec->fence_timeout_ms, BW_SPEC_UNIT_MS).text);
     if (election_timeout_ms == 0 || spec->lease_ttl_ms >= min)
@@ -232,8 +229,8 @@ static void check_inequality(const struct bw_spec *spec, uint32_t election_timeo
         return;
     }
     add(findings, "lease_ttl",
-        "lease_ttl %s - fence_timeout %s = %s%s is less than 2*renew_interval %s + "
-        "request_timeout %s + 4*election_timeout %s + 4*margin %s = %s; make lease_ttl at least %s",
+        "lease_ttl %s - fence_window %s = %s%s is less than 2*renew_interval %s + "
+        "request_timeout %s + 4*election_timeout %s + 4*lease_margin %s = %s; make lease_ttl at least %s",
         format_number(spec->lease_ttl_ms, BW_SPEC_UNIT_MS).text,
         format_number(spec->fence_timeout_ms, BW_SPEC_UNIT_MS).text, is_negative ? "-" : "",
         format_number(left, BW_SPEC_UNIT_MS).text, format_number(spec->renew_interval_ms, BW_SPEC_UNIT_MS).text,

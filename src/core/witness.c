@@ -675,7 +675,7 @@ static enum bw_err check_failover(const struct bw_witness *witness, int group_in
     if (wish->to[0] != '\0' && group->spec.sites[site].never_candidate)
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "%s is `candidate: never` in the spec of %s; apply a spec that allows it", wish->to,
+            "%s is `failover_candidate: false` in the spec of %s; apply a spec that allows it", wish->to,
             group->spec.name);
     if (group->phase == BW_PHASE_VACANT)
         return check_rejoin(witness, group_index, wish, diag);

@@ -165,7 +165,7 @@ static enum bw_err write_site_file(struct bw_dev *dev, uint32_t index, struct bw
     enum bw_err err = bw_lab_path(state_dir, site->dir, "state", diag);
 
     (void)snprintf(readiness, sizeof readiness,
-                   "    enforce: cgroup\n    failure_threshold: 3\n    script_timeout: 10s\n"
+                   "    stop_method: cgroup\n    failure_threshold: 3\n    script_timeout: 10s\n"
                    "    readiness_script: '%s/readiness.sh'\n",
                    site->dir);
     (void)bw_lab_print_group(&dev->plan, &group, groups, sizeof groups); /* five paths: fits */

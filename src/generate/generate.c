@@ -111,7 +111,7 @@ static void write_witness(struct bw_generation *generation, const struct bw_answ
     (void)putc('\n', out);
     put_listen(out, witness);
     (void)fprintf(out, "tls: {ca: ca.pem, identity: %s}\n%selection_timeout: %" PRIu32 "ms\n",
-                  is_pod ? "identity.pem" : "witness.pem", is_pod ? "metrics_open: true\n" : "", answers->election_timeout_ms);
+                  is_pod ? "identity.pem" : "witness.pem", is_pod ? "metrics_anonymous: true\n" : "", answers->election_timeout_ms);
     put_members(answers, out);
     bw_tree_close(generation->tree, out, name);
     (void)snprintf(subject, sizeof subject, "witness/%s", witness->name);

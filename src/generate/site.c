@@ -360,7 +360,7 @@ static void put_spec(const struct bw_answers *answers, FILE *out, uint32_t index
     (void)fprintf(out, "  - name: %s\n    sites:\n", group->spec.name);
     for (uint32_t i = 0; i < group->member_count; i++)
         (void)fprintf(out, "      - {name: %s, priority: %" PRIu32 "%s}\n", group->members[i].spec.name,
-                      group->members[i].spec.priority, group->members[i].spec.never_candidate ? ", candidate: never" : "");
+                      group->members[i].spec.priority, group->members[i].spec.never_candidate ? ", failover_candidate: false" : "");
     for (size_t k = 0; k < BW_SPEC_KEY_COUNT; k++) {
         const char *word = bw_spec_keys[k].word;
         const struct bw_node *node;

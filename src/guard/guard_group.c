@@ -384,7 +384,7 @@ static uint64_t take_trial(const struct bw_guard_group *group, const struct bw_g
             "group=%s why=%s does=\"proves nothing\" next=\"breakwater prove GROUP, at the primary; while it is stopped everywhere: breakwater-chaos scripts\"",
             group->config->name,
             bw_log_quote(digest == 0 ? files->proof_diag.text
-                                     : "its scripts, env, enforce or units were "
+                                     : "its scripts, env, stop_method or units were "
                                        "others when it was made"));
     return digest;
 }

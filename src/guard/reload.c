@@ -87,7 +87,7 @@ static bool can_take(const struct bw_guard_program *program, struct bw_site_conf
             out_why, size, "group %s %s", group->guard->group,
             named(group, to) == BW_GUARDED_MISSING
                 ? bw_keeps_sentence(bw_guarded_keeps(group))
-                : "has another `driver`, `enforce` or `container_tool`, or other `units`: restart the "
+                : "has another `started_by`, `stop_method` or `container_tool`, or other `units`: restart the "
                   "guard to change that");
         return false;
     }

@@ -66,7 +66,7 @@ static void log_reach(struct bw_guard_group *group, const struct bw_guard_seen *
             "group=%s epoch=%" PRIu64
             " does=\"status says started, and nothing that a start has left runs in "
             "$BREAKWATER_CGROUP, nor one of `units`: a fence ends it only by its script, and "
-            "time alone hands nothing over. Name its units in `enforce`, or start it below "
+            "time alone hands nothing over. Name its units in `stop_method`, or start it below "
             "$BREAKWATER_CGROUP\"",
             name, sight.epoch);
     else

@@ -165,8 +165,8 @@ static size_t print_spec(const struct bw_lab_plan *plan, const char *name, uint3
     return (size_t)snprintf(
         out, size,
         "  - name: %s\n    sites: [%s]\n    mode: auto\n    lease_ttl: %" PRIu32 "ms\n"
-        "    fence_timeout: %" PRIu32 "ms\n    renew_interval: %" PRIu32 "ms\n"
-        "    request_timeout: %" PRIu32 "ms\n    margin: %" PRIu32 "ms\n"
+        "    fence_window: %" PRIu32 "ms\n    renew_interval: %" PRIu32 "ms\n"
+        "    request_timeout: %" PRIu32 "ms\n    lease_margin: %" PRIu32 "ms\n"
         "    retry_backoff: %" PRIu32 "ms\n%s",
         name, sites, t->lease_ttl_ms, t->fence_timeout_ms, t->renew_interval_ms,
         t->request_timeout_ms, t->margin_ms, t->retry_backoff_ms, more);

@@ -223,7 +223,7 @@ void bw_guarded_configure(struct bw_guard_machine *machine, struct bw_guarded *g
 
     if (bw_guard_says_otherwise(&group->guard->limits, limits))
         bw_guard_machine_greet_again(machine);
-    next.reach_works = group->guard->limits.reach_works; /* `enforce` has not changed */
+    next.reach_works = group->guard->limits.reach_works; /* `stop_method` has not changed */
     next.proof = group->guard->limits.proof;             /* a trial needs the guard to be down */
     group->guard->limits = next;
     group->config_number++;

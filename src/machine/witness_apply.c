@@ -69,7 +69,7 @@ static void explain_refusal(const struct bw_witness_machine *machine, int at,
     else
         add(findings, path,
             "the new timings do not fit the terms of the open epoch %" PRIu64
-            " (lease_ttl %" PRIu32 " ms, fence_timeout %" PRIu32
+            " (lease_ttl %" PRIu32 " ms, fence_window %" PRIu32
             " ms), which goes on with them", group->epoch, group->terms.ttl_ms,
             group->terms.fence_ms);
 }

@@ -111,7 +111,7 @@ static enum bw_err judge_delete(const struct bw_witness_machine *machine, int at
         return bw_witness_refuse_closing(machine, at, diag);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s is held by %s in epoch %" PRIu64
-                       "; `breakwater mode %s observe` lets it go, and "
+                       "; `breakwater mode %s unmanaged` lets it go, and "
                        "leaves the service as it is",
                        group->spec.name, group->holder_site, group->epoch, group->spec.name);
 }
@@ -123,7 +123,7 @@ static bool would_begin_anew(const struct bw_group *group)
     const int target = bw_spec_find_site(&group->spec, group->target);
 
     const bool is_by_policy =
-        (group->target_reason == BW_REASON_FAILBACK && group->spec.failback_after_ms != 0) ||
+        (group->target_reason == BW_REASON_FAILBACK && group->spec.failback_ms != 0) ||
         (group->target_reason == BW_REASON_UNHEALTHY && group->spec.unhealthy_after_ms != 0);
 
     return is_by_policy && group->spec.mode == BW_MODE_AUTO && group->group_maintenance_ms == 0 &&

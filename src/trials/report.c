@@ -242,19 +242,19 @@ static void print_proposals(const struct bw_trial_report *report,
     if (has_fence)
         print_proposal("site.yaml", "fence_timeout:", proposals.script_fence_timeout_ms,
                        "the limit of the fence_script", out);
-    print_proposal("groups.yaml", "fence_timeout:", proposals.fence_timeout_ms,
+    print_proposal("groups.yaml", "fence_window:", proposals.fence_timeout_ms,
                    has_fence ? "F: TERM comes min(F/3, 5 s) before its end, after that limit"
                              : "F: TERM comes min(F/3, 5 s) before its end, after stop_timeout, as "
                                "there is no fence_script",
                    out);
     print_proposal(
         "groups.yaml", "lease_ttl:", proposals.lease_ttl_ms,
-        "at least F + 2*renew_interval + request_timeout + 4*election_timeout + 4*margin, "
+        "at least F + 2*renew_interval + request_timeout + 4*election_timeout + 4*lease_margin, "
         "with the defaults of these",
         out);
     if (proposals.fence_timeout_ms > spec.fence_timeout_ms)
         (void)fprintf(
-            out, "  the default fence_timeout of %" PRIu32 " s would end such a fence early\n",
+            out, "  the default fence_window of %" PRIu32 " s would end such a fence early\n",
             spec.fence_timeout_ms / 1000);
 }
 

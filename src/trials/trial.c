@@ -291,7 +291,7 @@ static void find_managed(struct bw_sandbox *sandbox)
     uint32_t up;
 
     if (bw_sandbox_see_units(sandbox, &up, &diag) != BW_OK)
-        bw_trial_find(report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM, "enforce: %s: %s",
+        bw_trial_find(report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM, "stop_method: %s: %s",
                       bw_reach_word(sandbox->group->enforce), diag.text);
     else if (up == 0)
         bw_trial_find(report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_PROBLEM,
@@ -527,7 +527,7 @@ static void prove_reach(struct bw_sandbox *sandbox)
 
     if (sandbox->group->enforce == BW_REACH_REMOTE) {
         bw_trial_skip(report, BW_TRIAL_REACH_PROVED,
-                      "enforce: remote: there is nothing that the guard could kill");
+                      "stop_method: remote: there is nothing that the guard could kill");
         return;
     }
     if (!bring_up(sandbox, BW_TRIAL_KILLED_START, BW_TRIAL_KILLED_START,

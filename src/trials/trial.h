@@ -42,11 +42,11 @@ enum bw_trial_verdict {
     X(SANDBOX_KIND, "sandbox.kind", "all that was started can be seen and ended",                  \
       "run this as root, without --no-namespace")                                                  \
     X(SANDBOX_SEES, "sandbox.sees", "the processes of the service are in the guard's reach",       \
-      "name its units or containers (enforce); else its fence_script alone can end it, and without a " \
+      "name its units or containers (stop_method); else its fence_script alone can end it, and without a " \
       "second enforcer time alone hands nothing over: a lost site then waits for a fence from "    \
       "another one, or confirm-fenced")                              \
     X(REACH_PROVED, "reach.proved", "with all in the guard's reach killed, status says stopped",     \
-      "what still serves is outside of the reach: name its units or containers (enforce); else a lost " \
+      "what still serves is outside of the reach: name its units or containers (stop_method); else a lost " \
       "site without a second enforcer waits for a fence from another one, or confirm-fenced")                                                              \
     X(HANG_STATUS, "hang.status", "status does not say stopped of a service whose processes hang",      \
       "print unknown if the service does not answer in time: stopped is what was seen to be gone")     \
@@ -90,7 +90,7 @@ enum bw_trial_verdict {
     X(STOP_STOPPED, "stop.stopped", "status says stopped at once when stop has ended",             \
       "wait in the script until nothing serves: another site is started when it has ended")        \
     X(STOP_TIME, "stop.time", "stop needs less than half of its limit",                            \
-      "raise stop_timeout (and fence_timeout where there is no fence_script)")                     \
+      "raise stop_timeout (and fence_window where there is no fence_script)")                     \
     X(STOP_AGAIN, "stop.again", "a second stop ends with 0 and leaves it stopped",                 \
       "let it exit 0 when there is nothing to stop")                                               \
     X(STOP_LEFTOVERS, "stop.leftovers", "stop and fence leave no process of their own behind",     \
@@ -103,7 +103,7 @@ enum bw_trial_verdict {
     X(FENCE_STOPPED, "fence.stopped", "status says stopped at once when fence has ended",          \
       "exit 0 only after nothing was seen to serve any more")                                      \
     X(FENCE_TIME, "fence.time", "fence needs less than half of its limit",                         \
-      "make it quicker, or raise fence_timeout here and in the group (and lease_ttl with it)")     \
+      "make it quicker, or raise fence_timeout, and fence_window and lease_ttl of the group")     \
     X(FENCE_CLEANUP, "fence.cleanup", "stop ends with 0 after a fence",                            \
       "stop follows each fence: let it exit 0 when nothing runs, and tidy up")                     \
     X(FENCE_IDLE, "fence.idle", "fence ends with 0 while nothing runs",                            \

@@ -78,7 +78,7 @@ static const struct bw_cli_command scripts_command = {
     .help = "Tries a site's own scripts: status, start, status, start, stop, status, stop; starts\n"
             "and stops that are killed half-way; the fence, alone, twice at once, beside a killed\n"
             "start. Judges words, exit statuses, times and what is left behind, and proposes\n"
-            "limits, fence_timeout and lease_ttl.\n"
+            "limits, fence_window and lease_ttl.\n"
             "It STARTS AND STOPS THE REAL SERVICE of this machine, and leaves it stopped; with\n"
             "--only it just watches. Asks the witnesses first, and is refused if another site may\n"
             "serve the group. Scripts run as the guard runs them, in a pid namespace of\n"
@@ -257,7 +257,7 @@ static bool is_guards_file(const struct request *request)
                   "error: scripts: this machine has a guard (%s, %s), and %s does not say what it enforces; "
                   "nothing was run\n"
                   "  watch only:  the same with --only status\n"
-                  "  else:        try its site.yaml, whose group names this file (scripts:)\n",
+                  "  else:        try its site.yaml, whose group names this file (legacy_config:)\n",
                   BW_GUARD_SOCKET_ABSENT, state, request->values.config);
     return false;
 }
@@ -290,7 +290,7 @@ static bool can_start_all(const struct request *request)
             continue;
         (void)fprintf(
             stderr,
-            "error: scripts: group %s is started by a loop of its own (driver: external), "
+            "error: scripts: group %s is started by a loop of its own (started_by: external), "
             "and there is no start_script to try; nothing was run\n"
             "  watch only:  the same with --only status,readiness\n",
             group->name);
@@ -315,7 +315,7 @@ static bool is_nobodys(const struct request *request, const struct bw_group_conf
                       "error: scripts: group %s is enforced: another site may serve it, or be granted it, "
                       "while it is started here; nothing was run\n"
                       "  watch only:  the same with --only status,readiness\n"
-                      "  else:        breakwater mode %s observe; once every site has let go, stop it at all of "
+                      "  else:        breakwater mode %s unmanaged; once every site has let go, stop it at all of "
                       "them, then agent and guard here\n",
                       group->name, group->name);
     return !is_enforced;

@@ -200,7 +200,7 @@ static enum bw_err judge(const struct bw_program *program, const struct bw_witne
                          struct bw_diag *diag)
 {
     static const char *const fixed[] = {"cluster",     "name",             "data_dir",     "listen",
-                                        "raft_listen", "election_timeout", "metrics_open", NULL};
+                                        "raft_listen", "election_timeout", "metrics_anonymous", NULL};
     const char *key = bw_schema_first_change(&bw_witness_config_table, fixed, program->config,
                                              fresh);
 

@@ -226,13 +226,20 @@ static const struct bw_spec_key *find_key(const char *json)
     return NULL;
 }
 
-/* The rules' own names are those of groups.yaml: lease_ttl is lease_ttl_ms here. */
+/* The member of a problem: the rules name the keys of groups.yaml. */
+static const char *member_of(const char *word)
+{
+    for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)
+        if (strcmp(bw_spec_keys[i].word, word) == 0)
+            return bw_spec_keys[i].json;
+    return word;
+}
+
 static void check(const struct bw_spec *spec, const char *path, uint32_t election_timeout_ms,
                   struct bw_json_problems *problems)
 {
     struct bw_spec_problem found[SPEC_PROBLEMS_MAX];
     const size_t count = bw_spec_check(spec, election_timeout_ms, found, SPEC_PROBLEMS_MAX);
-    char key[72];
     char at[PATH_BYTES];
 
     for (size_t i = 0; i < count; i++) {
@@ -240,9 +247,7 @@ static void check(const struct bw_spec *spec, const char *path, uint32_t electio
             bw_json_problem(problems, path, "and %zu more problems", count - i);
             return;
         }
-        (void)snprintf(key, sizeof key, "%.63s_ms", found[i].key);
-        (void)snprintf(at, sizeof at, "%.100s.%.71s", path,
-                       find_key(key) != NULL ? key : found[i].key);
+        (void)snprintf(at, sizeof at, "%.100s.%.71s", path, member_of(found[i].key));
         bw_json_problem(problems, at, "%s", found[i].text);
     }
 }

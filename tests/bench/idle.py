@@ -75,7 +75,7 @@ class Bench(Cluster):
             write_script(folder / f"{action}.sh", "#!/bin/sh\n" + body.format(folder=folder) + "\n")
 
     def group_of(self, site, name):
-        return {"name": name, "enforce": "cgroup",
+        return {"name": name, "stop_method": "cgroup",
                 **{f"{action}_script": f"{site}/{action}.sh" for action in [*self.scripts, "fence"]}}
 
     def spawn(self, role, name):

@@ -15,7 +15,7 @@ from own_part import covered_ms, line_of, script_spans
 TIMEOUT_S = 60
 SETTINGS = {
     "timings of the moves": "lease_ttl 1 s, renew_interval 100 ms, request_timeout 100 ms, "
-                            "election_timeout 100 ms, margin 25 ms, fence_timeout 200 ms, "
+                            "election_timeout 100 ms, lease_margin 25 ms, fence_window 200 ms, "
                             "check_interval 300 ms, drift 1000 ppm; 3 witnesses, 2 sites",
     "service gap": "the longest time in which no service recorded a beat (every 2 ms), from the "
                    "fault on; of an unplanned move it holds the whole wait for the lease",

@@ -37,7 +37,7 @@ def configure(work):
     write_script(work / "status.sh", "#!/bin/sh\necho stopped\n")
     write_yaml(work / "witness.yaml", cluster.witness_file("w1", work / "data"))
     write_yaml(work / "site.yaml", cluster.site_file(
-        "dc-a", cluster.tls("a"), [{"name": "shop", "enforce": "cgroup", "status_script": status,
+        "dc-a", cluster.tls("a"), [{"name": "shop", "stop_method": "cgroup", "status_script": status,
                                     "start_script": status, "stop_script": status}],
         name="one", state_dir=str(work / "state"), run_dir=str(work / "run"),
         guard_socket=str(work / "guard.sock")))

@@ -472,7 +472,7 @@ static bool says_config_refused(const struct agent_world *world)
 
 static bool says_reach_refused(const struct agent_world *world)
 {
-    return agent_world_log_has(world, "its `driver`, `enforce` or `units` have changed");
+    return agent_world_log_has(world, "its `started_by`, `stop_method` or `units` have changed");
 }
 
 static uint32_t arms_before;
@@ -489,7 +489,7 @@ static void another_reach_needs_a_restart(void **state)
 
     serve(world);
     (void)snprintf(command, sizeof command,
-                   "sed -i 's/enforce: cgroup/enforce: units\\n    units: [x.service]/' '%s/site.yaml'",
+                   "sed -i 's/stop_method: cgroup/stop_method: units\\n    units: [x.service]/' '%s/site.yaml'",
                    world->dir);
     assert_int_equal(system(command), 0);
     assert_int_equal(kill(world->agent, SIGHUP), 0);

@@ -70,7 +70,7 @@ static const char site_text[] =
     "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\nrun_dir: run\n"
     "guard_socket: guard.sock\ntls: {ca: ca.pem, identity: agent.pem}\n"
     "witnesses: [\"127.0.0.1:1\"]\n"
-    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: ca.pem\n"
+    "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: ca.pem\n"
     "    start_script: ca.pem\n    stop_script: ca.pem\n    %s\n";
 
 /* One problem each, and where it is. The three readers of a site file say the same. */
@@ -86,9 +86,9 @@ static void a_site_file_with_a_problem_starts_neither_agent_nor_guard(void **sta
         {"start_timeout: 5", "site.yaml:15:20: error: groups[0].start_timeout"},
         {"check_interval: -1s", "site.yaml:15:21: error: groups[0].check_interval"},
         {"check_interval: 0", "site.yaml:15:21: error: groups[0].check_interval"},
-        {"enforce: units", "given twice"},
+        {"stop_method: units", "given twice"},
         {"fence_script: not-there.sh", "not-there.sh"},
-        {"local_restarts: 11", "0 to 10"},
+        {"max_local_restarts: 11", "0 to 10"},
         {"kill_grace: &a 1s", "site.yaml:15"},
         {"\tcheck_interval: 1s", "site.yaml:15"},
     };

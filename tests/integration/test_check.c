@@ -23,7 +23,7 @@ static void good_files_pass_with_their_numbers(void **state)
     assert_says("/state: fsync ");
     assert_says("lease_ttl 20s, needed 13s (with election_timeout 1s); round trips of up to 500ms\n");
     assert_says("fence_timeout of the site = 3s, TERM comes 3s333ms after a fence began "
-                "(fence_timeout of the group = 5s)\n");
+                "(fence_window of the group = 5s)\n");
     assert_says("breakwater://prod/operator/anna");
     assert_says("0 failed, ");
     assert_int_not_equal(access("state", F_OK), -1);
@@ -206,7 +206,7 @@ static void a_script_that_others_can_write_fails(void **state)
     put("open.yaml", 0644,
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
+        "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: look.sh\n"
         "    start_script: open.sh\n    stop_script: run.sh\n");
     assert_int_equal(check("open.yaml"), 1);
     assert_says("start_script: ");
@@ -217,7 +217,7 @@ static void a_script_that_others_can_write_fails(void **state)
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
         "allow_writable_scripts: true\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
+        "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: look.sh\n"
         "    start_script: open.sh\n    stop_script: run.sh\n");
     assert_int_equal(check("open-allowed.yaml"), 0);
     assert_says("it is run all the same");
@@ -230,7 +230,7 @@ static void a_script_whose_interpreter_is_not_here_fails(void **state)
     put("foreign.yaml", 0644,
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
+        "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: look.sh\n"
         "    start_script: foreign.sh\n    stop_script: run.sh\n");
     put("foreign.sh", 0755, "#! /no/such/shell -e\n");
     assert_int_equal(check("foreign.yaml"), 1);
@@ -253,10 +253,10 @@ static void an_event_script_that_cannot_be_run_fails(void **state)
     put("told.yaml", 0644,
         "cluster: prod\nname: w1\ndata_dir: state\nlisten: 0.0.0.0:7400\n"
         "raft_listen: 0.0.0.0:7401\ntls: {ca: pki/ca.pem, identity: w1.pem}\n"
-        "on_event: told.sh\nwitnesses:\n"
+        "event_script: told.sh\nwitnesses:\n"
         "  - {name: w1, id: 1, address: w1:7400, raft: w1:7401}\n");
     assert_int_equal(check("told.yaml"), 1);
-    assert_says("FAIL   on_event            ");
+    assert_says("FAIL   event_script        ");
     assert_says("/told.sh: No such file or directory");
     put("told.sh", 0766, "#!/bin/sh\n");
     assert_int_equal(check("told.yaml"), 1);
@@ -281,7 +281,7 @@ static void a_start_that_leaves_the_reach_is_a_hint(void **state)
     assert_int_equal(check("unit.yaml"), 0);
 
     assert_says("sys.sh:2 calls systemctl (a hint, from its text)");
-    assert_says("enforce: units  and  units: [harbor.service]");
+    assert_says("stop_method: units  and  units: [harbor.service]");
 }
 
 /* `looks` is what `inspect` prints, `folders` what `ps` does for the folders; both shell texts. */
@@ -344,15 +344,15 @@ static void a_limit_that_a_fence_cuts_short_is_said(void **state)
 
     assert_says("WARN   harbor ");
     assert_says("fence_timeout of the site = 10s, TERM comes 3s333ms after a fence began "
-                "(fence_timeout of the group = 5s): in a fence the script is cut to that\n");
+                "(fence_window of the group = 5s): in a fence the script is cut to that\n");
     put("slow.yaml", 0644, /* where no signal ends the service the script runs on */
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
-        "groups:\n  - {name: harbor, driver: external, enforce: remote, status_script: look.sh,\n"
+        "groups:\n  - {name: harbor, started_by: external, stop_method: remote, status_script: look.sh,\n"
         "     stop_script: run.sh, fence_script: run.sh, fence_timeout: 4s}\n");
     (void)check("--offline slow.yaml groups.yaml");
     assert_says("ok     harbor              at dc-a: fence_timeout of the site = 4s, the deadline comes 5s after a fence "
-                "began (fence_timeout of the group = 5s)\n");
+                "began (fence_window of the group = 5s)\n");
 }
 
 /* While a leader is elected `condition` would say stop, and the loop would stop what serves. */
@@ -361,7 +361,7 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
     static const char *const loop_text =
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
-        "groups:\n  - name: harbor\n    driver: external\n    enforce: remote\n"
+        "groups:\n  - name: harbor\n    started_by: external\n    stop_method: remote\n"
         "    status_script: look.sh\n    stop_script: run.sh\n    fence_script: run.sh\n%s";
     char text[2048];
 
@@ -369,28 +369,28 @@ static void a_loop_delay_that_a_lease_has_no_room_for_fails(void **state)
     (void)snprintf(text, sizeof text, loop_text, "");
     put("loop.yaml", 0644, text);
     assert_int_equal(check("--offline loop.yaml groups.yaml"), 0);
-    assert_says("ok     harbor              at dc-a: started by its own loop (driver: external), "
-                "loop_delay 2s: lease_ttl 20s, needed 15s\n");
-    assert_says("WARN   harbor              its own loop starts it (driver: external): if the guard is down for longer than the "
+    assert_says("ok     harbor              at dc-a: started by its own loop (started_by: external), "
+                "external_start_delay 2s: lease_ttl 20s, needed 15s\n");
+    assert_says("WARN   harbor              its own loop starts it (started_by: external): if the guard is down for longer than the "
                 "loop's interval times its threshold, the loop stops the service, although its lease lives\n");
-    assert_says("WARN   harbor              at dc-a: enforce is remote: time alone does not end "
+    assert_says("WARN   harbor              at dc-a: stop_method is remote: time alone does not end "
                 "what it serves, and a lost "
                 "site waits for a person (confirm-fenced). Two ways to do without one: a second "
                 "enforcer on another machine of "
                 "the site (second_enforcer), or a remote_fence_script at another site that is a candidate\n");
 
-    (void)snprintf(text, sizeof text, loop_text, "    loop_delay: 8s\n");
+    (void)snprintf(text, sizeof text, loop_text, "    external_start_delay: 8s\n");
     put("loop.yaml", 0644, text);
     assert_int_equal(check("--offline loop.yaml groups.yaml"), 1);
-    assert_says("FAIL   harbor              at dc-a: started by its own loop (driver: external), "
-                "loop_delay 8s: lease_ttl 20s, needed 21s: else condition says stop while a leader "
-                "is elected; make lease_ttl longer, or loop_delay shorter\n");
+    assert_says("FAIL   harbor              at dc-a: started by its own loop (started_by: external), "
+                "external_start_delay 8s: lease_ttl 20s, needed 21s: else condition says stop while a leader "
+                "is elected; make lease_ttl longer, or external_start_delay shorter\n");
 }
 
 static const char steps_text[] =
     "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
     "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
-    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: %s\n    stop_script: "
+    "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: %s\n    stop_script: "
     "run.sh\n"
     "    fence_script: run.sh\n    start_steps:\n%s%s";
 
@@ -484,7 +484,7 @@ static void a_set_checks_its_own_variables(void **state)
     put("set.yaml", 0644,
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
-        "groups:\n  - {name: harbor, enforce: cgroup, status_script: set/status.sh, start_script: set/start.sh,\n"
+        "groups:\n  - {name: harbor, stop_method: cgroup, status_script: set/status.sh, start_script: set/start.sh,\n"
         "     stop_script: set/stop.sh, env: {DATABASE: \"\"}}\n");
     (void)check("set.yaml");
     assert_says("/set/settings.sh: DATABASE is not? set\n");
@@ -589,7 +589,7 @@ static void files_that_were_mixed_up_fail(void **state)
     put("raft-site.yaml", 0644,
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7401, w2:7400, w3:7400]\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+        "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: run.sh\n"
         "    start_script: run.sh\n    stop_script: run.sh\n");
     assert_int_equal(check("--offline witness.yaml raft-site.yaml"), 1);
     assert_says("witnesses[0] w1:7401 is where witness w1 speaks Raft");

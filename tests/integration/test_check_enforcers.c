@@ -11,7 +11,7 @@
 static const char remote_text[] =
     "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\n"
     "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n%s"
-    "groups:\n  - name: harbor\n    driver: external\n    enforce: remote\n"
+    "groups:\n  - name: harbor\n    started_by: external\n    stop_method: remote\n"
     "    status_script: look.sh\n    stop_script: run.sh\n%s";
 
 static void put_remote(const char *file, const char *site, const char *second, const char *scripts)
@@ -35,25 +35,25 @@ static void a_site_that_would_wait_for_a_person_is_said_once_with_both_ways(void
     put_remote("remote-a.yaml", "dc-a", "", fence);
     put_remote("remote-b.yaml", "dc-b", "", fence);
     (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
-    first = strstr(output, "enforce is remote");
+    first = strstr(output, "stop_method is remote");
     assert_non_null(first);
-    assert_null(strstr(first + 1, "enforce is remote"));
+    assert_null(strstr(first + 1, "stop_method is remote"));
 
     put_remote("remote-a.yaml", "dc-a", listen, fence); /* the other one waits still */
     (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
-    assert_says("at dc-b: enforce is remote");
+    assert_says("at dc-b: stop_method is remote");
     put_remote("remote-b.yaml", "dc-b", listen, fence);
     (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
-    assert_null(strstr(output, "enforce is remote"));
+    assert_null(strstr(output, "stop_method is remote"));
 
     put_remote("remote-a.yaml", "dc-a", "", both);
     put_remote("remote-b.yaml", "dc-b", "", both);
     (void)check("--offline remote-a.yaml remote-b.yaml groups.yaml");
-    assert_null(strstr(output, "enforce is remote"));
+    assert_null(strstr(output, "stop_method is remote"));
     put("never.yaml", 0644, /* who is no candidate is asked for no fence */
-        "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b, candidate: never}]\n    lease_ttl: 20s\n");
+        "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b, failover_candidate: false}]\n    lease_ttl: 20s\n");
     (void)check("--offline remote-a.yaml remote-b.yaml never.yaml");
-    assert_says("at dc-a: enforce is remote");
+    assert_says("at dc-a: stop_method is remote");
 }
 
 /* 3.4: where it must not run, what it has to have, and that its file is its own. */
@@ -80,7 +80,7 @@ static void a_file_of_a_second_enforcer_is_judged_as_one(void **state)
         "cluster: prod\nsite: dc-a\nname: second-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
         "second_enforcer: {agent: \"a.example.net:7402\"}\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n    "
+        "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: look.sh\n    "
         "start_script: run.sh\n"
         "    stop_script: stop.sh\n");
     assert_int_equal(check("--offline second.yaml"), 1);
@@ -132,7 +132,7 @@ static const char second_text[] =
     "cluster: prod\nsite: dc-a\nname: second-1\nstate_dir: state2\n"
     "tls: {ca: pki/ca.pem, identity: second.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
     "second_enforcer: {agent: \"a.example.net:7402\"}\n"
-    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: %s\n"
+    "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: %s\n"
     "    start_script: act.sh\n    stop_script: run.sh\n    fence_script: %s\n%s";
 
 static void put_second(const char *status, const char *fence, const char *env)

@@ -84,7 +84,7 @@ static void make_site(struct story *story, int i)
     const struct bw_lab_group group = {
         .name = "harbor",
         .scripts = site->dir,
-        .more = "    enforce: cgroup\n    script_timeout: 5s\n"};
+        .more = "    stop_method: cgroup\n    script_timeout: 5s\n"};
     const struct bw_lab_site own = {.name = site->name,
                                     .dir = site->dir,
                                     .state_dir = state_dir,

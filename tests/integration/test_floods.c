@@ -222,7 +222,7 @@ static void open_metrics(void)
 {
     char command[TRIO_PATH_BYTES + 64];
 
-    (void)snprintf(command, sizeof command, "cd '%s' && for w in w?.yaml; do echo 'metrics_open: true' >>$w; done",
+    (void)snprintf(command, sizeof command, "cd '%s' && for w in w?.yaml; do echo 'metrics_anonymous: true' >>$w; done",
                    operator.trio.pki.dir);
     assert_int_equal(system(command), 0);
     for (int i = 0; i < TRIO_WITNESSES; i++) {

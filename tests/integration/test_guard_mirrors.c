@@ -579,7 +579,7 @@ static void the_containers_of_a_forgotten_group_are_asked_for_as_before(void **s
 
     do_in(rig,
           "printf '#!/bin/sh\\necho asked >>%s/asked\\n' \"$PWD\" >tool.sh && chmod 755 tool.sh && "
-          "cp site.yaml before && sed -i \"s|enforce: cgroup|enforce: containers\\n"
+          "cp site.yaml before && sed -i \"s|stop_method: cgroup|stop_method: containers\\n"
           "    containers: [p]\\n    container_tool: $PWD/tool.sh|\" site.yaml");
     end_ms = serve_and_lose_both(rig, 1);
     do_in(rig, "sed 's/name: g$/name: another/' before >site.yaml && rm asked");
@@ -726,7 +726,7 @@ static void the_containers_of_what_cannot_be_kept_whole_are_ended(void **state)
 
     do_in(rig,
           "printf '#!/bin/sh\\necho asked >>%s/asked\\n' \"$PWD\" >tool.sh && chmod 755 tool.sh && "
-          "cp site.yaml before && sed -i \"s|enforce: cgroup|enforce: containers\\n"
+          "cp site.yaml before && sed -i \"s|stop_method: cgroup|stop_method: containers\\n"
           "    containers: [p]\\n    container_tool: $PWD/tool.sh|\" site.yaml");
     do_in(rig, "sed -i \"s/FLAVOUR: .*/FLAVOUR: x$(printf %01100d 0)}/\" site.yaml");
     end_ms = arm(rig, 1, begin(rig));

@@ -152,9 +152,9 @@ static void what_enters_ends_with_the_lease(void **state)
            "the guard's cgroup cannot be reached from here");
     expect(rig, "find /sys/fs/cgroup -name 'breakwater-nowhere@*'", 0, "", "");
     expect(rig, "$B enter g -- echo ran", 2, "", "needs -c FILE");
-    expect(rig, "sed 's/enforce: cgroup/enforce: containers\\n    containers: [g]/' $C >$C.other; "
+    expect(rig, "sed 's/stop_method: cgroup/stop_method: containers\\n    containers: [g]/' $C >$C.other; "
                 "$B enter -c $C.other g -- echo ran",
-           1, "", "only with enforce: cgroup");
+           1, "", "only with stop_method: cgroup");
 }
 
 /* 3.4: its supervisor has begun it with that. A service of it that nobody may dump, or that reads no end of a pipe, is

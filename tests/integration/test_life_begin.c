@@ -173,11 +173,11 @@ static void both_that_come_back_in_time_touch_nothing(void **state)
 /* ---- one more, and one less, with SIGHUP ---- */
 
 /* A group beside harbor, with a service of its own: `setsid` leaves it in its guard's reach. */
-static const char pier[] = "  - name: pier\n    enforce: cgroup\n    check_interval: 300ms\n"
+static const char pier[] = "  - name: pier\n    stop_method: cgroup\n    check_interval: 300ms\n"
                            "    start_script: pier-start.sh\n    stop_script: pier-stop.sh\n"
                            "    fence_script: pier-stop.sh\n    status_script: pier-status.sh\n"
                            "    fence_timeout: 1300ms\n    kill_grace: 200ms\n"
-                           "    script_timeout: 20s\n    local_restarts: 0\n";
+                           "    script_timeout: 20s\n    max_local_restarts: 0\n";
 #define PIER_ALIVE                                                                                 \
     "#!/bin/sh\ncd \"${0%/*}\"\nalive() { read -r pid 2>/dev/null <pier.pid && kill -0 $pid "      \
     "2>/dev/null; }\n"

@@ -25,7 +25,7 @@
 static const char make_copy[] =
     "mkdir -p '%2$s' && cp -a '%1$s/state' '%2$s/state' && mkdir -m 700 '%2$s/run' && "
     "for file in '%1$s'/site.yaml '%1$s'/*.sh; do "
-    "sed -e 's#%1$s/#%2$s/#g' -e \"s#'%1$s'#'%2$s'#g\" -e 's#^OWNER=.*#OWNER=1#' -e 's#local_restarts: 0#local_restarts: 3#' \"$file\" "
+    "sed -e 's#%1$s/#%2$s/#g' -e \"s#'%1$s'#'%2$s'#g\" -e 's#^OWNER=.*#OWNER=1#' -e 's#max_local_restarts: 0#max_local_restarts: 3#' \"$file\" "
     ">'%2$s'/\"${file##*/}\" || exit 1; done; chmod 700 '%2$s'/*.sh";
 
 static void copy_site(void)

@@ -1,4 +1,4 @@
-/* A service that a loop of its own starts, `driver: external`: it asks `breakwater condition`, and
+/* A service that a loop of its own starts, `started_by: external`: it asks `breakwater condition`, and
  * no guard runs a start. Design 3.4, driver, on real processes and cgroups; systemd itself is
  * played. */
 #include <setjmp.h>

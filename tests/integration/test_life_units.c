@@ -1,4 +1,4 @@
-/* A service that systemd runs, `enforce: units`: its processes are ended by the end of the lease though
+/* A service that systemd runs, `stop_method: units`: its processes are ended by the end of the lease though
  * nothing that the guard started is their parent, systemctl stops nothing, and the fence script lies.
  * Design 3.2.4, 3.4, on real processes and cgroups; systemd itself is played. */
 #include <setjmp.h>

@@ -93,6 +93,20 @@ static void apply_creates_a_group_and_again_finds_it_unchanged(void **state)
     assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
 }
 
+static void a_file_with_former_names_changes_nothing(void **state)
+{
+    (void)state;
+
+    operator_put("former.yaml", "groups:\n  - name: harbor\n    sites: [{name: dc-a, priority: 100, candidate: always}, {name: dc-b, "
+                                "priority: 50}]\n    lease_ttl: 10s\n    fence_timeout: 500ms\n    renew_interval: 3s\n"
+                                "    margin: 50ms\n    switchover_timeout: 30s\n    on_lag: allow\n");
+    assert_int_equal(operator_apply("former.yaml", "--plan"), 0);
+    assert_says(operator.out, "unchanged  harbor\n");
+    assert_says(operator.errors, "groups[0].fence_timeout: former name of a key, accepted in this release only; write \"fence_window\"");
+    assert_int_equal(operator_apply("former.yaml", "--yes"), 0);
+    assert_says(operator.out, "unchanged  harbor\n");
+}
+
 static void status_of_a_group_without_agents_exits_4(void **state)
 {
     (void)state;
@@ -745,6 +759,7 @@ int main(void)
         cmocka_unit_test(apply_without_a_terminal_and_without_yes_changes_nothing),
         cmocka_unit_test(apply_with_plan_tells_and_changes_nothing),
         cmocka_unit_test(apply_creates_a_group_and_again_finds_it_unchanged),
+        cmocka_unit_test(a_file_with_former_names_changes_nothing),
         cmocka_unit_test(status_of_a_group_without_agents_exits_4),
         cmocka_unit_test(a_viewer_may_look_and_not_change),
         cmocka_unit_test(a_follower_names_the_leader_and_the_command_follows),

@@ -462,7 +462,7 @@ static void set_on_event(void)
         trio_path(&operator.trio, name, file);
         stream = fopen(file, "a");
         assert_non_null(stream);
-        assert_true(fprintf(stream, "on_event: %s\n", script) > 0);
+        assert_true(fprintf(stream, "event_script: %s\n", script) > 0);
         assert_int_equal(fclose(stream), 0);
         trio_signal(&operator.trio, i, SIGHUP);
         trio_logs(&operator.trio, i, "event=config.reloaded");
@@ -601,7 +601,7 @@ static void a_held_group_is_not_deleted(void **state)
     (void)state;
     assert_int_equal(run("delete harbor --yes"), 6);
     assert_says(operator.errors,
-                "harbor is held by dc-a in epoch 1; `breakwater mode harbor observe`");
+                "harbor is held by dc-a in epoch 1; `breakwater mode harbor unmanaged`");
     until_status_says(0, "dc-a");
 }
 
@@ -709,7 +709,7 @@ static void a_key_that_no_reload_changes_says_what_does(void **state)
          "`breakwater witness init` has fixed election_timeout: no restart changes it; take that back"},
         {"s|^data_dir: .|&/there|", "s|/there||",
          "data_dir changes only with a restart, and with the directory moved there while the witness is stopped"},
-        {"s/^metrics_open: .*//; $a metrics_open: true", "$d", "metrics_open changes only with a restart"},
+        {"s/^metrics_anonymous: .*//; $a metrics_anonymous: true", "$d", "metrics_anonymous changes only with a restart"},
     };
 
     (void)state;

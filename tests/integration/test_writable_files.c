@@ -52,7 +52,7 @@ static const char site_text[] =
     "cluster: prod\\nsite: dc-a\\nname: agent-1\\nstate_dir: state\\nrun_dir: run\\n"
     "guard_socket: guard.sock\\ntls: {ca: ca.pem, identity: agent.pem}\\n"
     "witnesses: [\"127.0.0.1:1\"]\\n"
-    "groups:\\n  - name: harbor\\n    enforce: cgroup\\n    scripts: seven.yaml\\n";
+    "groups:\\n  - name: harbor\\n    stop_method: cgroup\\n    legacy_config: seven.yaml\\n";
 
 static int set_up(void **state)
 {

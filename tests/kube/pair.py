@@ -184,7 +184,7 @@ class Judge:
 class Lab(Machine):
     """`scripts`: what the group of both sites is run with, besides the limits; see harbor_scripts."""
 
-    spec = {"lease_ttl": f"{TTL_S}s", "fence_timeout": f"{FENCE_S}s", "switchover_timeout": "5m", "retry_backoff": "5s",
+    spec = {"lease_ttl": f"{TTL_S}s", "fence_window": f"{FENCE_S}s", "switchover_timeout": "5m", "retry_backoff": "5s",
             "on_lag": "allow", "failback": "never"}
 
     def __init__(self, breakwater):
@@ -328,7 +328,7 @@ class Lab(Machine):
     def write_site(self, site, scripts):
         """What agent, guard and second enforcer of a site read."""
         name = self.site_names[site]
-        group = {"name": "harbor", "enforce": "cgroup", "fence_timeout": f"{FENCE_S - 2}s",
+        group = {"name": "harbor", "stop_method": "cgroup", "fence_timeout": f"{FENCE_S - 2}s",
                  "env": self.variables(site), **scripts}
         own = self.site_file(
             name, self.tls(site), [group], state_dir=str(self.work / f"{site}-state"),
@@ -484,7 +484,7 @@ code=$?
 echo "$BREAKWATER_SITE fence $BREAKWATER_EPOCH $code $(($(date +%s%3N) - begun))" >>{lab.work}/journal
 exit $code
 """)
-    return {"scripts": str(FOLDER / "config.yaml"), "fence_script": str(fence)}
+    return {"legacy_config": str(FOLDER / "config.yaml"), "fence_script": str(fence)}
 
 
 # ---- the program --------------------------------------------------------------------------------

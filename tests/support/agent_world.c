@@ -418,7 +418,7 @@ void agent_world_configure(struct agent_world *world, const char *extra)
         "guard_socket: %s/guard.sock\nlog_level: debug\n"
         "tls: {ca: %s, identity: %s/agent.pem}\n"
         "witnesses: [\"127.0.0.1:%u\", \"127.0.0.1:%u\", \"127.0.0.1:%u\"]\n"
-        "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: 100ms\n"
+        "groups:\n  - name: harbor\n    stop_method: %s\n    check_interval: 100ms\n"
         "    status_script: status.sh\n    start_script: true.sh\n    stop_script: true.sh\n"
         "    fence_script: fence.sh\n%s",
         world->site, world->dir, world->dir, world->pki.ca_path, world->pki.dir,

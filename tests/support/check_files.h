@@ -50,7 +50,7 @@ static inline void issue(const char *subject, const char *path, unsigned days)
 static const char *const site_text =
     "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
     "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
-    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
+    "groups:\n  - name: harbor\n    stop_method: cgroup\n    status_script: look.sh\n"
     "    start_script: act.sh\n    stop_script: run.sh\n    fence_script: run.sh\n";
 
 static const char *const witness_text =

@@ -84,7 +84,7 @@ static void put_config(const struct rig *rig)
         "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: run\n"
         "guard_socket: run/guard.sock\ntls: {ca: ca.pem, identity: id.pem}\n"
         "witnesses: [\"127.0.0.1:7400\"]\nlog_level: debug\ngroups:\n  - name: g\n"
-        "    enforce: cgroup\n    status_script: status.sh\n    start_script: start.sh\n"
+        "    stop_method: cgroup\n    status_script: status.sh\n    start_script: start.sh\n"
         "    stop_script: stop.sh\n    fence_script: fence.sh\n    readiness_script: ready.sh\n"
         "    script_timeout: 60s\n    start_timeout: 20s\n    stop_timeout: 20s\n"
         "    fence_timeout: 3s\n    kill_grace: 200ms\n    env: {FLAVOUR: \"salt & vinegar\"}\n",

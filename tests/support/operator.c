@@ -146,8 +146,8 @@ void operator_put(const char *file, const char *format, ...)
 /* A site counts as connected for two of these intervals and a request: seven seconds. */
 const char *const operator_groups_text =
     "groups:\n  - name: harbor\n    sites: [{name: dc-a, priority: 100}, {name: dc-b, priority: "
-    "50}]\n    lease_ttl: %s\n    fence_timeout: 500ms\n    renew_interval: 3s\n"
-    "    margin: 50ms\n    switchover_timeout: 30s\n    on_lag: allow\n";
+    "50}]\n    lease_ttl: %s\n    fence_window: 500ms\n    renew_interval: 3s\n"
+    "    lease_margin: 50ms\n    switchover_timeout: 30s\n    on_lag: allow\n";
 
 void operator_put_cli(const char *file, const char *identity, const int *which, int count)
 {

@@ -69,11 +69,11 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
     real_path(site, state, state_dir);
     (void)snprintf(identity, sizeof identity, "%s.pem", site->name);
     (void)snprintf(more, sizeof more,
-                   "    enforce: %s\n    script_timeout: 20s\n    stop_timeout: 20s\n"
-                   "    local_restarts: 0\n%s%s%s",
+                   "    stop_method: %s\n    script_timeout: 20s\n    stop_timeout: 20s\n"
+                   "    max_local_restarts: 0\n%s%s%s",
                    site->has_units ? "units\n    units: [harbor.service]" : "cgroup",
                    cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "",
-                   site->has_loop ? "    driver: external\n    loop_delay: 1s\n" : "",
+                   site->has_loop ? "    started_by: external\n    external_start_delay: 1s\n" : "",
                    site->has_remote_fence ? "    remote_fence_script: remote_fence.sh\n" : "");
     if (site->second_port.number != 0)
         (void)snprintf(more_site, sizeof more_site,

@@ -72,12 +72,12 @@ int real_end(pid_t *pid, int signal);
 /* True: processes can be given another boot id on this machine (root, mount
  * namespaces, a machine id). */
 bool real_can_fake_boot(void);
-/* From here the service of a site is the unit harbor.service, with `enforce: units`: a process of ours
+/* From here the service of a site is the unit harbor.service, with `stop_method: units`: a process of ours
  * plays systemd and starts it in a cgroup that its guard did not make, and agent and guard find a
  * systemctl that tells of it and cannot stop it. Before they are started; false: not possible on
  * this machine (no root, no cgroups, no systemctl to put it over), which was said. */
 bool real_play_systemd(struct real_cluster *cluster, int site);
-/* From here the service is started by a loop of its own (`driver: external`), which asks
+/* From here the service is started by a loop of its own (`started_by: external`), which asks
  * `breakwater condition` a few times a second; its site has a played systemd. real_start_sites
  * begins it. */
 void real_use_loop(struct real_cluster *cluster, int site);

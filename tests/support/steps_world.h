@@ -38,7 +38,7 @@ static inline void put_steps(const struct rig *rig, const char *key, const char 
         "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: run\n"
         "guard_socket: run/guard.sock\ntls: {ca: ca.pem, identity: id.pem}\n"
         "witnesses: [\"127.0.0.1:7400\"]\nlog_level: debug\ngroups:\n  - name: g\n"
-        "    enforce: cgroup\n    status_script: status.sh\n    %s: %s\n    fence_script: "
+        "    stop_method: cgroup\n    status_script: status.sh\n    %s: %s\n    fence_script: "
         "fence.sh\n"
         "    script_timeout: 60s\n    start_timeout: 40s\n    stop_timeout: 40s\n"
         "    fence_timeout: 3s\n    kill_grace: 200ms\n    env: {FLAVOUR: \"salt & vinegar\"}\n"

@@ -256,7 +256,7 @@ static void begin_at_the_last(uint32_t priority_of_b)
 
     world_init(&world, 3);
     spec = world_group(&world)->spec;
-    spec.failback_after_ms = 60000;
+    spec.failback_ms = 60000;
     spec.sites[1].priority = priority_of_b;
     world_begin_with(&world, 3, &spec);
     world.sites[B].report.condition = BW_CONDITION_STOP;
@@ -308,7 +308,7 @@ static void every_failover_in_the_ring_counts(void **state)
 
         world_init(&world, 2);
         spec = world_group(&world)->spec;
-        spec.failovers_max = 1;
+        spec.max_failovers_per_window = 1;
         world_begin_with(&world, 2, &spec);
         world_watch(&world)->grants_next = at;
         world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");

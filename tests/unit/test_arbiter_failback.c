@@ -12,7 +12,7 @@ static void begin_failed_over(void)
 {
     struct bw_spec spec = changed_spec();
 
-    spec.failback_after_ms = 60000;
+    spec.failback_ms = 60000;
     world_begin_with(&world, 2, &spec);
     silence_until_before_lapse(0);
     assert_acts("A3");
@@ -179,7 +179,7 @@ static void failback_never_goes_to_a_site_of_lower_priority(void **state)
 {
     struct bw_spec spec = changed_spec();
     (void)state;
-    spec.failback_after_ms = 60000;
+    spec.failback_ms = 60000;
     world_begin_with(&world, 2, &spec);
     world.sites[B].report.joined_epoch = world_group(&world)->epoch;
     world_pass_ms(&world, 120000);
@@ -208,7 +208,7 @@ static void begin_at_the_last(void)
 
     world_init(&world, 3);
     spec = world_group(&world)->spec;
-    spec.failback_after_ms = 60000;
+    spec.failback_ms = 60000;
     world_begin_with(&world, 3, &spec);
     world.sites[B].report.condition = BW_CONDITION_STOP;
     world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");

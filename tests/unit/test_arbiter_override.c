@@ -94,7 +94,7 @@ static void neither_lag_nor_damping_nor_a_rejoin_hold_it(void **state)
     world.sites[B].report.has_readiness = true;
     world.sites[B].report.rejoining = true;
     world.sites[B].report.joined_epoch = 0;
-    world_group(&world)->spec.failovers_max = 1;
+    world_group(&world)->spec.max_failovers_per_window = 1;
     world_group(&world)->spec.min_primary_time_ms = 3600000;
     world_sync_all(&world);
     assert_string_equal(world_act(&world), "A31");

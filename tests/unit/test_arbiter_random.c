@@ -398,9 +398,9 @@ static void run_seed(uint64_t seed)
     spec = world_group(&world)->spec;
     is_always = below(3) == 0;
     spec.handover_by_time = below(6) == 0 ? BW_HANDOVER_NEVER : is_always ? BW_HANDOVER_ALWAYS : BW_HANDOVER_PROVED;
-    spec.failback_after_ms = below(2) ? 5000 : 0;
+    spec.failback_ms = below(2) ? 5000 : 0;
     spec.min_primary_time_ms = below(2) ? 10000 : 0;
-    spec.failovers_max = (uint32_t)below(3);
+    spec.max_failovers_per_window = (uint32_t)below(3);
     spec.switchover_timeout_ms = 10000;
     spec.retry_backoff_ms = 1000;
     world_set_spec(&world, &spec, below(2) ? "" : "dc-b");

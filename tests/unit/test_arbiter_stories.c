@@ -241,9 +241,9 @@ static void change_spec(void (*change)(struct bw_spec *spec), const char *initia
 
 static void failback_soon(struct bw_spec *spec)
 {
-    spec->failback_after_ms = 60000;
+    spec->failback_ms = 60000;
     spec->min_primary_time_ms = 30000;
-    spec->failovers_max = 2;
+    spec->max_failovers_per_window = 2;
 }
 
 /* The site goes, another follows, and gives it back later. */

@@ -141,7 +141,7 @@ static void the_people_of_witness_yaml_arrive(void **state)
 static void the_first_change_among_given_keys_is_found(void **state)
 {
     static const char *const names[] = {"name",        "data_dir",     "raft_listen",
-                                        "election_timeout", "metrics_open", NULL};
+                                        "election_timeout", "metrics_anonymous", NULL};
     struct bw_witness_config *old = NULL;
     struct bw_problems problems;
     struct bw_witness_config fresh;
@@ -159,7 +159,7 @@ static void the_first_change_among_given_keys_is_found(void **state)
 
     assert_null(FIRST_CHANGE());
     fresh.metrics_open = !fresh.metrics_open;
-    assert_string_equal(FIRST_CHANGE(), "metrics_open");
+    assert_string_equal(FIRST_CHANGE(), "metrics_anonymous");
     fresh.election_timeout_ms++;
     assert_string_equal(FIRST_CHANGE(), "election_timeout");
     fresh.raft_listen[0] = 'x';
@@ -241,13 +241,13 @@ static void every_key_of_groups_yaml_arrives(void **state)
     assert_int_equal(spec->unhealthy_after_ms, 180000);
     assert_int_equal(spec->on_lag, BW_ON_LAG_ALLOW);
     assert_int_equal(spec->switchover_timeout_ms, 300000);
-    assert_int_equal(spec->failback_after_ms, 1800000);
+    assert_int_equal(spec->failback_ms, 1800000);
     assert_int_equal(spec->min_primary_time_ms, 600000);
-    assert_int_equal(spec->failovers_max, 3);
+    assert_int_equal(spec->max_failovers_per_window, 3);
     assert_int_equal(spec->failover_window_ms, 3600000);
     assert_int_equal(spec->retry_backoff_ms, 10000);
     assert_int_equal(spec->handover_by_time, BW_HANDOVER_NEVER);
-    assert_int_equal(config->groups[1].spec.failback_after_ms, 0);
+    assert_int_equal(config->groups[1].spec.failback_ms, 0);
 
     bw_groups_config_free(config);
     bw_problems_deinit(&problems);
@@ -423,7 +423,7 @@ static void seven_keys_of_another_file_become_the_groups(void **state)
 
 #define SITE_HEAD                                                                                  \
     "cluster: prod\nsite: dc-a\nname: agent-1\ntls: {ca: ca.pem, identity: a.pem}\n"               \
-    "witnesses: [w1:7400]\ngroups:\n  - {name: g, enforce: cgroup, "
+    "witnesses: [w1:7400]\ngroups:\n  - {name: g, stop_method: cgroup, "
 
 static void scripts_must_be_here(void **state)
 {
@@ -477,6 +477,76 @@ static void what_is_no_file_is_no_script_and_holds_nobody_up(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* For one release: a site that was upgraded starts with the file that it has. */
+static void a_former_key_or_word_is_read_with_a_warning(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    put(*state, "a.sh", 0755, "#!/bin/sh\n");
+    put(*state, "seven.yaml", 0644,
+        "status_script: a.sh\nstart_script: a.sh\nstop_script: a.sh\ncondition_check_script: a.sh\n");
+    put(*state, "site.yaml", 0644, SITE_HEAD "scripts: seven.yaml, local_restarts: 7, driver: guard, condition: show}\n");
+
+    assert_int_equal(bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems), BW_OK);
+
+    assert_int_equal(problems.warning_count, 4);
+    assert_string_equal(config->groups[0].scripts[BW_ACTION_START], in_place(*state, "a.sh"));
+    assert_int_equal(config->groups[0].local_restarts, 7);
+    assert_int_equal(config->groups[0].condition_use, BW_CONDITION_USE_SHOW);
+    bw_site_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void load_groups(struct place *place, const char *text, struct bw_groups_config **out_config,
+                        struct bw_problems *problems)
+{
+    bw_problems_init(problems);
+    put(place, "groups.yaml", 0644, text);
+    assert_int_equal(bw_groups_config_load(in_place(place, "groups.yaml"), 1000, out_config, problems), BW_OK);
+}
+
+#define GROUP_BY(mode, window, margin, candidate)                                                                       \
+    "groups:\n  - name: g\n    sites: [{name: dc-a}, {name: dc-b, " candidate "}, {name: dc-c}]\n"                       \
+    "    mode: " mode "\n    " window ": 4s\n    " margin ": 300ms\n"
+
+static void a_group_by_former_names_is_the_same(void **state)
+{
+    struct bw_groups_config *former = NULL;
+    struct bw_groups_config *config = NULL;
+    struct bw_problems problems;
+
+    load_groups(*state, GROUP_BY("unmanaged", "fence_window", "lease_margin", "failover_candidate: false"), &config, &problems);
+    assert_int_equal(problems.warning_count, 0);
+    bw_problems_deinit(&problems);
+
+    load_groups(*state, GROUP_BY("observe", "fence_timeout", "margin", "candidate: never"), &former, &problems);
+    assert_int_equal(problems.warning_count, 3); /* observe is the word of the API: it stays */
+    bw_problems_deinit(&problems);
+
+    assert_int_equal(config->groups[0].spec.mode, BW_MODE_OBSERVE);
+    assert_int_equal(config->groups[0].spec.fence_timeout_ms, 4000);
+    assert_true(config->groups[0].spec.sites[1].never_candidate);
+    assert_true(bw_spec_is_equal(&config->groups[0].spec, &former->groups[0].spec));
+    bw_groups_config_free(config);
+    bw_groups_config_free(former);
+}
+
+static void a_key_by_both_names_is_refused(void **state)
+{
+    struct bw_groups_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    put(*state, "groups.yaml", 0644,
+        "groups:\n  - {name: g, sites: [{name: dc-a}, {name: dc-b}], fence_window: 4s, fence_timeout: 4s}\n");
+    assert_int_equal(bw_groups_config_load(in_place(*state, "groups.yaml"), 1000, &config, &problems), BW_ERR_INVALID);
+    assert_int_equal(problems.error_count, 1);
+    assert_true(has_text(&problems, "groups[0].fence_window: key given twice: \"fence_timeout\" is the former name"));
+    bw_problems_deinit(&problems);
+}
+
 static void scripts_that_are_here_load(void **state)
 {
     struct bw_site_config *config = NULL;
@@ -487,7 +557,7 @@ static void scripts_that_are_here_load(void **state)
     put(*state, "seven.yaml", 0644,
         "status_script: a.sh\nstart_script: a.sh\nstop_script: a.sh\ncondition_check_script: "
         "a.sh\n");
-    put(*state, "site.yaml", 0644, SITE_HEAD "scripts: seven.yaml}\n");
+    put(*state, "site.yaml", 0644, SITE_HEAD "legacy_config: seven.yaml}\n");
 
     assert_int_equal(
         bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
@@ -514,7 +584,7 @@ static void a_file_that_others_can_change_is_refused_here(void **state)
         bw_problems_init(&problems);
         put(*state, "seven.yaml", modes[i].seven,
             "status_script: a.sh\nstart_script: a.sh\nstop_script: a.sh\ncondition_check_script: a.sh\n");
-        put(*state, "site.yaml", modes[i].site, SITE_HEAD "scripts: seven.yaml}\n");
+        put(*state, "site.yaml", modes[i].site, SITE_HEAD "legacy_config: seven.yaml}\n");
         assert_int_equal(
             bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
             BW_ERR_INVALID);
@@ -536,14 +606,14 @@ static void a_file_of_scripts_must_be_here(void **state)
     struct bw_problems problems;
 
     bw_problems_init(&problems);
-    put(*state, "site.yaml", 0644, SITE_HEAD "scripts: seven.yaml}\n");
+    put(*state, "site.yaml", 0644, SITE_HEAD "legacy_config: seven.yaml}\n");
 
     assert_int_equal(
         bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
         BW_ERR_INVALID);
 
     assert_true(has_text(&problems, "cannot be read: No such file or directory"));
-    assert_true(has_text(&problems, "groups[0].scripts: "));
+    assert_true(has_text(&problems, "groups[0].legacy_config: "));
     bw_problems_deinit(&problems);
 }
 
@@ -644,6 +714,9 @@ int main(void)
         TEST(seven_keys_of_another_file_become_the_groups),
         TEST(scripts_must_be_here),
         TEST(what_is_no_file_is_no_script_and_holds_nobody_up),
+        TEST(a_former_key_or_word_is_read_with_a_warning),
+        TEST(a_group_by_former_names_is_the_same),
+        TEST(a_key_by_both_names_is_refused),
         TEST(scripts_that_are_here_load),
         TEST(a_file_that_others_can_change_is_refused_here),
         TEST(a_file_of_scripts_must_be_here),

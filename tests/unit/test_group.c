@@ -56,7 +56,7 @@ static void a_group_that_is_only_observed_is_granted_to_nobody(void **state) /* 
     assert_rule(&run, "no-op", fixture_grant(&run.group, "dc-a"));
 }
 
-/* 3.8: `candidate: never` is what no leader passes by itself; a site that overrides a person has started. */
+/* 3.8: `failover_candidate: false` is what no leader passes by itself; a site that overrides a person has started. */
 static void a_site_that_is_no_candidate_is_granted_by_an_override_alone(void **state)
 {
     (void)state;

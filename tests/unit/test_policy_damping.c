@@ -121,14 +121,14 @@ static void the_pause_is_longer_and_never_shorter_after_a_restart(void **state)
     assert_true(world_holds(&world, "backoff", A));
 }
 
-static void begin_damped(uint32_t min_primary_ms, uint32_t failovers_max)
+static void begin_damped(uint32_t min_primary_ms, uint32_t max_failovers_per_window)
 {
     struct bw_spec spec;
 
     world_init(&world, 2);
     spec = world_group(&world)->spec;
     spec.min_primary_time_ms = min_primary_ms;
-    spec.failovers_max = failovers_max;
+    spec.max_failovers_per_window = max_failovers_per_window;
     spec.failover_window_ms = 600000;
     world_begin_with(&world, 2, &spec);
 }

@@ -94,9 +94,9 @@ static void a_lease_that_one_lost_witness_could_end_is_refused(void **state) /* 
     assert_int_equal(check(&spec, 100), 1);
     assert_string_equal(problems[0].key, "lease_ttl");
     assert_string_equal(problems[0].text,
-                        "lease_ttl 899ms - fence_timeout 100ms = 799ms is less than "
+                        "lease_ttl 899ms - fence_window 100ms = 799ms is less than "
                         "2*renew_interval 100ms + request_timeout 100ms + 4*election_timeout 100ms "
-                        "+ 4*margin 25ms = 800ms; make lease_ttl at least 900ms");
+                        "+ 4*lease_margin 25ms = 800ms; make lease_ttl at least 900ms");
 }
 
 static void a_fence_longer_than_the_lease_is_told_with_its_sign(void **state) /* 3.2.4 */
@@ -107,10 +107,10 @@ static void a_fence_longer_than_the_lease_is_told_with_its_sign(void **state) /*
     spec.lease_ttl_ms = 3000;
     spec.fence_timeout_ms = 5000;
     assert_int_equal(check(&spec, 100), 1);
-    assert_non_null(strstr(problems[0].text, "lease_ttl 3s - fence_timeout 5s = -2s is less than"));
+    assert_non_null(strstr(problems[0].text, "lease_ttl 3s - fence_window 5s = -2s is less than"));
     assert_non_null(strstr(problems[0].text, "make lease_ttl at least 5800ms"));
     assert_int_equal(check(&spec, 0), 1);
-    assert_string_equal(problems[0].text, "lease_ttl 3s is not longer than fence_timeout 5s");
+    assert_string_equal(problems[0].text, "lease_ttl 3s is not longer than fence_window 5s");
 }
 
 static void offline_only_what_needs_the_cluster_stays_unchecked(void **state)
@@ -130,8 +130,8 @@ static void every_range_is_told_with_its_bounds(void **state) /* 3.3: margin >= 
     (void)state;
     spec.margin_ms = 19;
     assert_int_equal(check(&spec, 100), 1);
-    assert_string_equal(problems[0].key, "margin");
-    assert_string_equal(problems[0].text, "margin 19ms is outside 20ms to 10s");
+    assert_string_equal(problems[0].key, "lease_margin");
+    assert_string_equal(problems[0].text, "lease_margin 19ms is outside 20ms to 10s");
 
     spec = fixture_spec();
     spec.max_clock_drift_ppm = BW_DRIFT_PPM_MAX + 1;
@@ -151,16 +151,16 @@ static void each_range_ends_where_it_says(void **state)
     } ranges[] = {
 #define RANGE(key, field, min, max) {key, offsetof(struct bw_spec, field), min, max}
         RANGE("lease_ttl", lease_ttl_ms, 500, 3600000),
-        RANGE("fence_timeout", fence_timeout_ms, 50, 1800000),
+        RANGE("fence_window", fence_timeout_ms, 50, 1800000),
         RANGE("renew_interval", renew_interval_ms, 20, 60000),
         RANGE("request_timeout", request_timeout_ms, 20, 60000),
-        RANGE("margin", margin_ms, 20, 10000),
+        RANGE("lease_margin", margin_ms, 20, 10000),
         RANGE("max_clock_drift_ppm", max_clock_drift_ppm, 1, 100000),
         RANGE("max_lag", max_lag_ms, 0, 86400000),
         RANGE("switchover_timeout", switchover_timeout_ms, 1000, 86400000),
-        RANGE("failback", failback_after_ms, 0, 604800000),
+        RANGE("failback", failback_ms, 0, 604800000),
         RANGE("min_primary_time", min_primary_time_ms, 0, 604800000),
-        RANGE("max_failovers_per_window", failovers_max, 0, 1000),
+        RANGE("max_failovers_per_window", max_failovers_per_window, 0, 1000),
         RANGE("failover_window", failover_window_ms, 60000, 604800000),
         RANGE("unhealthy_after", unhealthy_after_ms, 0, 86400000),
         RANGE("retry_backoff", retry_backoff_ms, 100, 3600000),

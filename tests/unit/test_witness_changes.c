@@ -38,7 +38,7 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     rig_grant(&rig);
     assert_int_equal(judge_change(&rig, &pause, ""), BW_OK);
     assert_int_equal(judge_change(&rig, &watch, ""), BW_OK);
-    assert_int_equal(judge_change(&rig, &delete, "`breakwater mode harbor observe` lets it go"),
+    assert_int_equal(judge_change(&rig, &delete, "`breakwater mode harbor unmanaged` lets it go"),
                      BW_ERR_REFUSED);
     assert_int_equal(judge_change(&rig, &of, ""), BW_OK);
     rig.groups[0].terms.reach = BW_REACH_CGROUP; /* what time alone ends */
@@ -107,7 +107,7 @@ static void a_failback_is_taken_back_where_it_would_not_begin_anew(void **state)
 
     (void)state;
     begin_move(&rig, BW_REASON_FAILBACK);
-    rig.groups[0].spec.failback_after_ms = 1000;
+    rig.groups[0].spec.failback_ms = 1000;
     assert_int_equal(judge_change(&rig, &cancel, policy), BW_ERR_REFUSED);
     rig.groups[0].group_maintenance_ms = 1;
     assert_int_equal(judge_change(&rig, &cancel, stop), BW_ERR_REFUSED);

@@ -221,7 +221,7 @@ static void what_the_log_would_refuse_is_said_before_anything_is_proposed(void *
     order.items[0].spec.renew_interval_ms = 4000; /* longer than the open epoch bears */
     order.items[0].spec.lease_ttl_ms = 60000;
     assert_refuses(&rig, &order, "groups[0]: the new timings do not fit the terms of the open "
-                                 "epoch 1 (lease_ttl 15000 ms, fence_timeout 5000 ms)");
+                                 "epoch 1 (lease_ttl 15000 ms, fence_window 5000 ms)");
     assert_asks_not(&rig, "SUBMIT:");
 }
 

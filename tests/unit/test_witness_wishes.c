@@ -62,7 +62,7 @@ static void a_failover_is_refused_in_its_words(void **state)
     spec.sites[1].never_candidate = true;
     world_set_spec(&world, &spec, "");
     assert_refused(BW_WISH_FAILOVER, "dc-b", BW_ERR_REFUSED,
-                   "dc-b is `candidate: never` in the spec of harbor; apply a spec that allows it");
+                   "dc-b is `failover_candidate: false` in the spec of harbor; apply a spec that allows it");
 }
 
 static void a_switchover_is_refused_in_its_words(void **state)

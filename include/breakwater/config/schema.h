@@ -58,7 +58,7 @@ struct bw_key {
     const struct bw_table *table; /* MAP; LIST of mappings */
 };
 
-/* A row: BW_KEY(DURATION, "margin", offsetof(struct bw_spec, margin_ms), .help = "...") */
+/* A row: BW_KEY(DURATION, "lease_margin", offsetof(struct bw_spec, margin_ms), .help = "...") */
 #define BW_KEY(is, word, at, ...)                                                                  \
     {                                                                                              \
         .name = (word), .kind = BW_KEY_##is, .offset = (at), __VA_ARGS__                           \

@@ -17,7 +17,7 @@ struct bw_script_hint {
     enum bw_script_hint_kind kind;
     uint32_t line;
     char word[32];  /* "kubectl" */
-    char unit[128]; /* as enforce: units wants it; "": its name is not plain in the text */
+    char unit[128]; /* as stop_method: units wants it; "": its name is not plain in the text */
 };
 
 /* Reads at most the first 64 KiB of `file`; comments do not count. The first hit is told. */

@@ -146,13 +146,13 @@ void bw_site_config_free(struct bw_site_config *config);
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
                                                   const char *group);
 
-/* `driver`, `enforce`, `units` and `container_tool` are the same: what a running guard or agent
+/* `started_by`, `stop_method`, `units` and `container_tool` are the same: what a running guard or agent
  * cannot change. */
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
 
 /* It is made of the contents of the start, rejoin and status scripts (of start_steps the names, needs and order, too), `env`,
- * `enforce` and the units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
+ * `stop_method` and the units: what a guard has seen of its reach it has seen with these (design 3.4). Reads the scripts;
  * never 0. */
 uint64_t bw_group_config_digest(const struct bw_group_config *group);
 /* The digest of every script but those of fences elsewhere: a second enforcer agrees with these. A proof that an earlier

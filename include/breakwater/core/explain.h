@@ -144,8 +144,8 @@
       "wait")                                                                                                         \
     X(DECLARED, "declared", "not_a_candidate",                                                                        \
       "the configuration lets the site be primary",                                                                   \
-      "configured as candidate: never",                                                                               \
-      "set candidate: always in groups.yaml, then: breakwater apply -f groups.yaml")                                  \
+      "configured as failover_candidate: false",                                                                               \
+      "set failover_candidate: true in groups.yaml, then: breakwater apply -f groups.yaml")                                  \
     X(CONNECTED, "connected", "not_connected",                                                                        \
       "the site is connected",                                                                                        \
       "[not connected: last report {value} ago, limit {limit}|not connected]",                                        \
@@ -209,7 +209,7 @@
     X(FENCE_BOUND, "fence_bound", "fence_too_slow",                                                                   \
       "the last fence was fast enough",                                                                               \
       "the last fence took[ {value}, limit {limit}| too long]",                                                       \
-      "make the fence faster, or raise fence_timeout in groups.yaml")                                                 \
+      "make the fence faster, or raise fence_window in groups.yaml")                                                 \
     X(SITE_ALARM, "site_alarm", "site_alarm",                                                                         \
       "no alarm excludes the site",                                                                                   \
       "[{why}|an alarm excludes the site]",                                                                           \

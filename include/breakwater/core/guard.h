@@ -81,7 +81,7 @@ struct bw_guard_limits {
     uint64_t kill_grace_ns; /* between TERM and KILL of an action that overruns its limit */
     enum bw_reach_kind reach;
     bool reach_works; /* a process of ours was put there, seen, ended and seen gone */
-    uint64_t digest;  /* of scripts, `enforce` and units as they are in force; 0: not known before the first look, of a
+    uint64_t digest;  /* of scripts, `stop_method` and units as they are in force; 0: not known before the first look, of a
                          group that is known by what was kept of it */
     uint64_t proof;   /* the digest with which a trial has proved the reach (3.4); 0: none has */
     bool has_point; /* its start is a list with a step that is marked as the point of no return (4)
@@ -354,7 +354,7 @@ bool bw_guard_has_deadline(const struct bw_guard *guard, struct bw_instant now);
 bool bw_guard_is_fencing(const struct bw_guard *guard);
 
 /* What counts of where its service is: what the newest look that said `started` has shown, as long as
- * the scripts, `enforce` and units are those that it was seen with (3.4). */
+ * the scripts, `stop_method` and units are those that it was seen with (3.4). */
 struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard);
 
 /* What WELCOME's GROUP_STATE says. */

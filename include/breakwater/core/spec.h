@@ -40,7 +40,7 @@ struct bw_reach_sight {
     enum bw_reach_seen seen;
     bool proved;     /* a kill of the reach alone was once followed by `stopped` */
     uint64_t epoch;  /* that the site knew as its newest when it was seen */
-    uint64_t digest; /* of the scripts' contents, `enforce` and the units that it was seen with */
+    uint64_t digest; /* of the scripts' contents, `stop_method` and the units that it was seen with */
 };
 
 /* What happens when the only candidate lags more than max_lag, or nobody knows by how much. */
@@ -66,7 +66,7 @@ enum bw_handover {
 struct bw_site_spec {
     char name[BW_NAME_MAX + 1];
     uint32_t priority;    /* 0..1000, larger is preferred */
-    bool never_candidate; /* `candidate: never` */
+    bool never_candidate; /* `failover_candidate: false` */
 };
 
 /* The longest renew_interval, and the longest request_timeout: nobody speaks more seldom, or waits longer for an answer. */
@@ -86,11 +86,11 @@ struct bw_spec {
     uint32_t max_clock_drift_ppm;   /* ε */
     uint32_t max_lag_ms;            /* 0: nothing may be lost */
     uint32_t switchover_timeout_ms;
-    uint32_t failback_after_ms;     /* 0: no automatic failback */
+    uint32_t failback_ms;           /* 0: no automatic failback */
     uint32_t min_primary_time_ms;
     uint32_t unhealthy_after_ms;    /* 0: a holder that cannot show that it serves is not moved. 0 below
                                        BW_UNHEALTHY_LEVEL */
-    uint32_t failovers_max;         /* per failover_window_ms; 0: no limit */
+    uint32_t max_failovers_per_window; /* per failover_window_ms; 0: no limit */
     uint32_t failover_window_ms;
     uint32_t retry_backoff_ms;      /* first pause after a failed start, doubled each time */
     enum bw_on_lag on_lag;
@@ -129,7 +129,7 @@ uint32_t bw_spec_trip_ms_max(const struct bw_spec *spec, uint32_t election_timeo
 /* Index of the site of that name, or -1. */
 int bw_spec_find_site(const struct bw_spec *spec, const char *name);
 
-/* The site is in the spec and not `candidate: never`: a grant may name it (design 3.1). One by override names any that is
+/* The site is in the spec and not `failover_candidate: false`: a grant may name it (design 3.1). One by override names any that is
  * in the spec (3.8). */
 bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name);
 

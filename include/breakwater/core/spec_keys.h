@@ -16,7 +16,7 @@
 /* In the order in which people are told of them.
  *
  * NUMBER(member, "word", unit, number, min, max, default, word for 0, "help"): the member is a uint32_t. Its word is that
- *   of groups.yaml; JSON has the same, and "_ms" behind it where the unit is MS. NONE: 0 has no word.
+ *   of groups.yaml; JSON has the name of the member. NONE: 0 has no word.
  * WORD(member, "word", LIST, number, default, what is said in place of the default, "help"): an enum of BW_LIST_LIST.
  * APART: the same, and log.proto has the last value as a flag beside the first one, which is named last.
  * The number is what a key is called by in the record (RecordKey in proto/snapshot.proto): a new key takes the next one,
@@ -24,18 +24,18 @@
  * spec: it changes only with a feature level. */
 #define BW_SPEC_KEYS(NUMBER, WORD, APART)                                                                               \
     WORD(mode, "mode", MODE, 1, AUTO, "as it is; of a new group auto",                                                  \
-         "auto: breakwater acts; manual: moves need approval; observe: breakwater only watches and explains; "          \
-         "paused: moves stop, leases and fences stay in force")                                                         \
+         "auto: breakwater acts; manual: moves need approval; unmanaged (or observe): breakwater only watches and "      \
+         "explains; paused: moves stop, leases and fences stay in force")                                               \
     NUMBER(lease_ttl_ms, "lease_ttl", MS, 2, 500, BW_SPEC_HOUR, 15 * BW_SPEC_SECOND, NONE,                              \
            "how long a site may serve after it sent the last confirmed renewal")                                        \
-    NUMBER(fence_timeout_ms, "fence_timeout", MS, 3, 50, 30 * BW_SPEC_MINUTE, 5 * BW_SPEC_SECOND, NONE,                 \
+    NUMBER(fence_timeout_ms, "fence_window", MS, 3, 50, 30 * BW_SPEC_MINUTE, 5 * BW_SPEC_SECOND, NONE,                  \
            "last part of the lease, reserved for the fence; all groups of a site may need it at once")                  \
     NUMBER(renew_interval_ms, "renew_interval", MS, 4, 20, BW_PACE_MS_MAX, BW_SPEC_SECOND, NONE,                        \
            "how often a site renews and reports")                                                                       \
     NUMBER(request_timeout_ms, "request_timeout", MS, 5, 20, BW_PACE_MS_MAX, BW_SPEC_SECOND, NONE,                      \
            "how long a site waits for the guard; for a witness three times as long: once each for the connection, "     \
            "the TLS handshake and the answer")                                                                          \
-    NUMBER(margin_ms, "margin", MS, 6, (uint32_t)(BW_MARGIN_NS_MIN / 1000000), 10 * BW_SPEC_SECOND, 250, NONE,          \
+    NUMBER(margin_ms, "lease_margin", MS, 6, (uint32_t)(BW_MARGIN_NS_MIN / 1000000), 10 * BW_SPEC_SECOND, 250, NONE,    \
            "for timers and scheduling, added to every wait for the end of a lease")                                     \
     NUMBER(max_clock_drift_ppm, "max_clock_drift_ppm", PPM, 7, 1, BW_DRIFT_PPM_MAX, 1000, NONE,                         \
            "how far a clock's rate may be off, in parts per million; a slower site is excluded")                        \
@@ -46,7 +46,7 @@
          "the old primary)")                                                                                            \
     NUMBER(switchover_timeout_ms, "switchover_timeout", MS, 9, BW_SPEC_SECOND, BW_SPEC_DAY, 120 * BW_SPEC_SECOND, NONE, \
            "longest time of a switchover before the group goes back")                                                   \
-    NUMBER(failback_after_ms, "failback", MS, 10, 0, 7 * BW_SPEC_DAY, 0, NEVER,                                         \
+    NUMBER(failback_ms, "failback", MS, 10, 0, 7 * BW_SPEC_DAY, 0, NEVER,                                               \
            "how long a preferred site must be connected before the group moves back. The time doubles after each "      \
            "failed move, up to a day")                                                                                  \
     NUMBER(min_primary_time_ms, "min_primary_time", MS, 11, 0, 7 * BW_SPEC_DAY, 0, NONE,                                \
@@ -55,7 +55,7 @@
     NUMBER(unhealthy_after_ms, "unhealthy_after", MS, 18, 0, BW_SPEC_DAY, 5 * BW_SPEC_MINUTE, NEVER,                    \
            "how long the primary may be unknown or unhealthy before the group moves to an eligible site. The time "     \
            "doubles after each move, up to a day, until the group was healthy for an hour")                             \
-    NUMBER(failovers_max, "max_failovers_per_window", COUNT, 12, 0, 1000, 0, UNLIMITED,                                 \
+    NUMBER(max_failovers_per_window, "max_failovers_per_window", COUNT, 12, 0, 1000, 0, UNLIMITED,                      \
            "highest number of automatic failovers within failover_window; after that the group waits until the "        \
            "oldest is out of the window, or for `failover`; at most 32")                                                \
     NUMBER(failover_window_ms, "failover_window", MS, 13, 60 * BW_SPEC_SECOND, 7 * BW_SPEC_DAY, BW_SPEC_HOUR, NONE,     \

@@ -34,10 +34,10 @@
       "systemctl status breakwater-guard",                                                         \
       "")                                                                                          \
     X(FENCE_TOO_SLOW, "fence_too_slow", "fence_too_slow",                                          \
-      "the last fence took longer than the fence_timeout of the group",                            \
+      "the last fence took longer than the fence_window of the group",                            \
       "SITE is not eligible",                                                                      \
       "on SITE, see what the fence waited for; make it faster, or raise "                          \
-      "fence_timeout:\n"                                                                           \
+      "fence_window:\n"                                                                            \
       "journalctl -u breakwater-guard",                                                            \
       "it ends with a fence that fits; at a standby after 1 min, then 2 min, up to "               \
       "about 1 h if the next one is too slow again")                                               \
@@ -86,7 +86,7 @@
     X(OUTSIDE_REACH, "cannot_stop_service", "outside_reach",                                       \
       "breakwater cannot stop this service",                                                       \
       "no automatic failover if SITE fails",                                                       \
-      "set enforce: for group GROUP in site.yaml on SITE; the guard's log suggests a "             \
+      "set stop_method: for group GROUP in site.yaml on SITE; the guard's log suggests a "             \
       "value:\n"                                                                                   \
       "journalctl -u breakwater-guard\n"                                                           \
       "If the service ran before it was managed, restart it once under control:\n"                 \

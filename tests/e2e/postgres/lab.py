@@ -29,7 +29,7 @@ ADDRESSES = {"w1": "10.78.0.1", "w2": "10.78.0.2", "w3": "10.78.0.3", "a": "10.7
              "b": "10.78.0.5", "c": "10.78.0.6", "hub": "10.78.0.100"}
 PEER = {"a": "b", "b": "a"}
 
-# What the bounds are computed from. lease_ttl - fence_timeout covers a lost leader (design 4).
+# What the bounds are computed from. lease_ttl - fence_window covers a lost leader (design 4).
 ELECTION_MS = 400
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 7500, 3000, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
@@ -175,13 +175,13 @@ class Lab(Cluster):
                 run_dir=f"{self.work}/{site}-run", guard_socket=f"{self.work}/{site}-guard.sock",
                 allow_writable_scripts=True))  # run where they are: in anybody's checkout
         self.write_groups(["pg"], list(self.site_names.values()), **{
-            "lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms", "renew_interval": f"{RENEW_MS}ms",
-            "request_timeout": f"{REQUEST_MS}ms", "margin": f"{MARGIN_MS}ms", "switchover_timeout": "40s",
+            "lease_ttl": f"{TTL_MS}ms", "fence_window": f"{FENCE_MS}ms", "renew_interval": f"{RENEW_MS}ms",
+            "request_timeout": f"{REQUEST_MS}ms", "lease_margin": f"{MARGIN_MS}ms", "switchover_timeout": "40s",
             "max_lag": "0s", **({} if self.is_provable else {"handover_by_time": "always"}), **self.more})
 
     def group_of(self, site):
         actions = ("status", "start", "stop", "fence", "readiness", "rejoin")
-        return {"name": "pg", "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
+        return {"name": "pg", "stop_method": "cgroup", "check_interval": f"{CHECK_MS}ms",
                 "failure_threshold": 3, "script_timeout": "30s", "fence_timeout": "2500ms",
                 "kill_grace": "400ms", "status_timeout": "10s", "readiness_timeout": "10s",
                 **{f"{action}_script": self.journalled(action) for action in actions},

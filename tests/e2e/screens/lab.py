@@ -110,7 +110,7 @@ class Lab(Machine):
 
     def write_spec(self, **more):
         ttl_ms = more.pop("lease_ttl_ms", TTL_MS)
-        terms = {"lease_ttl": f"{ttl_ms}ms", "fence_timeout": f"{FENCE_MS}ms", "margin": f"{MARGIN_MS}ms",
+        terms = {"lease_ttl": f"{ttl_ms}ms", "fence_window": f"{FENCE_MS}ms", "lease_margin": f"{MARGIN_MS}ms",
                  "renew_interval": f"{RENEW_MS}ms", "request_timeout": f"{REQUEST_MS}ms"}
         self.write_groups([GROUP], list(self.sites), **{
             **terms, "retry_backoff": "1s", "failback": "never", **more})
@@ -124,7 +124,7 @@ class Lab(Machine):
             values = {"site": name, "work": self.work, "program": self.breakwater}
             write_script(folder / action, HEAD.format(**values) + SCRIPT_IS_ALIVE +
                          re.sub(r"\{(\w+)\}", lambda found, known=values: str(known[found[1]]), body))
-        group = {"name": GROUP, "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
+        group = {"name": GROUP, "stop_method": "cgroup", "check_interval": f"{CHECK_MS}ms",
                  "failure_threshold": 2, "script_timeout": "20s", "stop_timeout": "3s", "status_timeout": "6s",
                  "fence_timeout": "1300ms", "kill_grace": "300ms",
                  "env": {"ASAN_OPTIONS": "detect_leaks=0"},

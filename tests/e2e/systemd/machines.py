@@ -280,8 +280,8 @@ class Lab(Cluster):
                              "#!/bin/sh\n" + head + body.replace("{site}", name))
             groups.append({
                 "name": group, "check_interval": "500ms", "failure_threshold": 3,
-                **({"enforce": "units", "units": ["shop.service"]} if group == "unit" else
-                   {"enforce": "cgroup"}),
+                **({"stop_method": "units", "units": ["shop.service"]} if group == "unit" else
+                   {"stop_method": "cgroup"}),
                 "script_timeout": "20s", "fence_timeout": "2s", "kill_grace": "400ms",
                 "env": {"ASAN_OPTIONS": "detect_leaks=0"},
                 **{f"{action}_script": f"/etc/breakwater/{group}/{action}.sh"
@@ -297,8 +297,8 @@ class Lab(Cluster):
         for site in SITES:
             self.configure_site(site)
         self.write_groups(GROUPS, list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
-                          fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
-                          request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms",
+                          fence_window=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
+                          request_timeout=f"{REQUEST_MS}ms", lease_margin=f"{MARGIN_MS}ms",
                           retry_backoff="1s", on_lag="allow", **self.more)  # nothing is replicated here
 
     def prove_sites(self):

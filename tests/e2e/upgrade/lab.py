@@ -85,7 +85,7 @@ class Lab(Machine):
                 if action == "status":  # it changes nothing, and comes too often
                     text = "\n".join(line for line in text.split("\n") if "/proc/uptime" not in line)
                 write_script(self.work / f"{site}-{group}-{action}.sh", text)
-            groups.append({
+            groups.append({  # former names: the release before reads this file too
                 "name": group, "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms", "failure_threshold": 3,
                 "script_timeout": "20s", "fence_timeout": "2s", "kill_grace": "400ms",
                 "env": {"ASAN_OPTIONS": "detect_leaks=0"},
