@@ -368,8 +368,11 @@ void bw_answers_free(struct bw_answers *answers)
 {
     if (answers == NULL)
         return;
-    for (uint32_t i = 0; i < answers->group_count; i++)
+    for (uint32_t i = 0; i < answers->group_count; i++) {
         bw_set_config_free(answers->groups[i].loaded);
+        for (uint32_t p = 0; p < answers->groups[i].part_count; p++)
+            bw_set_config_free(answers->groups[i].parts[p]);
+    }
     bw_document_deinit(&answers->document);
     bw_config_arena_deinit(&answers->arena);
     free(answers);

@@ -11,7 +11,6 @@
 
 #define PROBLEMS_MAX 32
 #define PATH_BYTES   192
-#define KNOWN_BYTES  512
 
 /* The path of a key of the group, or of one of its sites. */
 struct place {
@@ -45,33 +44,6 @@ static struct place variable_in(struct place env, const char *name)
 
 /* ---- set or scripts -------------------------------------------------------------------------- */
 
-static void load_set(struct bw_answers_group *group, struct bw_document *document, uint32_t index, const char *deploy)
-{
-    const struct place path = in_group(index, "set");
-    char folder[BW_SET_PATH_BYTES];
-    char nearest[BW_NAME_MAX + 1];
-    char known[KNOWN_BYTES];
-    char file[BW_SET_PATH_BYTES + 16];
-
-    if (!bw_document_is_sound(document, path.text))
-        return;
-    if (bw_set_folder(deploy, group->set, folder)) {
-        (void)snprintf(file, sizeof file, "%s/set.yaml", folder);
-        if (access(file, R_OK) == 0) {
-            group->loaded = bw_set_config_load(folder, document->problems);
-            return;
-        }
-    }
-    bw_set_suggest(deploy, group->set, nearest, sizeof nearest, known, sizeof known);
-    if (nearest[0] != '\0')
-        bw_document_fail(document, path.text, "\"%s\" is no set; did you mean \"%s\"?", group->set, nearest);
-    else if (known[0] != '\0')
-        bw_document_fail(document, path.text, "\"%s\" is no set (known here: %s)", group->set, known);
-    else
-        bw_document_fail(document, path.text, "\"%s\" is no set: %s has none; name the folder deploy with --deploy",
-                         group->set, deploy);
-}
-
 static void check_own_scripts(const struct bw_answers *answers, const struct bw_answers_group *group,
                               struct bw_document *document, uint32_t index)
 {
@@ -95,18 +67,16 @@ static void check_own_scripts(const struct bw_answers *answers, const struct bw_
     }
 }
 
-static void take_scripts(const struct bw_answers *answers, struct bw_answers_group *group, struct bw_document *document, uint32_t index, const char *deploy)
+static void take_scripts(const struct bw_answers *answers, const struct bw_answers_group *group, struct bw_document *document, uint32_t index)
 {
     const bool has_set = bw_document_find(document, in_group(index, "set").text) != NULL;
     const bool has_scripts = bw_document_find(document, in_group(index, "scripts").text) != NULL;
 
     if (has_set && has_scripts)
         bw_document_fail(document, in_group(index, "scripts").text, "a group has a set or own scripts; remove one of the two keys");
-    else if (has_set)
-        load_set(group, document, index, deploy);
     else if (has_scripts)
         check_own_scripts(answers, group, document, index);
-    else
+    else if (!has_set)
         bw_document_fail(document, in_group(index, "").text, "needs the key \"set\" or \"scripts\"; for example \"set: postgresql\"");
     if (bw_document_find(document, in_group(index, "at_sites.name").text) != NULL)
         bw_document_fail(document, in_group(index, "at_sites.name").text, "the group's name stands above; remove this key");
@@ -168,39 +138,41 @@ static void check_given(struct bw_document *document, const struct bw_answers_gr
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct place path = variable_in(env_path, env[i].name);
-        const struct bw_set_variable *variable = bw_set_variable_find(group->loaded, env[i].name);
+        const struct bw_answers_variable *variable = bw_answers_find_variable(group, env[i].name);
         const char *nearest = NULL;
         uint32_t best = 3;
 
-        if (variable != NULL && variable->place == BW_VARIABLE_GROUP && is_of_site)
+        if (variable != NULL && variable->of.place == BW_VARIABLE_GROUP && is_of_site)
             bw_document_fail(document, path.text, "must be the same at all sites; write it once, under env of the group");
-        if (variable != NULL && variable->place == BW_VARIABLE_SITE && !is_of_site)
+        if (variable != NULL && variable->of.place == BW_VARIABLE_SITE && !is_of_site)
             bw_document_fail(document, path.text, "is not the same at all sites; write it under env of each of the group's sites");
-        for (uint32_t v = 0; v < group->loaded->variable_count && variable == NULL; v++) {
-            const uint32_t distance = bw_word_distance(env[i].name, group->loaded->variables[v].name);
+        for (uint32_t v = 0; v < group->variable_count && variable == NULL; v++) {
+            const uint32_t distance = bw_word_distance(env[i].name, group->variables[v].of.name);
 
             if (distance >= best)
                 continue;
             best = distance;
-            nearest = group->loaded->variables[v].name;
+            nearest = group->variables[v].of.name;
         }
         if (nearest != NULL)
-            bw_document_fail(document, path.text, "the set %s has no such variable; did you mean \"%s\"?", group->set, nearest);
+            bw_document_fail(document, path.text, "no script of the group reads it; did you mean \"%s\"?", nearest);
     }
 }
 
-static void note_missing(struct bw_document *document, const struct bw_answers_group *group,
-                         const struct bw_set_variable *variable, struct place path)
+static void note_missing(struct bw_document *document, const struct bw_answers_variable *missing, struct place path)
 {
-    bw_document_fail(document, path.text, "the set %s needs the variable %s (%s)%s%s%s%s%s", group->set, variable->name,
+    const struct bw_set_variable *variable = &missing->of;
+
+    bw_document_fail(document, path.text, "the set %s needs the variable %s (%s)%s%s%s%s%s", missing->set, variable->name,
                      variable->help, variable->example != NULL ? "; for example \"" : "",
                      variable->example != NULL ? variable->name : "", variable->example != NULL ? ": " : "",
                      variable->example != NULL ? variable->example : "", variable->example != NULL ? "\"" : "");
 }
 
 static void check_needed(struct bw_document *document, const struct bw_answers_group *group, uint32_t index,
-                         const struct bw_set_variable *variable)
+                         const struct bw_answers_variable *of)
 {
+    const struct bw_set_variable *variable = &of->of;
     const bool is_of_all = value_in(group->env, group->env_count, variable->name) != NULL;
 
     if (variable->is_required && variable->place != BW_VARIABLE_SITE && !is_of_all && variable->value == NULL) {
@@ -209,7 +181,7 @@ static void check_needed(struct bw_document *document, const struct bw_answers_g
         for (uint32_t i = 0; i < group->member_count; i++)
             is_anywhere |= value_in(group->members[i].env, group->members[i].env_count, variable->name) != NULL;
         if (!is_anywhere) {
-            note_missing(document, group, variable, in_group(index, "env"));
+            note_missing(document, of, in_group(index, "env"));
             return;
         }
     }
@@ -218,7 +190,7 @@ static void check_needed(struct bw_document *document, const struct bw_answers_g
         const char *own = value_in(member->env, member->env_count, variable->name);
 
         if (own == NULL && variable->is_required && !is_of_all && variable->value == NULL)
-            note_missing(document, group, variable, in_member(index, i, "env"));
+            note_missing(document, of, in_member(index, i, "env"));
         for (uint32_t other = 0; other < i && own != NULL && variable->differs; other++) {
             const char *its = value_in(group->members[other].env, group->members[other].env_count, variable->name);
 
@@ -234,8 +206,8 @@ static void check_variables(const struct bw_answers_group *group, struct bw_docu
     check_given(document, group, in_group(index, "env"), group->env, group->env_count, false);
     for (uint32_t i = 0; i < group->member_count; i++)
         check_given(document, group, in_member(index, i, "env"), group->members[i].env, group->members[i].env_count, true);
-    for (uint32_t i = 0; i < group->loaded->variable_count; i++)
-        check_needed(document, group, index, &group->loaded->variables[i]);
+    for (uint32_t i = 0; i < group->variable_count; i++)
+        check_needed(document, group, index, &group->variables[i]);
 }
 
 /* ---- timings --------------------------------------------------------------------------------- */
@@ -272,12 +244,12 @@ void bw_answers_group_check(struct bw_answers *answers, struct bw_document *docu
         if (strcmp(answers->groups[i].spec.name, group->spec.name) == 0)
             bw_document_fail(document, in_group(index, "name").text, "\"%s\" is the name of groups[%" PRIu32 "] too",
                              group->spec.name, i);
-    take_scripts(answers, group, document, index, deploy);
+    take_scripts(answers, group, document, index);
+    bw_answers_group_load(answers, document, index, deploy);
     for (uint32_t i = 0; i < group->member_count; i++)
         check_member(answers, document, index, i);
     complete_spec(group, document, index);
-    if (group->loaded != NULL)
-        check_variables(group, document, index);
+    check_variables(group, document, index);
     if (bw_document_is_sound(document, in_group(index, "").text))
         check_spec(answers, document, index);
 }

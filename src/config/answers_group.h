@@ -4,6 +4,8 @@
 
 #include <breakwater/config/answers_config.h>
 
+/* Loads its set and those of its steps, and collects the variables that they read. */
+void bw_answers_group_load(struct bw_answers *answers, struct bw_document *document, uint32_t index, const char *deploy);
 /* Loads its set, completes its spec, and notes all that is wrong with it. */
 void bw_answers_group_check(struct bw_answers *answers, struct bw_document *document, uint32_t index, const char *deploy);
 

@@ -33,6 +33,8 @@ static const struct bw_key variable_keys[] = {
            .help = "the value is the path of a file that the operator puts on the machine"),
     BW_KEY(BOOL, "namespace", VARIABLE(is_namespace), .absent = "false",
            .help = "the value replaces the namespace `value` in the manifests of the set"),
+    BW_KEY(TEXT, "script", VARIABLE(script), .min = 1, .max = BW_NAME_MAX,
+           .help = "the script that reads the variable; without this key any script of the set"),
     BW_KEY(TEXT, "value", VARIABLE(value), .min = 1, .max = TEXT_MAX,
            .help = "the value without an answer; $SITE, $ADDRESS, $PEERS and $PEER_ADDRESSES are filled in"),
     BW_KEY(TEXT, "example", VARIABLE(example), .min = 1, .max = 255, .help = "a value to show"),
@@ -74,14 +76,15 @@ static const struct bw_key keys[] = {
     BW_KEY(TEXT, "help", SET(help), .required = true, .min = 1, .max = 255, .help = "scripts and limits of the set"),
     BW_KEY(LIST, "folders", SET(folders), .item = BW_KEY_TEXT, .count_offset = SET(folder_count), .min = 1,
            .max = BW_SET_FOLDERS_MAX, .required = true, .example = "[postgresql]",
-           .help = "the folders of scripts that it needs"),
+           .help = "the folders of scripts that it needs; it takes the variables of these sets, too"),
     BW_KEY(LIST, "manifests", SET(manifests), .item = BW_KEY_TEXT, .count_offset = SET(manifest_count),
            .max = BW_SET_FOLDERS_MAX, .help = "the folders whose kustomization.yaml has the roles that it needs"),
     BW_KEY(LIST, "variables", SET(variables), .item = BW_KEY_MAP, .table = &variable_table,
            .count_offset = SET(variable_count), .max = BW_SET_VARIABLES_MAX, .help = "the variables that it takes"),
     BW_KEY(MAP, "group", SET(group), .table = &group_table, .help = "keys of the group in groups.yaml"),
-    BW_KEY(MAP, "site", offsetof(struct loaded_set, site), .table = &bw_site_group_part_table, .required = true,
-           .help = "keys of the group in site.yaml; $SCRIPTS is the folder of the sets"),
+    BW_KEY(MAP, "site", offsetof(struct loaded_set, site), .table = &bw_site_group_part_table,
+           .help = "keys of the group in site.yaml; $SCRIPTS is the folder of the sets; without this key the scripts are steps "
+                   "of other sets"),
 };
 
 const struct bw_table bw_set_table = {
@@ -110,6 +113,20 @@ bool bw_set_folder(const char *deploy, const char *name, char out_folder[BW_SET_
     return false;
 }
 
+/* Whether the set has the key `site`: others are steps. */
+static bool runs_service(const char *file)
+{
+    FILE *in = fopen(file, "re");
+    char line[256];
+    bool has_site = false;
+
+    while (in != NULL && !has_site && fgets(line, sizeof line, in) != NULL)
+        has_site = strncmp(line, "site:", 5) == 0;
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+    return has_site;
+}
+
 static void consider(const char *folder, const char *name, const char *word, char *nearest, size_t nearest_size,
                      char *known, size_t known_size, uint32_t *best)
 {
@@ -117,7 +134,7 @@ static void consider(const char *folder, const char *name, const char *word, cha
     char file[BW_SET_PATH_BYTES];
     const size_t used = strlen(known);
 
-    if ((size_t)snprintf(file, sizeof file, "%s/%s/" SET_FILE, folder, name) >= sizeof file || access(file, R_OK) != 0)
+    if ((size_t)snprintf(file, sizeof file, "%s/%s/" SET_FILE, folder, name) >= sizeof file || !runs_service(file))
         return;
     (void)snprintf(known + used, known_size - used, "%s%s", used > 0 ? ", " : "", name); /* a list may be cut */
     if (distance >= *best)
@@ -187,6 +204,7 @@ struct bw_set_config *bw_set_config_load(const char *folder, struct bw_problems 
         check_names(&document, "manifests", set->manifests, set->manifest_count);
         check_variables(set, &document);
     }
+    set->is_whole = document.root != NULL && bw_document_find(&document, "site") != NULL;
     set->arena = arena;
     set->document = document;
     if (problems->error_count == errors_before)
@@ -202,12 +220,4 @@ void bw_set_config_free(struct bw_set_config *set)
     bw_document_deinit(&set->document);
     bw_config_arena_deinit(&set->arena);
     free(set);
-}
-
-const struct bw_set_variable *bw_set_variable_find(const struct bw_set_config *set, const char *name)
-{
-    for (uint32_t i = 0; i < set->variable_count; i++)
-        if (strcmp(set->variables[i].name, name) == 0)
-            return &set->variables[i];
-    return NULL;
 }

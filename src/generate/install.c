@@ -117,10 +117,10 @@ static void each_file(const struct bw_generation *generation, const struct bw_an
     for (uint32_t g = 0; g < generation->answers->group_count; g++) {
         const struct bw_answers_group *group = &generation->answers->groups[g];
 
-        if (group->loaded == NULL || bw_answers_member_at(group, site->name) == NULL)
+        if (bw_answers_member_at(group, site->name) == NULL)
             continue;
-        for (uint32_t v = 0; v < group->loaded->variable_count; v++) {
-            const struct bw_set_variable *variable = &group->loaded->variables[v];
+        for (uint32_t v = 0; v < group->variable_count; v++) {
+            const struct bw_set_variable *variable = &group->variables[v].of;
             char path[VALUE_BYTES];
 
             if (variable->is_file &&

@@ -176,8 +176,8 @@ static void find_namespaces(const struct bw_answers *answers, const struct bw_an
     for (uint32_t g = 0; g < answers->group_count; g++) {
         const struct bw_answers_group *group = &answers->groups[g];
 
-        for (uint32_t v = 0; group->loaded != NULL && v < group->loaded->variable_count; v++) {
-            const struct bw_set_variable *variable = &group->loaded->variables[v];
+        for (uint32_t v = 0; v < group->variable_count; v++) {
+            const struct bw_set_variable *variable = &group->variables[v].of;
 
             if (variable->is_namespace && variable->value != NULL && bw_answers_member_at(group, site->name) != NULL &&
                 bw_generate_variable(answers, group, site, variable->name, value, sizeof value))

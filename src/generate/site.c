@@ -68,14 +68,14 @@ static bool value_of(const struct bw_answers_group *group, const struct bw_filli
                      size_t size)
 {
     const char *value = given(group, fillings->site, name);
-    const struct bw_set_variable *variable =
-        group->loaded != NULL ? bw_set_variable_find(group->loaded, name) : NULL;
+    const struct bw_answers_variable *variable = bw_answers_find_variable(group, name);
 
     if (value != NULL) {
         (void)snprintf(out, size, "%s", value); /* at most 4096 bytes: fits */
         return true;
     }
-    return variable != NULL && variable->value != NULL && bw_fill(variable->value, fillings, out, size);
+    return variable != NULL && variable->is_used && variable->of.value != NULL &&
+           bw_fill(variable->of.value, fillings, out, size);
 }
 
 bool bw_generate_variable(const struct bw_answers *answers, const struct bw_answers_group *group,
@@ -102,24 +102,19 @@ static void put_variable(FILE *out, const struct bw_answers_group *group, const 
     (void)putc('\n', out);
 }
 
-static bool is_of_set(const struct bw_answers_group *group, const char *name)
-{
-    return group->loaded != NULL && bw_set_variable_find(group->loaded, name) != NULL;
-}
-
-/* Those of the set in its order, then the others as they were given. */
+/* Those of the sets in their order, then the others as they were given. */
 static void put_variables(FILE *out, const struct bw_answers_group *group, const struct bw_fillings *fillings)
 {
     const struct bw_answers_member *member = bw_answers_member_at(group, fillings->site);
     bool is_headed = false;
 
-    for (uint32_t i = 0; group->loaded != NULL && i < group->loaded->variable_count; i++)
-        put_variable(out, group, fillings, group->loaded->variables[i].name, &is_headed);
+    for (uint32_t i = 0; i < group->variable_count; i++)
+        put_variable(out, group, fillings, group->variables[i].of.name, &is_headed);
     for (uint32_t i = 0; i < group->env_count; i++)
-        if (!is_of_set(group, group->env[i].name))
+        if (bw_answers_find_variable(group, group->env[i].name) == NULL)
             put_variable(out, group, fillings, group->env[i].name, &is_headed);
     for (uint32_t i = 0; i < member->env_count; i++) {
-        bool is_put = is_of_set(group, member->env[i].name);
+        bool is_put = bw_answers_find_variable(group, member->env[i].name) != NULL;
 
         for (uint32_t g = 0; g < group->env_count && !is_put; g++)
             is_put = strcmp(group->env[g].name, member->env[i].name) == 0;

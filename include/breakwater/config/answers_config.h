@@ -13,6 +13,7 @@
 
 #define BW_ANSWERS_SITES_MAX     16
 #define BW_ANSWERS_OPERATORS_MAX 32
+#define BW_ANSWERS_PARTS_MAX     (2 * BW_SET_FOLDERS_MAX)
 
 struct bw_answers_witness {
     char name[BW_NAME_MAX + 1];
@@ -42,6 +43,13 @@ struct bw_answers_member {
     uint32_t env_count;
 };
 
+/* A variable that the scripts of a group read: of its set, or of a set whose scripts are its steps. */
+struct bw_answers_variable {
+    struct bw_set_variable of;
+    const char *set;
+    bool is_used; /* a script of the group reads it; else only its name is known, and no value is written without an answer */
+};
+
 struct bw_answers_group {
     struct bw_spec spec; /* with what the set says */
     char set[BW_NAME_MAX + 1];
@@ -52,6 +60,10 @@ struct bw_answers_group {
     uint32_t env_count;
     struct bw_group_config at_sites;
     struct bw_set_config *loaded; /* NULL: own scripts */
+    struct bw_set_config *parts[BW_ANSWERS_PARTS_MAX]; /* sets whose scripts are steps of it */
+    uint32_t part_count;
+    struct bw_answers_variable *variables; /* each name once */
+    uint32_t variable_count;
 };
 
 struct bw_answers {
@@ -84,6 +96,8 @@ void bw_answers_free(struct bw_answers *answers);
 bool bw_answers_address(const char *host, uint32_t port, char out_address[BW_ADDRESS_MAX + 1]);
 /* The site of that name; NULL: there is none. */
 const struct bw_answers_site *bw_answers_find_site(const struct bw_answers *answers, const char *name);
+/* The variable of that name; NULL: no script of the group is known to read it. */
+const struct bw_answers_variable *bw_answers_find_variable(const struct bw_answers_group *group, const char *name);
 /* The member of `group` at that site; NULL: the group does not run there. */
 const struct bw_answers_member *bw_answers_member_at(const struct bw_answers_group *group, const char *site);
 

@@ -24,6 +24,7 @@ struct bw_set_variable {
     bool differs;      /* no two sites may have the same value */
     bool is_file;      /* its value is a path; the operator puts the file there */
     bool is_namespace; /* its value is a namespace, and replaces `value` in the manifests of the set */
+    const char *script; /* the only script that reads it; NULL: any of the set */
     const char *value; /* without an answer; NULL: the variable is left out */
     const char *example;
     const char *help;
@@ -33,6 +34,7 @@ struct bw_set_variable {
 struct bw_set_config {
     struct bw_config_arena arena;
     struct bw_document document;
+    const char *name; /* of its folder */
     const char *help;
     const char *const *folders; /* of scripts that it needs, names */
     uint32_t folder_count;
@@ -41,6 +43,7 @@ struct bw_set_config {
     const struct bw_set_variable *variables;
     uint32_t variable_count;
     struct bw_spec group; /* what `group:` has; bw_document_find says which keys those are */
+    bool is_whole;        /* it has what runs a service; else its scripts are steps of other sets */
 };
 
 /* The folder of the scripts NAME beside `deploy`, a clone's or an installed one. False: there is none. */
@@ -52,7 +55,5 @@ void bw_set_suggest(const char *deploy, const char *word, char *out_nearest, siz
 struct bw_set_config *bw_set_config_load(const char *folder, struct bw_problems *problems);
 /* Accepts NULL. */
 void bw_set_config_free(struct bw_set_config *set);
-
-const struct bw_set_variable *bw_set_variable_find(const struct bw_set_config *set, const char *name);
 
 #endif
