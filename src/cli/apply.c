@@ -131,6 +131,7 @@ struct apply_values {
     struct bw_api_values api;
     const char *file;
     const char *initial_primary;
+    bool is_unmanaged;
     bool is_plan;
     bool is_yes;
 };
@@ -139,6 +140,8 @@ static const struct bw_option apply_options[] = {
     BW_OPTION_TEXT(struct apply_values, file, "file", 'f', "FILE", "groups.yaml"),
     BW_OPTION_TEXT(struct apply_values, initial_primary, "initial-primary", 0, "SITE",
                    "where a group that waits for its first grant begins"),
+    BW_OPTION_FLAG(struct apply_values, is_unmanaged, "unmanaged", 0,
+                   "a group that does not exist yet begins in mode unmanaged, whatever FILE says"),
     BW_OPTION_FLAG(struct apply_values, is_plan, "plan", 0, "say what would change, and stop"),
     BW_OPTION_FLAG(struct apply_values, is_yes, "yes", 0, "do not ask for confirmation"),
     BW_API_OPTIONS(struct apply_values, api),
@@ -151,6 +154,7 @@ static const struct bw_cli_command apply_command = {
     .help =
         "Makes the groups of FILE what FILE says: all of them, or none when any has a problem.\n"
         "A key that FILE does not name has its default, but a mode that it does not name stays.\n"
+        "With --unmanaged a new group is only watched, until `breakwater mode GROUP auto`.\n"
         "Where it names a version, that must still be the group's. Groups that FILE does not name\n"
         "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.\n"
         "A FILE with people, and no groups, says who may do what: it replaces the list before it.\n"
@@ -665,6 +669,46 @@ static enum bw_exit plan_and_ask(struct bw_api *api, const struct apply_values *
     return commit_planned(api, body, planned);
 }
 
+/* ---- groups that begin unmanaged ---- */
+
+static enum bw_exit note_new_part(struct bw_api *api, const json_t *part, struct tally *tally)
+{
+    json_t *planned = NULL;
+    const enum bw_exit exit = fetch_plan(api, part, &planned);
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(planned, "groups"), i, group) {
+        if (strcmp(bw_json_member(group, "outcome"), "created") == 0)
+            tally->versions = bw_json_merge(tally->versions, json_pack("{s:i}", bw_json_member(group, "name"), 0));
+    }
+    json_decref(planned);
+    return exit;
+}
+
+/* By version 0 the witnesses refuse such a group if another operator has created it meanwhile: it may serve. */
+static enum bw_exit begin_unmanaged(struct bw_api *api, json_t *body)
+{
+    struct tally fresh = {.versions = json_object()};
+    enum bw_exit exit = for_each_part(api, body, note_new_part, &fresh);
+    bool is_whole = fresh.versions != NULL;
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(body, "groups"), i, group) {
+        if (json_object_get(fresh.versions, bw_json_member(group, "name")) != NULL)
+            is_whole = is_whole &&
+                       json_object_set_new(group, "mode", json_string(bw_mode_word(BW_MODE_OBSERVE))) == 0;
+    }
+    is_whole = is_whole && json_object_update(json_object_get(body, "versions"), fresh.versions) == 0;
+    if (exit == BW_EXIT_FINE && !is_whole) {
+        (void)fputs("error: apply: out of memory\n", stderr);
+        exit = BW_EXIT_FAILED;
+    }
+    json_decref(fresh.versions);
+    return exit;
+}
+
 static enum bw_exit run(struct bw_api *api, const struct apply_values *values, json_t *body)
 {
     struct tally planned = {.versions = NULL};
@@ -680,6 +724,11 @@ static enum bw_exit run(struct bw_api *api, const struct apply_values *values, j
                                                       .done = "every witness judges by this list",
                                                       .body = json_incref(body),
                                                       .values = &how});
+    if (values->is_unmanaged) {
+        exit = begin_unmanaged(api, body);
+        if (exit != BW_EXIT_FINE)
+            return exit;
+    }
     planned.versions = json_object();
     if (values->is_yes && !values->is_plan)
         exit = commit(api, body, false);
@@ -701,6 +750,8 @@ enum bw_exit bw_verb_apply(int argc, char **argv)
         return exit;
     if (values.file == NULL)
         return bw_usage_error(&apply_command, "needs -f FILE");
+    if (values.is_unmanaged && values.initial_primary != NULL)
+        return bw_usage_error(&apply_command, "--unmanaged and --initial-primary: an unmanaged group has no primary; name one of them");
     if (!bw_confirm_is_possible(&apply_command, values.is_yes || values.is_plan))
         return BW_EXIT_USAGE;
     body = load_body(&values, &exit);

@@ -230,6 +230,10 @@ static void check_spec(const struct bw_answers *answers, struct bw_document *doc
     struct bw_spec_problem found[PROBLEMS_MAX];
     const size_t count = bw_spec_check(&answers->groups[index].spec, answers->election_timeout_ms, found, PROBLEMS_MAX);
 
+    if (answers->groups[index].spec.mode == BW_MODE_OBSERVE)
+        bw_document_fail(document, in_group(index, "mode").text,
+                         "each later `breakwater apply` of groups.yaml would release the service again; remove this key: by "
+                         "INSTALL.txt the group begins unmanaged");
     for (size_t i = 0; i < count && i < PROBLEMS_MAX; i++)
         bw_document_fail(document, in_group(index, found[i].key).text, "%s", found[i].text);
     if (count > PROBLEMS_MAX)

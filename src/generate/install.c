@@ -1,7 +1,10 @@
 /* INSTALL.txt: what is typed on each machine, and what is printed then. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <breakwater/base/assert.h>
 
 #include "parts.h"
 
@@ -176,7 +179,7 @@ static void site_on_machine(struct steps *steps, const struct bw_generation *gen
     }
     (void)fputs("\nIf the service does not run anywhere yet, test the scripts and the kill now. This starts, kills and stops the service:\n"
                 "   breakwater-chaos scripts -c /etc/breakwater/site.yaml\n"
-                "If the service runs, test the kill later with `breakwater prove`. Now disable everything else that starts the service.\n",
+                "If the service runs, test the kill later with `breakwater prove`.\n",
                 steps->out);
     step(steps, "Created symlink", "systemctl enable --now breakwater-guard breakwater-agent");
     step(steps, "agent and guard are connected", "breakwater status --site");
@@ -228,10 +231,42 @@ void bw_install_site(struct bw_generation *generation, const struct bw_site_part
 
 /* ---- operators, and the order of all --------------------------------------------------------- */
 
+/* Each group by the mode that the answers have for it. */
+static void put_modes(struct steps *steps, const struct bw_answers *answers)
+{
+    static const enum bw_mode modes[] = {BW_MODE_AUTO, BW_MODE_MANUAL, BW_MODE_PAUSED};
+
+    for (size_t m = 0; m < sizeof modes / sizeof modes[0]; m++) {
+        const char *only = NULL;
+        char *names = NULL;
+        size_t size = 0;
+        FILE *list = open_memstream(&names, &size);
+        unsigned count = 0;
+
+        BW_ASSERT(list != NULL);
+        for (uint32_t i = 0; i < answers->group_count; i++) {
+            if (answers->groups[i].spec.mode != modes[m])
+                continue;
+            only = answers->groups[i].spec.name;
+            (void)fprintf(list, "%s%s", count > 0 ? " " : "", only);
+            count++;
+        }
+        BW_ASSERT(fclose(list) == 0);
+        if (count == 1)
+            step(steps, "done: a service that runs goes on as it is, and its site is primary", "breakwater mode %s %s", only,
+                 bw_mode_word(modes[m]));
+        else if (count > 1)
+            step(steps, "done: services that run go on as they are, and their sites are primary",
+                 "for group in %s; do breakwater mode $group %s; done", names, bw_mode_word(modes[m]));
+        free(names);
+    }
+}
+
 void bw_install_operator(struct bw_generation *generation, const char *operator)
 {
     char name[NAME_BYTES];
     struct steps steps = {.out = begin(generation, operator, name)};
+    const struct bw_answers *answers = generation->answers;
 
     if (steps.out == NULL)
         return;
@@ -240,8 +275,15 @@ void bw_install_operator(struct bw_generation *generation, const char *operator)
                   "what it prints.\n",
                   operator, generation->answers->cluster);
     step(&steps, SILENT, "mkdir -p ~/.config/breakwater && cp cli.yaml ca.pem %s.pem ~/.config/breakwater", operator);
-    step(&steps, "each group, created", "breakwater apply -f groups.yaml");
+    step(&steps, "each group, created in mode unmanaged: its service is only watched", "breakwater apply -f groups.yaml --unmanaged");
+    step(&steps, "each group: one site started, the others stopped; or all stopped, if the service runs nowhere yet",
+         "breakwater status");
+    (void)fputs("\nAt each site, disable everything else that starts the service: a unit, a loop, a restart policy.\n", steps.out);
+    put_modes(&steps, answers);
     step(&steps, "each group, with its primary", "breakwater status");
+    (void)fputs("\nAfter a change: breakwater apply -f groups.yaml. A group keeps the mode that `breakwater mode` has set, unless the\n"
+                "answers name a mode.\n",
+                steps.out);
     bw_tree_close(generation->tree, steps.out, name);
 }
 

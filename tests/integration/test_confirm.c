@@ -125,11 +125,67 @@ static void what_may_end_in_two_sites_that_serve_asks_for_a_name(void **state)
     assert_non_null(strstr(said, "Commit this? Type \"harbor\" to go on: "));
 }
 
+/* It asks nothing, and changes nothing. */
+static void expect_no_change(const char *const *words, const char *config)
+{
+    char said[16384] = "";
+    pid_t looks;
+    int terminal, status;
+
+    looks = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(looks >= 0);
+    if (looks == 0)
+        become(words, config);
+    hear_until(terminal, NULL, said, sizeof said);
+    assert_int_equal(waitpid(looks, &status, 0), looks);
+    (void)close(terminal);
+    if (strstr(said, "Nothing to change.") == NULL)
+        fail_msg("%s", said);
+}
+
+static void write_modeless(const char *path)
+{
+    FILE *out = fopen(path, "w");
+
+    assert_non_null(out);
+    assert_true(fputs("groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b}]\n", out) >= 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* A file that is applied again, with or without --unmanaged, undoes no `mode`. */
+static void a_new_group_begins_unmanaged_and_a_known_one_keeps_its_mode(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char groups[TRIO_PATH_BYTES];
+    const char *words[] = {"breakwater", "apply", "-f", groups, "--unmanaged", "--yes", NULL};
+    char said[16384] = "";
+
+    (void)state;
+    trio_path(&trio, "cli.yaml", config);
+    write_config(config);
+    trio_path(&trio, "groups.yaml", groups);
+    write_groups(groups, "manual"); /* a mode of the file is for later, too */
+    assert_int_equal(run(words, config), 0);
+    words[5] = NULL;
+    ask(words, config, said, sizeof said);
+    assert_non_null(strstr(said, "mode: observe -> manual")); /* the group is there now: the file counts */
+    write_modeless(groups);
+    expect_no_change(words, config);
+    write_groups(groups, "manual");
+    words[4] = "--yes";
+    assert_int_equal(run(words, config), 0);
+    write_modeless(groups);
+    words[4] = "--unmanaged";
+    expect_no_change(words, config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_question_says_of_which_cluster_and_by_which_file, trio_set_up_led, trio_tear_down),
         cmocka_unit_test_setup_teardown(what_may_end_in_two_sites_that_serve_asks_for_a_name, trio_set_up_led, trio_tear_down),
+        cmocka_unit_test_setup_teardown(a_new_group_begins_unmanaged_and_a_known_one_keeps_its_mode, trio_set_up_led,
+                                        trio_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -429,8 +429,6 @@ exec {lab.breakwater}-chaos "$@" --yes --other-sites-are-off
 """)
     write_yaml(lab.work / ".config/breakwater/cli.yaml", {
         "endpoints": [lab.address(name) for name in lab.hosts], "tls": lab.tls("person")})
-    groups = lab.work / "groups.yaml"
-    groups.write_text(groups.read_text().replace('"name": "harbor"', '"name": "harbor",\n mode: observe'))
     for site in SITES:
         folder = lab.work / f"at-{site}"
         folder.mkdir()
