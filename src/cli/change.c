@@ -296,7 +296,7 @@ enum bw_exit bw_verb_cancel(int argc, char **argv)
         .verb = "cancel",
         .group = operands.items[0],
         .word = "yes",
-        .done = "nothing that was asked for waits any more",
+        .done = "no request is pending any more",
         .body = json_object(),
         .values = &values.change,
     });

@@ -39,7 +39,7 @@ static void a_plan_tells_and_changes_nothing(void **state)
 {
     (void)state;
     assert_int_equal(run("mode harbor paused --plan"), 0);
-    assert_says(operator.out, "no grant, no move and no local restart");
+    assert_says(operator.out, "no new primary, no switchover, no local restart");
     assert_says(operator.out, "Nothing was changed");
     until_status_says(0, "mode auto");
 }
@@ -50,7 +50,7 @@ static void the_mode_is_another_and_again_there_is_nothing_to_do(void **state)
     assert_int_equal(run("mode harbor manual --yes --reason tonight"), 0);
     assert_says(operator.out, "mode of harbor: done: manual");
     until_status_says(0, "mode manual");
-    assert_says(operator.out, "a lost holder is followed on `breakwater failover harbor`");
+    assert_says(operator.out, "if the primary is lost, run `breakwater failover harbor`");
     assert_int_equal(run("mode harbor manual --yes"), 0);
     assert_says(operator.out, "nothing to do");
     assert_int_equal(run("mode harbor auto --yes"), 0);
@@ -117,7 +117,7 @@ static void its_end_is_announced(void **state)
 {
     (void)state;
     assert_int_equal(run("maintenance harbor --for 5m --yes"), 0);
-    assert_says(operator.out, "no grant, no move but one that is asked for");
+    assert_says(operator.out, "no automatic move, and no local restart");
     until_status_says(3, "harbor is in maintenance, which ends in ");
     assert_says(operator.out, "\n           breakwater maintenance harbor --for DURATION\n");
 }
@@ -129,7 +129,7 @@ static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **sta
     until_status_says(3, "(maintenance_expiring, for ");
     assert_int_equal(run("ack harbor maintenance_ends --plan"), 0); /* its former word */
     assert_int_equal(run("ack harbor maintenance_expiring --plan"), 0);
-    assert_says(operator.out, "the leader alone remembers it");
+    assert_says(operator.out, "the leader, which alone remembers it");
     assert_int_equal(post(operator.operator, "/v1/groups/harbor/ack",
                           "{\"alarm\": \"maintenance_ends\", \"site\": \"\", \"count\": 4711}"),
                      409); /* of another beginning than the one that was looked at */
@@ -262,7 +262,7 @@ static void a_file_that_somebody_was_faster_than_is_refused(void **state)
     operator_put("printed.yaml", "%s", operator.out);
     assert_int_equal(run("mode harbor paused --yes"), 0);
     assert_int_equal(operator_apply("printed.yaml", "--yes"), 1);
-    assert_says(operator.errors, "harbor has changed meanwhile");
+    assert_says(operator.errors, "harbor has changed: it is at version");
     assert_says(operator.errors, "`breakwater groups harbor` prints now");
     until_status_says(0, "mode paused");
 
@@ -400,7 +400,7 @@ static void ask_for_a_move_and_take_it_back(void)
     assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
     assert_int_equal(run("mode harbor auto --yes"), 0);
     assert_int_equal(run("cancel harbor --yes --reason mistaken"), 0);
-    assert_says(operator.out, "cancel of harbor: done: nothing that was asked for waits any more");
+    assert_says(operator.out, "cancel of harbor: done: no request is pending any more");
     operator_wait_for_round(); /* the order to stop that is under way yet would be obeyed */
     operator.a_holds_on = false;
     operator_wait_until_serving("dc-a");
@@ -411,7 +411,7 @@ static void a_move_whose_stop_has_not_begun_is_taken_back(void **state)
 {
     (void)state;
     assert_int_equal(run("cancel harbor --yes"), 0);
-    assert_says(operator.out, "nothing to do: nothing that was asked for of harbor waits");
+    assert_says(operator.out, "nothing to do: harbor has no pending request");
     ask_for_a_move_and_take_it_back();
 }
 
