@@ -248,7 +248,7 @@ void bw_agent_admission_serve(struct bw_agent *agent)
         return;
     }
     if (!admissions->is_refused)
-        bw_log_error(&agent->log, "admission.unheard",
+        bw_log_error(&agent->log, "admission.listen_failed",
                      "address=%s error=%s does=\"goes on, and tries again; API servers that ask "
                      "hear nothing, which is no\"",
                      address, bw_log_quote(diag.text));

@@ -150,7 +150,7 @@ static void warn_of_unconfigured(struct bw_agent *agent)
 
         if (bw_site_config_find(agent->config, group->name) == NULL && group->memory.epoch != 0 &&
             !group->memory.given_back)
-            bw_log_warn(&agent->log, "group.unconfigured",
+            bw_log_warn(&agent->log, "group.not_configured",
                         "group=%s epoch=%llu does=\"neither renewed nor given back\" "
                         "next=\"name it in the site file again\"",
                         group->name, (unsigned long long)group->memory.epoch);
@@ -397,7 +397,7 @@ static void answered(struct bw_agent_caller *caller, enum bw_agent_exchange exch
         event.answer = event.is_unreadable ? NULL : &answer;
     }
     if (event.is_unreadable)
-        bw_log_warn(&caller->agent->log, "answer.unreadable", "address=%s error=%s",
+        bw_log_warn(&caller->agent->log, "answer.decode_failed", "address=%s error=%s",
                     caller->agent->machine.witnesses[caller->witness].address,
                     bw_log_quote(diag.text));
     bw_agent_happen(caller->agent, &event);
@@ -487,7 +487,7 @@ BW_MUST_CHECK static enum bw_err agent_make_sync(struct bw_agent *agent, struct 
         err = bw_sync_encode(sync, agent->sync, BW_SYNC_BYTES_MAX, &agent->sync_size, &diag);
     }
     if (err != BW_OK)
-        bw_log_error(&agent->log, "sync.unsent", "error=%s", bw_log_quote(diag.text));
+        bw_log_error(&agent->log, "sync.send_failed", "error=%s", bw_log_quote(diag.text));
     return err;
 }
 
@@ -626,7 +626,7 @@ static void send_now(struct bw_agent *agent, const struct bw_guard_message *mess
         err = bw_unix_send(agent->guard, bytes, size, &diag);
     if (err == BW_OK)
         return;
-    bw_log_error(&agent->log, "guard.unsent", "group=%s error=%s", message->group,
+    bw_log_error(&agent->log, "guard.send_failed", "group=%s error=%s", message->group,
                  bw_log_quote(diag.text));
     bw_unix_close(agent->guard); /* on_closed follows: a guard that misses a word is lost */
 }

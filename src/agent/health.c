@@ -174,7 +174,7 @@ static void try_to_listen(struct bw_agent_health *health)
         return;
     }
     if (!health->is_logged)
-        bw_log_error(&agent->log, "health.unheard",
+        bw_log_error(&agent->log, "health.listen_failed",
                      "error=%s does=\"goes on, and tries again; load balancers hear nothing, which "
                      "is no\"",
                      bw_log_quote(diag.text));

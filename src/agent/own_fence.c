@@ -162,7 +162,7 @@ static enum bw_err fence_run(struct bw_agent_served *served,
     BW_ASSERT(served->own_fence->run == NULL); /* a slot has one run at a time */
     err = start_script(served->own_fence, action, &diag);
     if (err != BW_OK)
-        bw_log_error(&served->agent->log, "script.unstarted", "group=%s action=%s error=%s",
+        bw_log_error(&served->agent->log, "script.start_failed", "group=%s action=%s error=%s",
                      served->config->name, bw_action_word(action->script), bw_log_quote(diag.text));
     return err;
 }
@@ -274,7 +274,7 @@ static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_mean
 
 static void say_not_termed(const struct bw_agent_fence *fence, bool is_units, const char *text)
 {
-    bw_log_error(&fence->served->agent->log, is_units ? "units.unterminated" : "reach.unterminated",
+    bw_log_error(&fence->served->agent->log, is_units ? "units.term_failed" : "reach.term_failed",
                  "group=%s error=%s does=\"KILL follows\"", fence->served->config->name,
                  bw_log_quote(text));
 }
@@ -306,7 +306,7 @@ static void fence_term(struct bw_agent_served *served, enum bw_fence_means means
 
 static void say_not_killed(const struct bw_agent_fence *fence, const char *text)
 {
-    bw_log_error(&fence->served->agent->log, "reach.unkilled", "group=%s error=%s",
+    bw_log_error(&fence->served->agent->log, "reach.kill_failed", "group=%s error=%s",
                  fence->served->config->name, bw_log_quote(text));
 }
 
@@ -434,7 +434,7 @@ static enum bw_err fence_open(struct bw_agent_served *served)
     fence->served = served;
     err = open_reaches(fence, &diag);
     if (err != BW_OK) {
-        bw_log_error(&served->agent->log, "fence.unable", "group=%s error=%s does=\"ends itself\"",
+        bw_log_error(&served->agent->log, "fence.run_failed", "group=%s error=%s does=\"ends itself\"",
                      served->config->name, bw_log_quote(diag.text));
         free(fence);
         return err;

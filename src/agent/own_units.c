@@ -16,7 +16,7 @@ static void say_news(const struct bw_agent_served *served, enum bw_err err, cons
     case BW_UNITS_NO_NEWS:
         return;
     case BW_UNITS_UNSEEN:
-        bw_log_warn(log, "units.unseen", "group=%s error=%s", served->config->name,
+        bw_log_warn(log, "units.probe_failed", "group=%s error=%s", served->config->name,
                     bw_log_quote(diag->text));
         return;
     case BW_UNITS_SEEN_AGAIN:
@@ -60,7 +60,7 @@ void bw_agent_units_open(struct bw_agent_served *served)
     }
     free(served->units);
     served->units = NULL;
-    bw_log_error(&agent->log, "units.unreachable",
+    bw_log_error(&agent->log, "units.query_failed",
                  "group=%s error=%s does=\"without its guard, only its scripts end the service\"",
                  served->config->name, bw_log_quote(diag.text));
 }

@@ -280,7 +280,7 @@ static void listen_to_persons(struct bw_agent *agent)
 static void say_unheard(struct bw_agent *agent)
 {
     if (!agent->socket.is_listening)
-        bw_log_warn(&agent->log, "person.unheard",
+        bw_log_warn(&agent->log, "operator_socket.listen_failed",
                     "error=%s does=\"goes on; breakwater override cannot speak to it\"",
                     bw_log_quote(agent->socket.diag.text));
 }

@@ -18,7 +18,7 @@ void bw_agent_tell_manager(struct bw_agent *agent, const char *state)
     struct bw_diag diag = {0};
 
     if (bw_notify(state, &diag) != BW_OK) /* it may be gone; the agent goes on */
-        bw_log_warn(&agent->log, "manager.unheard", "error=%s", bw_log_quote(diag.text));
+        bw_log_warn(&agent->log, "service_manager.agent_notify_failed", "error=%s", bw_log_quote(diag.text));
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */

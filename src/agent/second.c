@@ -137,7 +137,7 @@ void bw_agent_second_serve(struct bw_agent *agent)
     }
     if (!agent->is_second_refused)
         bw_log_error(
-            &agent->log, "second.unheard",
+            &agent->log, "second_enforcer.listen_failed",
             "address=%s error=%s does=\"goes on, and tries again; no second enforcer counts\"",
             agent->config->second.listen, bw_log_quote(diag.text));
     agent->is_second_refused = true;

@@ -370,8 +370,8 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
                      bw_log_quote(agent->config->guard_socket), bw_log_quote(note->text));
         return;
     case BW_AGENT_NOTE_GUARD_UNAWARE:
-        bw_log_error(log, "guard.unaware",
-                     "group=%s next=\"look for group.unloaded or mirror.foreign in the guard's log; if there is none, SIGHUP "
+        bw_log_error(log, "guard.group_missing",
+                     "group=%s next=\"look for group.load_failed or mirror.foreign in the guard's log; if there is none, SIGHUP "
                      "the guard: it reads the site file again\"",
                      group);
         return;
@@ -379,7 +379,7 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
         bw_log_info(log, "guard.greeted", "pid=%d", (int)bw_unix_peer_pid(agent->guard));
         return;
     case BW_AGENT_NOTE_MIRROR_UNREADABLE:
-        bw_log_warn(log, "mirror.unreadable", "group=%s error=%s", group,
+        bw_log_warn(log, "deadline_file.read_failed", "group=%s error=%s", group,
                     bw_log_quote(note->text));
         return;
     case BW_AGENT_NOTE_STOPPING:

@@ -127,7 +127,7 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
     enum bw_err err = bw_clock_machine_id(&machine_id, &machine_diag);
 
     if (err == BW_ERR_NOT_FOUND)
-        bw_log_warn(log, "machine.unnamed", "does=\"after a reboot this agent is a new instance\"");
+        bw_log_warn(log, "machine.id_missing", "does=\"after a reboot this agent is a new instance\"");
     else if (err != BW_OK)
         return bw_diag_set(diag, err, "%s", machine_diag.text);
     err = load(store, diag);
@@ -364,7 +364,7 @@ static void on_done(void *of, void *user)
     const struct job *job = of;
 
     if (job->err != BW_OK)
-        bw_log_error(&agent->log, "state.unsaved",
+        bw_log_error(&agent->log, "state.write_failed",
                      "error=%s does=\"no renewal, start or release rests on it\"",
                      bw_log_quote(job->diag.text));
     bw_agent_happen(agent,
@@ -406,7 +406,7 @@ static void on_members_done(void *of, void *user)
     const struct members_job *job = of;
 
     if (job->err != BW_OK)
-        bw_log_warn(&agent->log, "members.unkept",
+        bw_log_warn(&agent->log, "members.write_failed",
                     "file=%s error=%s does=\"tries again; after a restart the witnesses of the site "
                     "file are asked\"",
                     job->file, bw_log_quote(job->diag.text));

@@ -112,7 +112,7 @@ static const struct source sources[] = {
            THE_FIRST),
     SOURCE(RELEASED, WITNESS, "command.applied", "command", "Released", OF_OLD, "at_boot_ns",
            THE_FIRST),
-    SOURCE(EXPIRABLE, WITNESS, "lease.surely_over", NULL, NULL, OF_OLD, "at_boot_ns", THE_LAST),
+    SOURCE(EXPIRABLE, WITNESS, "lease.expired", NULL, NULL, OF_OLD, "at_boot_ns", THE_LAST),
     SOURCE(EXPIRED, WITNESS, "command.applied", "command", "Expired", OF_OLD, "at_boot_ns",
            THE_FIRST),
     SOURCE(GRANTED, WITNESS, "command.applied", "command", "Grant", OF_NEW, "at_boot_ns",

@@ -117,7 +117,7 @@ static void say_welcome(struct bw_guard_peer *peer)
     char id[BW_ID_TEXT_BYTES];
 
     bw_id_format(session->hello.session, id);
-    bw_log_info(&program->log, "agent.welcome", "pid=%ld session=%s generation=%" PRIu64 "%s",
+    bw_log_info(&program->log, "agent.connected", "pid=%ld session=%s generation=%" PRIu64 "%s",
                 pid_of(peer), id, session->hello.generation,
                 session->replaces ? " replaces=yes" : "");
     send_to(peer, &welcome);
@@ -250,7 +250,7 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
         return;
     }
     if (!is_read || !is_an_agents(message.kind) || peer->is_reader) {
-        bw_log_warn(&program->log, "agent.senseless",
+        bw_log_warn(&program->log, "agent.protocol_error",
                     "pid=%ld error=%s does=\"its connection is closed\"", pid_of(peer),
                     bw_log_quote(diag.text[0] != '\0' ? diag.text : "not an agent's to say"));
         drop(peer);

@@ -99,7 +99,7 @@ static bool make(struct bw_guard_program *program)
 
     is_made = is_made && fork_enforcer(program, ends[1], listener);
     if (!is_made)
-        bw_log_error(&program->log, "enforcer.unmade",
+        bw_log_error(&program->log, "enforcer.start_failed",
                      "error=%s does=\"no deadline is acknowledged until there is one\"",
                      bw_log_quote(strerror(errno)));
     if (listener >= 0)
@@ -269,7 +269,7 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_group *group)
         how = BW_ENFORCING_REACH_SHORT;
     } else if (!is_sent) {
         how = BW_ENFORCING_REACH_UNTAKEN;
-        bw_log_debug(&program->log, "enforcer.reach_untold",
+        bw_log_debug(&program->log, "enforcer.units_send_failed",
                      "group=%s error=%s does=\"tries again; passes on no deadline before\"",
                      group->config->name, bw_log_quote(strerror(errno)));
     }
@@ -415,7 +415,7 @@ static struct bw_guard_group *group_of(const struct bw_enforcing_group *group)
 
 static void say_unrelieved(struct bw_guard_program *program)
 {
-    bw_log_error(&program->log, "enforcer.unrelieved",
+    bw_log_error(&program->log, "enforcer.handover_failed",
                  "error=\"an enforcer of an earlier guard does not answer\" "
                  "does=\"goes on; if it wakes it may end what is served here\" "
                  "next=\"kill -9 the process bw-enforcer that is not pid %ld\"",

@@ -54,7 +54,7 @@ static void saved(const struct bw_guard_save *save)
     BW_CRASH_POINT(GUARD_AFTER_SAVE);
     if (!ok)
         bw_log_error(
-            &group->program->log, "state.unsaved",
+            &group->program->log, "state.write_failed",
             "group=%s error=%s does=\"what rests on it is refused; the next one goes into a "
             "new file\"",
             group->config->name, bw_log_quote(save->file.diag.text));
@@ -102,7 +102,7 @@ static void term_slots(struct bw_guard_group *group, enum bw_reach_slot slots)
     struct bw_diag diag = {0};
 
     if (bw_reach_signal_soon(&group->reach, slots, SIGTERM, &diag) != BW_OK)
-        bw_log_error(&group->program->log, "reach.unterminated",
+        bw_log_error(&group->program->log, "reach.term_failed",
                      "group=%s error=%s does=\"KILL follows\"", group->config->name,
                      bw_log_quote(diag.text));
 }
@@ -114,7 +114,7 @@ static void term_reach(struct bw_guard_group *group)
     BW_CRASH_POINT(GUARD_BEFORE_TERM);
     term_slots(group, BW_REACH_SERVED);
     if (group->unit_reach != NULL && bw_unit_reach_term(group->unit_reach, &diag) != BW_OK)
-        bw_log_error(&group->program->log, "units.unterminated",
+        bw_log_error(&group->program->log, "units.term_failed",
                      "group=%s error=%s does=\"KILL follows\"", group->config->name,
                      bw_log_quote(diag.text));
     BW_CRASH_POINT(GUARD_AFTER_TERM);

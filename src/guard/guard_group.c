@@ -154,7 +154,7 @@ static void end_left_behind(struct bw_guard_group *group, const struct bw_guard_
         limit = bw_instant_min(limit, bw_instant_sub(mirror->armed_end, mirror->fence_ns));
     while (!end_round(group, mirror, with_started)) {
         if (bw_instant_right_is_over(bw_clock_now(), limit)) {
-            bw_log_error(&group->program->log, "run.undying",
+            bw_log_error(&group->program->log, "script.unkillable",
                          "group=%s does=\"goes on; the fence will meet it\"", group->config->name);
             return;
         }
@@ -175,7 +175,7 @@ static void say_found(const struct bw_guard_group *group, const struct bw_guard_
         bw_log_error(log, "state.damaged", "group=%s error=%s", name,
                      bw_log_quote(files->memory_diag.text));
     if (start->is_mirror_unreadable)
-        bw_log_warn(log, "mirror.unreadable",
+        bw_log_warn(log, "deadline_file.read_failed",
                     "group=%s error=%s does=\"goes on without; what serves is fenced\"", name,
                     bw_log_quote(files->mirror_diag.text));
     if (start->is_foreign)
@@ -213,7 +213,7 @@ static enum bw_err load(struct bw_guard_group *group, const struct bw_guard_file
 static void reach_killed(struct bw_guard_group *group, enum bw_err err, const struct bw_diag *diag)
 {
     if (err != BW_OK)
-        bw_log_error(&group->program->log, "reach.unkilled",
+        bw_log_error(&group->program->log, "reach.kill_failed",
                      "group=%s error=%s does=\"the fence counts as failed and is tried again\"",
                      group->config->name, bw_log_quote(diag->text));
     bw_guard_machine_on_reach_killed(&group->program->machine, &group->at, err == BW_OK,
@@ -242,7 +242,7 @@ void bw_guard_group_kill_reach(struct bw_guard_group *group)
     struct bw_diag diag = {0};
 
     if (group->unit_reach != NULL && bw_units_kill_now(&group->unit_reach->units, &diag) != BW_OK)
-        bw_log_warn(&group->program->log, "units.unkilled",
+        bw_log_warn(&group->program->log, "units.kill_failed",
                     "group=%s error=%s does=\"tries again\"", group->config->name,
                     bw_log_quote(diag.text));
     if (group->unit_reach != NULL)
@@ -299,7 +299,7 @@ static void say_news(struct bw_guard_group *group, enum bw_err err, const struct
     case BW_UNITS_NO_NEWS:
         return;
     case BW_UNITS_UNSEEN:
-        bw_log_error(log, "units.unseen", "group=%s error=%s%s", group->config->name,
+        bw_log_error(log, "units.probe_failed", "group=%s error=%s%s", group->config->name,
                      bw_log_quote(diag->text),
                      group->are_units_seen ? ""
                                            : " does=\"the site is not eligible until they were\"");
@@ -353,7 +353,7 @@ static void open_units(struct bw_guard_group *group)
         return;
     free(group->unit_reach);
     group->unit_reach = NULL;
-    bw_log_error(&program->log, "units.unreachable",
+    bw_log_error(&program->log, "units.query_failed",
                  "group=%s error=%s does=\"the site is not eligible\"", group->config->name,
                  bw_log_quote(diag.text));
 }

@@ -63,7 +63,7 @@ static void take(const struct bw_guard_mirror_write *write)
     if (ok && write->file.reach.bytes != NULL)
         group->reach_mirrored = write->file.reach.version;
     if (!ok)
-        bw_log_error(&group->program->log, "mirror.unsaved",
+        bw_log_error(&group->program->log, "deadline_file.write_failed",
                      "group=%s error=%s does=\"what rests on it is refused\"", group->config->name,
                      bw_log_quote(write->file.diag.text));
     bw_enforcing_on_written(&group->program->machine.enforcing, &group->at.enforcing, write->number,
@@ -316,7 +316,7 @@ static void say_unguarded(struct dir_look *look, const char *group, const struct
 {
     if (!bw_guard_found_is_unended(found, now))
         return;
-    bw_log_error(&look->program->log, "mirror.unguarded",
+    bw_log_error(&look->program->log, "deadline_file.guard_missing",
                  "dir=%s group=%s epoch=%" PRIu64 " left_ms=%" PRIu64
                  " error=\"a guard of another site has armed this lease, and none of that site runs\" "
                  "does=\"leaves it to the enforcer of that guard, which ends what is in reach at the deadline if it "

@@ -73,7 +73,7 @@ static void tell_manager(struct bw_guard_program *program, const char *state)
     struct bw_diag diag = {0};
 
     if (bw_notify(state, &diag) != BW_OK)
-        bw_log_warn(&program->log, "manager.untold", "state=%s error=%s", state,
+        bw_log_warn(&program->log, "service_manager.notify_failed", "state=%s error=%s", state,
                     bw_log_quote(diag.text));
 }
 
@@ -223,7 +223,7 @@ static void open_named(struct bw_guard_program *program)
         err = bw_guard_program_add(program, group, &files, false, &diag);
         if (err == BW_OK)
             continue;
-        bw_log_error(&program->log, "group.unloaded",
+        bw_log_error(&program->log, "group.load_failed",
                      "group=%s error=%s does=\"the others are guarded, this group is not\" "
                      "next=\"once another site holds it: move that file away and restart the guard\"",
                      group->name, bw_log_quote(diag.text));
@@ -273,7 +273,7 @@ static void raise_files(struct bw_guard_program *program)
     const uint64_t allowed = bw_files_raise();
 
     if (allowed < wanted)
-        bw_log_warn(&program->log, "files.few",
+        bw_log_warn(&program->log, "limits.open_files_low",
                     "allowed=%" PRIu64 " wanted=%" PRIu64 " groups=%u does=\"goes on; raise the hard "
                     "limit of open files (LimitNOFILE=, ulimit -Hn), or have fewer groups\"",
                     allowed, wanted, (unsigned)program->config->group_count);
@@ -341,7 +341,7 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     if (err != BW_OK)
         return err;
     if (geteuid() == 0 && bw_oom_protect(diag) != BW_OK)
-        bw_log_warn(&program->log, "guard.unprotected",
+        bw_log_warn(&program->log, "guard.protect_failed",
                     "error=%s does=\"goes on; the kernel may end it when memory runs out\"",
                     bw_log_quote(diag->text));
     bw_log_info(&program->log, "guard.ready", "site=%s groups=%u socket=%s", program->store.site,
@@ -395,7 +395,7 @@ static enum bw_daemon_end guard_program_turn(struct bw_guard_program *program,
     BW_ASSERT(rc == 0);
     err = begin(program, &diag);
     if (err != BW_OK) {
-        bw_log_error(&program->log, "guard.unstarted", "error=%s", bw_log_quote(diag.text));
+        bw_log_error(&program->log, "guard.start_failed", "error=%s", bw_log_quote(diag.text));
         end = bw_err_may_pass(err) ? BW_DAEMON_RESTART : BW_DAEMON_CONFIG;
         begin_close(program);
     }
@@ -625,7 +625,7 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
     if (bw_guard_reach_config(&program->store, group, &config, &file, &why) == BW_OK)
         take_names(program, file);
     if (!is_kept(file)) {
-        bw_log_error(&program->log, "reach.unkept",
+        bw_log_error(&program->log, "reach.write_failed",
                      "group=%s error=%s does=\"%s\"", group,
                      bw_log_quote(file != NULL ? "its guard could not keep its scripts" : why.text),
                      bw_site_config_find(program->config, group) != NULL
@@ -662,14 +662,14 @@ static void guard_forgotten(struct bw_guard_program *program, const char *group,
                  "next=\"name it again, or switch it over or let it go first\"",
                  group, by_scripts ? ", by the scripts and units that it had" : "");
     if (guard_kept(program, group, &diag) != BW_OK)
-        bw_log_error(&program->log, "group.unloaded", "group=%s error=%s", group,
+        bw_log_error(&program->log, "group.load_failed", "group=%s error=%s", group,
                      bw_log_quote(diag.text));
 }
 
 static void say_unenforced(struct bw_guard_program *program, const char *group,
                            const struct bw_diag *diag)
 {
-    bw_log_error(&program->log, "mirror.unenforced", "group=%s error=%s", group,
+    bw_log_error(&program->log, "deadline_file.enforce_failed", "group=%s error=%s", group,
                  bw_log_quote(diag->text));
 }
 
@@ -741,7 +741,7 @@ static void guard_program_look_at_all(struct bw_guard_program *program, int dir,
     struct dirent *entry;
 
     if (list == NULL) {
-        bw_log_error(&program->log, "state.unlisted", "error=%s", strerror(errno));
+        bw_log_error(&program->log, "state.list_failed", "error=%s", strerror(errno));
         if (fd >= 0)
             (void)close(fd); /* only read from */
         return;

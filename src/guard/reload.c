@@ -43,7 +43,7 @@ static bool can_part(const struct bw_guard_program *program, const struct bw_sit
         if (bw_site_config_find(to, group->machine.group) != NULL || bw_guard_group_may_part(group))
             continue;
         (void)snprintf(out_why, size,
-                       "group %s cannot be kept without the site file (see reach.unkept): restart "
+                       "group %s cannot be kept without the site file (see reach.write_failed): restart "
                        "the guard to take it out",
                        group->machine.group);
         return false;
@@ -130,7 +130,7 @@ static void take(struct bw_guard_program *program, struct job *job)
 
         if (bw_guard_program_find(program, group->name) == NULL &&
             bw_guard_program_add(program, group, &job->files[i], false, &diag) != BW_OK)
-            bw_log_error(&program->log, "group.unloaded",
+            bw_log_error(&program->log, "group.load_failed",
                          "group=%s error=%s does=\"the others go on without it\"", group->name,
                          bw_log_quote(diag.text));
     }
@@ -183,7 +183,7 @@ static void on_slow(uv_timer_t *timer)
     if (program->reload.is_slow)
         return; /* that is said */
     program->reload.is_slow = true;
-    bw_log_warn(&program->log, "files.silent",
+    bw_log_warn(&program->log, "config.read_stalled",
                 "file=%s does=\"what was read before stays in force\"",
                 bw_log_quote(program->config_file));
 }

@@ -259,7 +259,7 @@ static void gather(struct bw_guard_group *group)
         err = bw_reach_gather(&group->reach, &diag);
     }
     if (err != BW_OK)
-        bw_log_warn(&group->program->log, "reach.ungathered",
+        bw_log_warn(&group->program->log, "reach.probe_failed",
                     "group=%s error=%s does=\"what this forks while a stop runs may be taken for the stop's own\"",
                     group->config->name, bw_log_quote(diag.text));
 }
@@ -528,7 +528,7 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
         };
         return;
     }
-    bw_log_error(log, "script.unstartable", "group=%s epoch=%llu action=%s error=%s",
+    bw_log_error(log, "script.begin_failed", "group=%s epoch=%llu action=%s error=%s",
                  work->group->config->name, (unsigned long long)run->epoch,
                  bw_action_word(run->action), bw_log_quote(diag.text));
     out_spawned->ok = false;

@@ -248,7 +248,7 @@ static void log_unreadable(struct bw_guard_work *work, const struct bw_script_re
         return;
     group->has_logged_unreadable = true;
     bw_log_warn(
-        &group->program->log, "status.unreadable",
+        &group->program->log, "status.parse_failed",
         "group=%s script=%s how=\"%s\" code=%d line=%s tail=%s does=\"the service is unknown, "
         "which is no word for stopped\"",
         group->config->name, bw_log_quote(group->config->scripts[BW_ACTION_STATUS]),

@@ -679,7 +679,7 @@ void bw_guard_reach_keep(struct bw_guard_group *group)
     group->is_reach_kept = encode(group, &bytes, &size, &diag) == BW_OK;
     if (!group->is_reach_kept)
         bw_log_warn(
-            &group->program->log, "reach.unkept",
+            &group->program->log, "reach.write_failed",
             "group=%s error=%s does=\"once the site file does not name it, no script of it is run: only what "
             "is in its reach is killed\"",
             group->config->name, bw_log_quote(diag.text));

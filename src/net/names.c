@@ -376,7 +376,7 @@ static void on_saved(struct bw_names *names, struct job *job)
 
     names->is_saving = false;
     if (done->err != BW_OK && !names->is_save_failed)
-        bw_log_warn(names->log, "names.unkept",
+        bw_log_warn(names->log, "names.write_failed",
                     "file=%s error=%s does=\"after a restart it looks up the names of its peers before it dials\"",
                     names->file.name, bw_log_quote(done->diag.text));
     names->is_save_failed = done->err != BW_OK;

@@ -209,10 +209,10 @@ void bw_reload_look(struct bw_reload *reload)
     reload->wants_look = true;
     begin_certificate(reload);
     if (bw_worker_fell_silent(reload->file))
-        bw_log_warn(reload->log, "files.silent", "file=%s does=%s", bw_log_quote(reload->config_file),
+        bw_log_warn(reload->log, "config.read_stalled", "file=%s does=%s", bw_log_quote(reload->config_file),
                     bw_log_quote(reload->kind->file_silent));
     if (bw_worker_fell_silent(reload->certificates))
-        bw_log_warn(reload->log, "files.silent", "ca_file=%s identity_file=%s does=%s",
+        bw_log_warn(reload->log, "config.read_stalled", "ca_file=%s identity_file=%s does=%s",
                     bw_log_quote(job->own->ca), bw_log_quote(job->own->identity),
                     bw_log_quote(reload->kind->certificates_silent));
 }

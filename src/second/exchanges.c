@@ -24,7 +24,7 @@ static void answered(struct bw_second_program *program, const struct bw_second_a
 static void log_unanswered(struct bw_second_program *program, const char *text)
 {
     if (!program->is_unanswered)
-        bw_log_warn(&program->log, "second.unanswered",
+        bw_log_warn(&program->log, "second_enforcer.answer_failed",
                     "address=%s error=%s does=\"what is armed is fenced at its deadline\"",
                     program->config->second.agent, bw_log_quote(text));
     program->is_unanswered = true;
@@ -127,7 +127,7 @@ static void on_warned(void *user, const struct bw_http_answer *http)
         return; /* it ends */
     why = why_unwarned(http, text);
     if (why != NULL && !to->is_refused)
-        bw_log_warn(&to->program->log, "second.unwarned", "address=%s error=%s", to->address,
+        bw_log_warn(&to->program->log, "second_enforcer.warning_rejected", "address=%s error=%s", to->address,
                     bw_log_quote(why));
     to->is_refused = why != NULL;
 }
@@ -141,7 +141,7 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
     struct bw_diag diag = {0};
 
     if (bw_sync_encode(sync, bytes, sizeof bytes, &call.body_size, &diag) != BW_OK) {
-        bw_log_error(&program->log, "second.unwarned", "error=%s", bw_log_quote(diag.text));
+        bw_log_error(&program->log, "second_enforcer.warning_rejected", "error=%s", bw_log_quote(diag.text));
         return;
     }
     call.response_bytes_max = BW_BODY_BYTES_MAX;
@@ -156,7 +156,7 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
         if (bw_http_client_send(&program->witnesses, &call, on_warned, to, &diag) != NULL)
             ++to->unanswered;
         else
-            bw_log_debug(&program->log, "second.unwarned", "address=%s error=%s", to->address,
+            bw_log_debug(&program->log, "second_enforcer.warning_rejected", "address=%s error=%s", to->address,
                          bw_log_quote(diag.text));
     }
 }

@@ -19,7 +19,7 @@ static void tell_manager(struct bw_second_program *program, const char *state)
     struct bw_diag diag = {0};
 
     if (bw_notify(state, &diag) != BW_OK) /* it may be gone; this goes on */
-        bw_log_warn(&program->log, "manager.unheard", "error=%s", bw_log_quote(diag.text));
+        bw_log_warn(&program->log, "service_manager.agent_notify_failed", "error=%s", bw_log_quote(diag.text));
 }
 
 /* ---- what the machine asks for --------------------------------------------------------------- */
@@ -83,7 +83,7 @@ static void say_step(struct bw_second_program *program, const char *group, const
 
 void bw_second_say_unmirrored(struct bw_second_program *program, const struct bw_diag *diag)
 {
-    bw_log_error(&program->log, "second.unmirrored",
+    bw_log_error(&program->log, "second_enforcer.deadline_file_failed",
                  "error=%s does=\"goes on; a deadline that no mirror names is asked for anew after "
                  "a restart, for two "
                  "seconds\"",
@@ -253,7 +253,7 @@ static void say_unnamed(struct bw_second_program *program)
 
         if (kept->memory.epoch != 0 && !kept->memory.is_over &&
             bw_site_config_find(program->config, kept->name) == NULL)
-            bw_log_error(&program->log, "second.unnamed",
+            bw_log_error(&program->log, "second_enforcer.group_missing",
                          "group=%s epoch=%" PRIu64 " error=\"the site file does not name it, and that epoch was "
                          "not seen to be over\" does=\"nothing of it is ended here\" next=\"name it again\"",
                          kept->name, kept->memory.epoch);

@@ -140,7 +140,7 @@ static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind a
     if (err == BW_OK)
         bw_script_go(*out_run, BW_INSTANT_NEVER);
     else
-        bw_log_error(&group->program->log, "script.unstarted", "group=%s action=%s error=%s",
+        bw_log_error(&group->program->log, "script.start_failed", "group=%s action=%s error=%s",
                      config->name, bw_action_word(action), bw_log_quote(diag.text));
     bw_script_env_deinit(&env);
     return err;

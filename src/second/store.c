@@ -239,7 +239,7 @@ static void on_done(void *of, void *user)
     const struct job *job = of;
 
     if (job->err != BW_OK)
-        bw_log_error(&program->log, "state.unsaved",
+        bw_log_error(&program->log, "state.write_failed",
                      "error=%s does=\"no deadline is told as taken that rests on it\"",
                      bw_log_quote(job->diag.text));
     bw_second_happen(program, &(struct bw_second_machine_event){.kind = BW_SECOND_MACHINE_SAVED,

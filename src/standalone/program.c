@@ -158,7 +158,7 @@ static void on_end(struct bw_script_run *ended, const struct bw_script_result *r
                     bw_log_quote(result->first_line), program->machine.stop_count,
                     program->machine.failure_threshold);
     if (program->machine.lacks_word)
-        bw_log_warn(&program->log, "standalone.undone", "action=%s line=%s does=\"nothing is called in this round\"",
+        bw_log_warn(&program->log, "standalone.action_skipped", "action=%s line=%s does=\"nothing is called in this round\"",
                     bw_action_word(program->machine.wants_start ? BW_ACTION_START : BW_ACTION_STOP),
                     bw_log_quote(result->first_line));
     if (next == BW_ACTION_NONE || program->is_ending)
@@ -207,7 +207,7 @@ static void run(struct program *program, enum bw_action_kind action)
         bw_script_go(program->run, BW_INSTANT_NEVER);
         return;
     }
-    bw_log_error(&program->log, "script.unstartable", "action=%s error=%s", bw_action_word(action),
+    bw_log_error(&program->log, "script.begin_failed", "action=%s error=%s", bw_action_word(action),
                  bw_log_quote(diag.text));
     (void)bw_standalone_on_end(&program->machine, false,
                                ""); /* nothing follows from what has not run */
@@ -248,11 +248,11 @@ static bool lock(struct program *program, const char *file)
     if (program->lock >= 0 && flock(program->lock, LOCK_EX | LOCK_NB) == 0)
         return true;
     if (errno == EWOULDBLOCK) {
-        bw_log_error(&program->log, "standalone.unstarted",
+        bw_log_error(&program->log, "standalone.start_failed",
                      "error=\"another one runs with this file\" file=%s", bw_log_quote(file));
         return false;
     }
-    bw_log_warn(&program->log, "standalone.unlocked",
+    bw_log_warn(&program->log, "standalone.lock_failed",
                 "file=%s error=%s does=\"it runs; a second one would not be noticed\"",
                 bw_log_quote(file), bw_log_quote(strerror(errno)));
     return true;
@@ -290,7 +290,7 @@ static void say_hello(struct program *program, const char *file)
                 bw_log_quote(file), program->group->check_interval_ms,
                 program->group->failure_threshold, program->group->script_timeout_ms);
     bw_log_warn(
-        &program->log, "standalone.unprotected",
+        &program->log, "standalone.no_lease",
         "does=\"it starts and stops by the word of %s alone, without a lease: where that is "
         "wrong, or fails, or this process ends, two sites may serve at once\" "
         "next=\"breakwater agent and guard hold a lease, and end the service with it\"",
@@ -319,7 +319,7 @@ static enum bw_daemon_end turn(struct program *program, const char *file)
         return BW_DAEMON_RESTART;
     BW_ASSERT(uv_loop_init(&program->loop) == 0); /* without descriptors nothing can be run */
     if (equip(program, &diag) != BW_OK) {
-        bw_log_error(&program->log, "standalone.unstarted", "error=%s file=%s",
+        bw_log_error(&program->log, "standalone.start_failed", "error=%s file=%s",
                      bw_log_quote(diag.text), bw_log_quote(file));
         return BW_DAEMON_RESTART; /* the process ends: its handles with it */
     }

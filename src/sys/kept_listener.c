@@ -104,7 +104,7 @@ static void miss(struct bw_kept_listener *kept, const struct look *look)
     kept->diag = look->diag;
     if (++kept->missed != MISSED_MAX || !kept->is_listening)
         return;
-    bw_log_error(kept->log, "socket.unheard",
+    bw_log_error(kept->log, "socket.listen_failed",
                  "socket=%s error=%s does=\"nobody new can connect; tries again every few seconds\" next=\"%s\"",
                  bw_log_quote(look->path), bw_log_quote(look->diag.text), next_after(look->err));
 }

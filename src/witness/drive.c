@@ -185,7 +185,7 @@ static void log_surely_over(struct bw_program *program, int group_index, uint64_
     if (watch->confirmed_epoch == epoch)
         base.last_confirmed = watch->last_confirmed;
     bw_log_info(
-        &program->log, "lease.surely_over", "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64,
+        &program->log, "lease.expired", "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64,
         group->spec.name, epoch,
         bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&group->terms)).boot_ns);
 }
@@ -338,7 +338,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
                     program->groups[action->group].spec.name, bw_log_quote(action->text));
         break;
     case BW_WITNESS_ACTION_NOT_FOUNDED:
-        bw_log_error(&program->log, "cluster.not_founded", "error=%s", bw_log_quote(action->text));
+        bw_log_error(&program->log, "cluster.bootstrap_failed", "error=%s", bw_log_quote(action->text));
         break;
     case BW_WITNESS_ACTION_REPORTED:
         note_contact(program, action->call);
@@ -458,7 +458,7 @@ enum bw_err bw_program_ask(struct bw_program *program, int group, const struct b
 
     if (err != BW_OK)
         return err;
-    bw_log_info(&program->log, "wish.noted", "group=%s asked=%s site=%s by=%s remote=%s text=%s",
+    bw_log_info(&program->log, "request.accepted", "group=%s asked=%s site=%s by=%s remote=%s text=%s",
                 program->groups[group].spec.name, bw_wish_word(wish->kind), bw_log_quote(wish->to),
                 bw_log_quote(wish->by), remote, bw_log_quote(wish->text));
     bw_drive_settle_soon(program);

@@ -109,7 +109,7 @@ static void tell_who_is_missing(struct bw_program *program)
         if (i != config->self && !bw_node_has_met(program->node, config->witnesses[i].id))
             used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
                                      used > 0 ? "," : "", config->witnesses[i].name);
-    bw_log_info(&program->log, "cluster.not_begun", "not_met=%s why=%s", used > 0 ? names : "none",
+    bw_log_info(&program->log, "cluster.waiting_for_members", "not_met=%s why=%s", used > 0 ? names : "none",
                 bw_log_quote("it begins once all its witnesses are up together; in a cluster that has begun already, a "
                              "new one is made with --join"));
 }

@@ -721,7 +721,7 @@ void bw_refused_flush(struct bw_program *program)
         const uint64_t count = bw_summary_flush(&program->refused[kind], uv_now(&program->loop));
 
         if (count > 0)
-            bw_log_warn(&program->log, "refusals.untold", "what=%s count=%" PRIu64,
+            bw_log_warn(&program->log, "refusals.suppressed", "what=%s count=%" PRIu64,
                         kind_words[kind], count);
     }
 }

@@ -149,7 +149,7 @@ void bw_program_judge_address(struct bw_program *program)
 
     if (bw_credentials_check_address(program->credentials, config->witnesses[config->self].address,
                                      &diag) != BW_OK)
-        bw_log_error(&program->log, "certificate.unnamed", "error=%s", bw_log_quote(diag.text));
+        bw_log_error(&program->log, "certificate.host_missing", "error=%s", bw_log_quote(diag.text));
 }
 
 static enum bw_err use_again(void *user, struct bw_diag *diag)

@@ -19,7 +19,7 @@ static void log_it(struct bw_program *program, struct bw_known *known)
 {
     known->unreached.is_logged = true;
     known->unreached.logged = bw_clock_now();
-    bw_log_warn(&program->log, "raft.peer_unreached", "name=%s raft_address=%s why=%s", known->config.name,
+    bw_log_warn(&program->log, "raft.peer_connect_failed", "name=%s raft_address=%s why=%s", known->config.name,
                 bw_log_quote(known->config.raft), bw_log_quote(known->unreached.why));
 }
 

@@ -192,7 +192,7 @@ static void certificates_that_hang_cost_no_renewal(void **state)
 
 static bool says_files_silent(const struct agent_world *world)
 {
-    return agent_world_log_has(world, "event=files.silent");
+    return agent_world_log_has(world, "event=config.read_stalled");
 }
 
 static bool says_files_answer(const struct agent_world *world)

@@ -387,7 +387,7 @@ static void garbage_and_errors_of_two_witnesses_do_no_harm(void **state)
     world->witnesses[2].manner = AGENT_WORLD_FAILS;
     serve(world);
 
-    assert_true(agent_world_log_has(world, "event=answer.unreadable"));
+    assert_true(agent_world_log_has(world, "event=answer.decode_failed"));
     /* It backs off: by the back-off, and by that alone, the number of its polls is bounded. */
     assert_true(world->witnesses[1].polls <
                 40 + 2 * bw_instant_elapsed_ns(bw_clock_now(), begin) / BW_NS_PER_S);

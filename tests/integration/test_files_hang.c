@@ -87,7 +87,7 @@ static void a_guard_goes_on_with_what_it_had(void **state)
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
 
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
-    rig_wait_log(rig, "event=files.silent");
+    rig_wait_log(rig, "event=config.read_stalled");
     assert_int_equal(kill(rig->guard, SIGHUP), 0); /* once more, when that is over */
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
 
@@ -109,7 +109,7 @@ static int agent_tear_down(void **state)
 
 static bool says_silent(const struct agent_world *world)
 {
-    return agent_world_log_has(world, "event=files.silent");
+    return agent_world_log_has(world, "event=config.read_stalled");
 }
 
 static bool says_refused(const struct agent_world *world)
@@ -211,7 +211,7 @@ static void a_witness_leads_on_with_the_certificate_that_it_had(void **state)
     assert_true(is_let_in(trio, leader, fay));
     take_back(trio, leader, "disk/w.pem", "operator/fay");
 
-    trio_logs(trio, leader, "event=files.silent");
+    trio_logs(trio, leader, "event=config.read_stalled");
     assert_false(is_let_in(trio, leader, fay)); /* whom the file takes back waits for no certificate: 5.3 */
     assert_int_equal(puppet_sync(&puppet, leader), 200);
     assert_true(puppet.answer.is_leader);
@@ -287,7 +287,7 @@ static void whom_a_witness_takes_back_is_out_though_its_certificate_hangs(void *
 
     open_as(trio, &client, fay);
     hang(trio, "w1.pem", "w1.pem");
-    trio_logs(trio, 0, "event=files.silent");
+    trio_logs(trio, 0, "event=config.read_stalled");
     take_back(trio, 0, NULL, "operator/fay");
 
     assert_put_out(trio, &client, fay);
@@ -315,7 +315,7 @@ static void what_was_read_before_the_newest_file_lets_nobody_in_again(void **sta
     hang(trio, "w1.pem", "w1b.pem");
     (void)snprintf(command, sizeof command, "cd '%s' && cp -p w1.pem w1b.pem && touch w1.pem", trio->pki.dir);
     assert_int_equal(system(command), 0);
-    trio_logs(trio, 0, "event=files.silent");
+    trio_logs(trio, 0, "event=config.read_stalled");
     take_back(trio, 0, "w1b.pem", "operator/fay");
     assert_put_out(trio, &clients[0], fay);
 

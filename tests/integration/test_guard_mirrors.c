@@ -75,7 +75,7 @@ static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
     const uint64_t end_ms = arm(rig, epoch, begin(rig));
 
     start_service(rig, epoch);
-    assert_false(rig_has(rig, "log", "event=reach.unkept"));
+    assert_false(rig_has(rig, "log", "event=reach.write_failed"));
     lose_both(rig);
     return end_ms;
 }
@@ -340,7 +340,7 @@ static void a_guard_under_a_new_name_says_what_nobody_guards(void **state)
     do_in(rig, "sed -i 's/^state_dir: state$/state_dir: anew/' site.yaml");
     rig_guard_start(rig);
 
-    rig_wait_log(rig, "event=mirror.unguarded");
+    rig_wait_log(rig, "event=deadline_file.guard_missing");
     rig_wait_log(rig, "-guard\" group=g epoch=1 left_ms=");
 }
 
@@ -360,7 +360,7 @@ static void a_guard_says_nothing_of_a_site_whose_guard_lives(void **state)
     (void)rig_guard_end(rig, SIGTERM);
     rig->guard = first;
 
-    assert_false(rig_has(rig, "log", "event=mirror.unguarded"));
+    assert_false(rig_has(rig, "log", "event=deadline_file.guard_missing"));
 }
 
 /* A guard that lives is left alone by one that cannot start. */
@@ -432,7 +432,7 @@ static void a_frozen_enforcer_holds_up_no_arm_for_long(void **state)
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 
     assert_true(rig->agent.last[BW_GUARD_MESSAGE_ARMED].armed.end.boot_ns == end.boot_ns);
-    assert_true(rig_has(rig, "log", "event=enforcer.unrelieved"));
+    assert_true(rig_has(rig, "log", "event=enforcer.handover_failed"));
     assert_int_equal(kill(frozen, SIGKILL), 0);
 }
 
@@ -478,7 +478,7 @@ static void a_directory_of_mirrors_that_is_removed_is_made_again(void **state)
     assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
     (void)rig_arm(&rig->agent, 1, 3602000, FENCE_MS); /* once the enforcer of before is relieved */
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1); /* the first of its own */
-    assert_false(rig_has(rig, "log", "event=enforcer.unrelieved"));
+    assert_false(rig_has(rig, "log", "event=enforcer.handover_failed"));
 }
 
 static void wait_for_enforcers_socket(struct rig *rig)
@@ -535,7 +535,7 @@ static void an_enforcer_whose_socket_is_removed_is_replaced(void **state)
     rig_greet(rig);
     (void)rig_arm(&rig->agent, 1, 3602000, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
-    assert_false(rig_has(rig, "log", "event=enforcer.unrelieved"));
+    assert_false(rig_has(rig, "log", "event=enforcer.handover_failed"));
 }
 
 /* 3.4: its scripts and units are kept with its memory. */
@@ -620,7 +620,7 @@ static void the_lease_of_a_group_that_is_not_loaded_ends(void **state)
 
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], 1);
     assert_string_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].group, "h");
-    assert_true(rig_has(rig, "log", "event=group.unloaded component=guard group=g"));
+    assert_true(rig_has(rig, "log", "event=group.load_failed component=guard group=g"));
     rig_assert_silent_since(rig, end_ms);
     rig_assert_fenced_by_script(rig);
     (void)snprintf(look.group, sizeof look.group, "h");
@@ -671,7 +671,7 @@ static uint64_t serve_replaced_and_lose_both(struct rig *rig)
     replace_by_what_cannot_be_kept(rig);
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
     rig_wait_log(rig, "event=config.reloaded");
-    assert_true(rig_has(rig, "log", "event=reach.unkept"));
+    assert_true(rig_has(rig, "log", "event=reach.write_failed"));
     end_ms = arm(rig, 1, ttl_ms);
     lose_both(rig);
     do_in(rig, "grep -q fence.sh state/guard/g.reach");

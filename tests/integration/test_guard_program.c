@@ -163,7 +163,7 @@ static void a_guard_without_an_enforcer_says_that_nothing_is_known_to_keep_the_d
     (void)rig_serve(rig, LONG_MS, FENCE_MS);
     assert_int_equal(prlimit(rig->guard, RLIMIT_NOFILE, &few, NULL), 0); /* for no other enforcer */
     assert_int_equal(kill(enforcer_of(rig), SIGKILL), 0);
-    rig_wait_log(rig, "event=enforcer.unmade");
+    rig_wait_log(rig, "event=enforcer.start_failed");
 
     (void)rig_guard_end(rig, SIGTERM);
 
@@ -642,7 +642,7 @@ static void a_damaged_group_leaves_the_others_their_guard(void **state)
     rig_greet(rig);
 
     assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
-    assert_true(rig_has(rig, "log", "event=group.unloaded component=guard group=h"));
+    assert_true(rig_has(rig, "log", "event=group.load_failed component=guard group=h"));
     assert_true(rig_has(rig, "log", "h.memory"));
 }
 

@@ -205,7 +205,7 @@ static void what_an_unreadable_status_printed_is_logged_once(void **state)
     rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho 'psql: no route' >&2\necho down\nexit 3\n");
     for (int i = 0; i < 2; i++)
         assert_int_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).result, BW_RUN_FAILED);
-    assert_int_equal(times_in_log(rig, "status.unreadable"), 1);
+    assert_int_equal(times_in_log(rig, "status.parse_failed"), 1);
     assert_true(rig_has(rig, "log", "code=3 line=\"down\""));
     assert_true(rig_has(rig, "log", "psql: no route"));
 
@@ -214,7 +214,7 @@ static void what_an_unreadable_status_printed_is_logged_once(void **state)
     rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho down\n");
     (void)rig_run(&rig->agent, 0, BW_ACTION_STATUS);
 
-    assert_int_equal(times_in_log(rig, "status.unreadable"), 2);
+    assert_int_equal(times_in_log(rig, "status.parse_failed"), 2);
 }
 
 static void what_a_stop_leaves_running_is_ended_and_said(void **state)

@@ -573,7 +573,7 @@ static void assert_disk_holds_up_no_end(struct rig *rig, bool has_cgroups)
 
     for (int i = 0; i < 4; i++)
         assert_int_equal(results[i], BW_RUN_OK);
-    assert_false(rig_has(rig, "log", "event=reach.unkilled"));
+    assert_false(rig_has(rig, "log", "event=reach.kill_failed"));
     if (has_cgroups)
         assert_int_equal(writers, 1); /* 5.1: there is no second one beside it */
 }

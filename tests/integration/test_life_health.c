@@ -249,7 +249,7 @@ static void an_agent_that_cannot_listen_serves_and_tries_again(void **state)
     assert_int_equal(bind(other, (const struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(other, 1), 0);
     real_serve(&cluster);
-    assert_non_null(strstr(real_read(&cluster, 0, "agent.log"), "event=health.unheard"));
+    assert_non_null(strstr(real_read(&cluster, 0, "agent.log"), "event=health.listen_failed"));
     assert_int_equal(close(other), 0);
     real_until(&cluster, is_primary, 0, "it listens, and is primary");
 }

@@ -391,7 +391,7 @@ static int tear_down_disk(void **state)
 
 static bool says_files_are_silent(struct real_cluster *of, int site)
 {
-    return strstr(real_read(of, site, "enforcer.log"), "event=files.silent") != NULL;
+    return strstr(real_read(of, site, "enforcer.log"), "event=config.read_stalled") != NULL;
 }
 
 static bool says_files_answer(struct real_cluster *of, int site)

@@ -279,7 +279,7 @@ static void a_systemd_that_is_away_is_said_once_and_when_it_is_back(void **state
     real_until(&cluster, was_asked_often, 0, "systemctl was asked five times");
     real_drop(&cluster, 0, "systemd_is_away");
     real_until(&cluster, says_seen_again, 0, "the guard says that they are seen again");
-    assert_int_equal(count_in(real_read(&cluster, 0, "guard.log"), "event=units.unseen"), 1);
+    assert_int_equal(count_in(real_read(&cluster, 0, "guard.log"), "event=units.probe_failed"), 1);
 }
 
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up_units, tear_down)

@@ -199,7 +199,7 @@ static void a_flood_is_told_in_few_lines_that_say_how_many_they_stand_for(void *
         events = 0;
         lines = count_lines(0, "event=api.refused", mallory, &events);
         assert_in_range(lines, 1, BW_SUMMARY_BURST + 20);
-        lines += count_lines(0, "event=refusals.untold", "what=callers", &events);
+        lines += count_lines(0, "event=refusals.suppressed", "what=callers", &events);
     }
     print_message("%d refusals in %u lines, which tell of %lu\n", FLOOD, lines, events);
 }

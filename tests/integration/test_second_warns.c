@@ -139,7 +139,7 @@ static unsigned count_said(int fd, const char *what)
 /* A certificate that is revoked there, another cluster, an older release: nobody waits for what it says then. */
 static void a_witness_that_takes_no_warning_is_said_once_until_it_takes_one(void **state)
 {
-    static const char said[] = "event=second.unwarned";
+    static const char said[] = "event=second_enforcer.warning_rejected";
     const int fd = memfd_create("log", MFD_CLOEXEC);
     atomic_bool refuses = true;
 

@@ -188,7 +188,7 @@ static void it_starts_and_stops_as_the_condition_says(void **state)
 
     start(world);
     await(world, "status", "started");
-    assert_true(has(world, "log", "event=standalone.unprotected"));
+    assert_true(has(world, "log", "event=standalone.no_lease"));
     assert_true(has(world, "log", "two sites may serve at once"));
     assert_false(has(world, "log", "event=standalone.writable"));
     await_checks(world, 3);
@@ -220,7 +220,7 @@ static void a_check_that_fails_calls_nothing(void **state)
     await(world, "calls", "status\n");
     await_checks(world, 3);
     assert_int_equal(count(world, "start") + count(world, "stop"), 0);
-    assert_true(has(world, "log", "event=standalone.undone component=standalone action=start line=\"unknown\""));
+    assert_true(has(world, "log", "event=standalone.action_skipped component=standalone action=start line=\"unknown\""));
 }
 
 /* Else the service of both would serve, where a name has moved. */
@@ -233,7 +233,7 @@ static void a_service_of_which_status_says_unknown_is_stopped(void **state)
     start(world);
     await(world, "calls", "stop\n");
     put(world, "status.sh", "echo status >> calls\nexit 1\n");
-    await(world, "log", "event=standalone.undone component=standalone action=stop");
+    await(world, "log", "event=standalone.action_skipped component=standalone action=stop");
 }
 
 /* One that was killed is there until it has been waited for. */

@@ -256,7 +256,7 @@ static void another_daemon_that_answers_there_is_left_alone_until_it_goes(void *
     assert_int_equal(unlink(f->path), 0);
     other = listen_as_another(f);
 
-    run_until_log(f, "event=socket.unheard", 1);
+    run_until_log(f, "event=socket.listen_failed", 1);
     run_for_looks(f);
 
     assert_int_equal(f->accepted_count, 0);
@@ -292,7 +292,7 @@ static void without_its_directory_it_says_what_to_do_and_tries_again(void **stat
     assert_int_equal(open_kept(f, NULL), BW_OK);
     assert_int_equal(rename(f->run_dir, f->other), 0);
 
-    run_until_log(f, "event=socket.unheard", 1);
+    run_until_log(f, "event=socket.listen_failed", 1);
     run_for_looks(f);
 
     assert_int_equal(count_in_log(f, "event="), 1);

@@ -34,10 +34,9 @@
       "systemctl status breakwater-guard",                                                         \
       "")                                                                                          \
     X(FENCE_TOO_SLOW, "fence_too_slow", "fence_too_slow",                                          \
-      "the last fence took longer than the fence_window of the group",                            \
+      "the last fence took longer than the fence_window of the group",                             \
       "SITE is not eligible",                                                                      \
-      "on SITE, see what the fence waited for; make it faster, or raise "                          \
-      "fence_window:\n"                                                                            \
+      "on SITE, see what the fence waited for; make it faster, or raise fence_window:\n"           \
       "journalctl -u breakwater-guard",                                                            \
       "it ends with a fence that fits; at a standby after 1 min, then 2 min, up to "               \
       "about 1 h if the next one is too slow again")                                               \
@@ -58,8 +57,9 @@
       "the agent or the guard cannot save its state, or the enforcer cannot take all "             \
       "that the group runs",                                                                       \
       "SITE starts nothing and renews no lease that depends on it",                                \
-      "on SITE, find state.unsaved, mirror.unsaved, enforcer.means_full or "                       \
-      "enforcer.paths_full in the logs; its line has the cause:\n"                                 \
+      "on SITE, find state.write_failed, deadline_file.write_failed, "                             \
+      "enforcer.means_full or enforcer.paths_full in the logs; its line has the "                  \
+      "cause:\n"                                                                                   \
       "journalctl -u breakwater-agent -u breakwater-guard",                                        \
       "")                                                                                          \
     X(START_FAILED, "start_failed", "start_failed",                                                \
@@ -86,8 +86,8 @@
     X(OUTSIDE_REACH, "cannot_stop_service", "outside_reach",                                       \
       "breakwater cannot stop this service",                                                       \
       "no automatic failover if SITE fails",                                                       \
-      "set stop_method: for group GROUP in site.yaml on SITE; the guard's log suggests a "             \
-      "value:\n"                                                                                   \
+      "set stop_method: for group GROUP in site.yaml on SITE; the guard's log "                    \
+      "suggests a value:\n"                                                                        \
       "journalctl -u breakwater-guard\n"                                                           \
       "If the service ran before it was managed, restart it once under control:\n"                 \
       "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \

@@ -132,7 +132,8 @@ class Lab(Machine):
         role = self.roles[name][0]
         if role == "witness":
             return "event=witness.started" in logged and self.is_ready(name)
-        return ("event=agent.welcome" if role == "guard" else "event=guard.greeted") in logged
+        events = ("agent.connected", "agent.welcome") if role == "guard" else ("guard.greeted",)  # the second: of the release before
+        return any(f"event={event}" in logged for event in events)
 
     def is_ready(self, witness):
         context = ssl.create_default_context(cafile=self.work / "ca.pem")
