@@ -1,5 +1,5 @@
 /* What API servers are told of new pods (`admission_listen`), over real TLS: a guard that the test
- * plays says it when the test likes. Design 3.4, on the real agent. */
+ * plays says it when the test likes. Design 5.3, on the real agent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,7 +99,7 @@ static void assert_refused(const char *path, const char *body, size_t size, int 
     test_https_close(&client);
 }
 
-static void a_pod_is_made_under_a_lease_alone(void **state) /* I1, 3.4 */
+static void a_pod_is_made_under_a_lease_alone(void **state) /* I1, 5.3 */
 {
     struct agent_world *world = *state;
     struct test_https first, second;

@@ -1,4 +1,4 @@
-/* admission: whether a part of a service may be made at a site (design 3.4), from what its guard
+/* admission: whether a part of a service may be made at a site (design 5.3), from what its guard
  * shows and its agent knows. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -83,7 +83,7 @@ const char *bw_primary_word(enum bw_primary primary);
 const char *bw_primary_sentence(enum bw_primary primary);
 
 /* May a part of the service be made at this site? For who makes them and asks first:
- * the API server of a Kubernetes cluster (`admission_listen`). Design 3.4. Pure. A report, like
+ * the API server of a Kubernetes cluster (`admission_listen`). Design 5.3. Pure. A report, like
  * may_run.h, and never more lenient where breakwater decides: unknown is never yes. */
 
 /* X(NAME, word). All but REFUSED are yes. */

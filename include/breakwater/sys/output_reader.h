@@ -1,5 +1,5 @@
 /* output_reader.h - the process that reads, and drops, what services print to the outputs of the scripts that started
- * them. It outlives the daemon that made it, so that no service dies of SIGPIPE or blocks with that daemon. Design 3.4. */
+ * them. It outlives the daemon that made it, so that no service dies of SIGPIPE or blocks with that daemon. Design 5.1. */
 #ifndef BW_SYS_OUTPUT_READER_H
 #define BW_SYS_OUTPUT_READER_H
 
