@@ -594,7 +594,7 @@ static void write_counters(const struct bw_program *program, struct bw_metrics *
     bw_metrics_add_u64(metrics, counters->relays_sent, BW_METRIC_LABELS({"result", "sent"}));
     bw_metrics_add_u64(metrics, counters->relays_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_begin(metrics, "breakwater_events_total", BW_METRIC_COUNTER,
-                     "Events for the on_event script, by result.");
+                     "Events for the event script, by result.");
     bw_metrics_add_u64(metrics, counters->events_delivered, BW_METRIC_LABELS({"result", "told"}));
     bw_metrics_add_u64(metrics, counters->events_failed, BW_METRIC_LABELS({"result", "failed"}));
     bw_metrics_add_u64(metrics, counters->events_dropped, BW_METRIC_LABELS({"result", "dropped"}));
