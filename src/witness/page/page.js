@@ -119,7 +119,7 @@ function ofGroup(group) {
   if (group.holder === null && isDecided)
     found.push(["bad", "no site is primary"]);
   if (group.end !== null && group.phase === "CLOSING" && !group.end.by_time)
-    found.push(["bad", "its epoch needs manual action: " + (group.end.suggested_command || group.end.why)]);
+    found.push(["bad", "manual action is required: " + (group.end.suggested_command || group.end.why)]);
   if (!isDecided)
     found.push(["warn", group.mode === "paused" ? "paused: no failover and no switchover; a lost lease is still fenced"
       : "unmanaged: it is not started, stopped or fenced"]);
@@ -134,7 +134,7 @@ function ofGroup(group) {
     if (!site.connected)
       found.push(["warn", site.name + " is not connected"]);
     else if (!site.guard && !site.several_agents)
-      found.push(["bad", site.name + " has lost its guard"]);
+      found.push(["bad", site.name + ": its guard is down"]);
     if (site.group_unknown)
       found.push(["warn", site.name + ": its site file has no such group"]);
     for (const word of site.alarms)
@@ -157,9 +157,9 @@ function attention() {
   const quorum = status.quorum;
   const found = [];
   if (status.leader === null)
-    found.push(["bad", "This witness knows no leader: if no other one does, no lease is renewed. Ask another witness."]);
+    found.push(["bad", "This witness knows no leader. If no other witness knows one, no lease is renewed. Open the page of another witness."]);
   if (quorum.have !== null && quorum.have < quorum.of)
-    found.push(["warn", "Of " + quorum.of + " witnesses the leader hears " + quorum.have + ", itself included."]);
+    found.push(["warn", "The leader is connected to " + (quorum.have - 1) + " of the " + (quorum.of - 1) + " other witnesses."]);
   for (const alarm of status.alarms)
     if (alarm.on_ms !== null)
       found.push(ofTrouble(alarm));
@@ -167,7 +167,7 @@ function attention() {
     found.push(...ofGroup(group));
   if (found.length === 0)
     found.push(["good", status.groups.length === 0 ? "There is no group yet."
-      : status.leads ? "Nothing." : "Nothing that this witness knows of. The leader knows more."]);
+      : status.leads ? "Nothing." : "Nothing is known to this witness. The page of the leader has more."]);
   fill("attention", ...found.map(([kind, text]) => make("li", kind, text)));
 }
 
@@ -183,9 +183,9 @@ function lease(group) {
   };
   if (group.lease_remaining_ms === null)
     return [make("p", "dim", group.holder === null ? "no lease"
-      : status.leads ? "no lease is known" : "how long the lease lasts is known to the leader")];
+      : status.leads ? "no lease is known" : "the page of the leader shows the lease")];
   bar.max = group.lease_ttl_ms;
-  bar.ariaLabel = "left of the lease";
+  bar.ariaLabel = "time left of the lease";
   runDown();
   leases.push(runDown);
   return [bar, text];
@@ -240,18 +240,18 @@ function cell(witness, name) {
   if (witness.name === name)
     return make("td", "dim", "·");
   if (witness.reaches === null)
-    return make("td", "dim", "not asked");
-  return witness.reaches.includes(name) ? make("td", "good", "hears it") : make("td", "bad", "silent");
+    return make("td", "dim", "unknown");
+  return witness.reaches.includes(name) ? make("td", "good", "connected") : make("td", "bad", "not connected");
 }
 
-/* A follower hears its leader; what is silent there is no fault. */
+/* Fills the table of connections. A follower connects to its leader alone, so its other cells stay empty. */
 function links() {
   const sites = [...new Set(status.groups.flatMap((group) => group.sites.map((site) => site.name)))].sort();
   const columns = [...status.witnesses.map((witness) => witness.name), ...sites];
   const rows = status.witnesses.map((witness) => {
     const isFollower = witness.role === "follower" && witness.name === status.answered_by;
     const role = make("td", witness.role === "leader" ? "good" : "", witness.role +
-      (witness.heard === false ? ", not heard" : ""));
+      (witness.heard === false ? ", not connected" : ""));
     return row("td", [make("th", "", address(witness)), role, witness.failure_domain || "–",
       ...columns.map((name) => isFollower && name !== status.leader && !sites.includes(name)
         ? make("td", "dim", "·") : cell(witness, name))]);
@@ -282,7 +282,7 @@ function showHistory() {
     make("td", "number", entry.time.slice(0, 19).replace("T", " ")), make("th", "", entry.group), make("td", "number", entry.epoch),
     (entry.previous_site === null ? "" : entry.previous_site + " → ") + entry.site, entry.reason,
     entry.by || "–", phases(entry), over(entry)]));
-  fill("history", head(["when (UTC)", "group", "epoch", "site", "why", "by", "phases", "its end"]),
+  fill("history", head(["start (UTC)", "group", "epoch", "site", "reason", "by", "phases", "end"]),
     make("tbody", "", ...rows));
 }
 
@@ -292,8 +292,8 @@ function showStatus() {
   const quorum = status.quorum;
   fill("cluster", status.cluster);
   fill("cluster_line", "leader " + (status.leader === null ? "unknown" : status.leader) + ", term " + status.term +
-    ", " + (quorum.have === null ? quorum.of + " witnesses" : quorum.have + " of " + quorum.of + " witnesses heard") +
-    "; as " + status.answered_by + " tells it" + (status.limited_to === null ? "" : ", of the groups that you may see"));
+    ", " + (quorum.have === null ? quorum.of + " witnesses" : quorum.have + " of " + quorum.of + " witnesses connected") +
+    "; as reported by " + status.answered_by + (status.limited_to === null ? "" : ", limited to the groups that you may see"));
   document.title = "breakwater " + status.cluster;
   attention();
   leases = [];
@@ -305,8 +305,8 @@ function showStatus() {
 function tick() {
   const isStale = status === null || since() > STALE_MS;
   document.body.classList.toggle("stale", isStale);
-  fill("age", status === null ? failure || "asks …"
-    : (isStale ? "STALE: heard " : "heard ") + seconds(since()) + " ago" + (failure ? " (" + failure + ")" : ""));
+  fill("age", status === null ? failure || "connecting …"
+    : (isStale ? "STALE: received " : "received ") + seconds(since()) + " ago" + (failure ? " (" + failure + ")" : ""));
   for (const runDown of leases)
     runDown();
 }
