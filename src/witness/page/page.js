@@ -199,7 +199,8 @@ function siteRow(group, site) {
     make("td", kind, site.connected ? site.service : "not connected" + (site.last_seen_ms === null ? ""
       : " for " + duration(site.last_seen_ms + since()))),
     make("td", "number", lag),
-    make("td", site.eligible ? "good" : "dim", site.eligible ? "yes" : words(site.blocked_by) || "no")]);
+    make("td", site.eligible && site.role !== "primary" ? "good" : "dim", site.role === "primary" ? "–"
+      : site.eligible ? "yes" : words(site.blocked_by) || "no")]);
 }
 
 function card(group) {
