@@ -21,7 +21,7 @@ def verbs_of(program):
     status, text = run(program, "--help")
     if status != 0:
         sys.exit(f"{program} --help: {status}\n{text}")
-    for verb in re.findall(r"^  (\S+) ", text.partition("\nverbs:\n")[2], re.MULTILINE):
+    for verb in re.findall(r"^  ([a-z]\S*) ", text.partition("\nverbs:\n")[2], re.MULTILINE):
         inner = run(program, verb, "--help")[1]
         names = re.match(rf"usage: breakwater {verb} ([a-z-]+(?:\|[a-z-]+)+) ", inner.splitlines()[0])
         subverbs = names.group(1).split("|") if names else []

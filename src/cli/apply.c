@@ -139,7 +139,7 @@ struct apply_values {
 static const struct bw_option apply_options[] = {
     BW_OPTION_TEXT(struct apply_values, file, "file", 'f', "FILE", "groups.yaml"),
     BW_OPTION_TEXT(struct apply_values, initial_primary, "initial-primary", 0, "SITE",
-                   "where a group that waits for its first grant begins"),
+                   "the first primary of a group that had none yet"),
     BW_OPTION_FLAG(struct apply_values, is_unmanaged, "unmanaged", 0,
                    "a group that does not exist yet begins in mode unmanaged, whatever FILE says"),
     BW_OPTION_FLAG(struct apply_values, is_plan, "plan", 0, "say what would change, and stop"),
@@ -155,7 +155,7 @@ static const struct bw_cli_command apply_command = {
         "Makes the groups of FILE what FILE says: all of them, or none when any has a problem.\n"
         "A key that FILE does not name has its default, but a mode that it does not name stays.\n"
         "With --unmanaged a new group is only watched, until `breakwater mode GROUP auto`.\n"
-        "Where it names a version, that must still be the group's. Groups that FILE does not name\n"
+        "If it names a version, that must still be the group's. Groups that FILE does not name\n"
         "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.\n"
         "A FILE with people, and no groups, says who may do what: it replaces the list before it.\n"
         "With --initial-primary you vouch that each group of FILE that was never granted, was let\n"

@@ -308,8 +308,6 @@ json_t *bw_at_site_answer(const struct bw_at_site *at, json_t *request, struct b
 
 /* ---- whether the site follows ---- */
 
-#define SILENT_MS 5000 /* a leader that changes takes less */
-
 json_t *bw_followed_ask(const char *path)
 {
     json_t *request = json_pack("{s:s, s:s}", "verb", "witnesses", "group", "");
@@ -384,7 +382,7 @@ bool bw_followed_is_none(const json_t *answer, const char *before, char out_what
 {
     const json_t *witness = answer != NULL ? choose(answer) : NULL;
 
-    if (witness == NULL || bw_json_number(answer, "silent_ms") < SILENT_MS)
+    if (witness == NULL || bw_json_number(answer, "silent_ms") < BW_WITNESSES_SILENT_MS)
         return false;
     if (is_of_ours(answer, witness))
         say_generation(answer, witness, before, out_what, out_fix);

@@ -54,6 +54,7 @@ json_t *bw_at_site_answer(const struct bw_at_site *at, json_t *request, struct b
 /* Does this site follow a witness? As its agent says, over its socket. Design 3.9. */
 
 #define BW_FOLLOWED_TEXT_BYTES 1024
+#define BW_WITNESSES_SILENT_MS 5000 /* a leader that changes takes less */
 
 /* Returns what the agent at `path` reports of the witnesses, to be released by the caller; NULL: the agent does not answer, or
  * its release is older. */

@@ -40,7 +40,7 @@ static const struct bw_option check_options[] = {
     BW_OPTION_FLAG(struct check_values, connect, "connect", 0,
                    "dial what the files name, with their own certificates"),
     BW_OPTION_TEXT(struct check_values, election_timeout, "election-timeout", 0, "D",
-                   "of the cluster, for groups files (of a witness file, else 1s)"),
+                   "election timeout to judge groups files by (that of a witness file, else 1s)"),
     BW_OPTIONS_END,
 };
 

@@ -225,9 +225,10 @@ static void check_proof(const struct shown *shown, const struct bw_group_config 
 {
     if (sight->proved && sight->digest != group->digest)
         bw_check_line(shown->lines, BW_CHECK_WARN, group->name,
-                      "this file voids the proof of the group's reach (start_script, status_script, env, stop_method, units or "
-                      "containers have changed): if this site is lost as primary, an operator has to act; after the reload, at "
-                      "the primary:  breakwater prove %s -c /etc/breakwater/site.yaml",
+                      "the kill was tested with other scripts or keys (start_script, status_script, env, stop_method, units or "
+                      "containers have changed): if this site is lost as primary, an operator has to act. After the reload, test "
+                      "the kill again at the primary; this kills the service and starts it again:  "
+                      "breakwater prove %s -c /etc/breakwater/site.yaml",
                       group->name);
 }
 

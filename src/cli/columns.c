@@ -130,9 +130,14 @@ static bool is_word(const json_t *object, const char *key, const char *word)
 static void describe_service(const json_t *site, char out_text[CELL_BYTES])
 {
     const json_t *readiness = json_object_get(site, "readiness");
+    const json_t *steps = json_object_get(site, "steps"); /* while they run */
 
     out_text[0] = '\0';
-    append(out_text, "%s", bw_json_member(site, "service"));
+    if (is_word(steps, "action", "start") || is_word(steps, "action", "stop"))
+        append(out_text, "%s (probe: %s)", is_word(steps, "action", "start") ? "starting" : "stopping",
+               bw_json_member(site, "service"));
+    else
+        append(out_text, "%s", bw_json_member(site, "service"));
     if (json_is_integer(json_object_get(readiness, "lag_ms"))) {
         char lag[BW_SECONDS_BYTES];
 
@@ -145,6 +150,7 @@ static void describe_service(const json_t *site, char out_text[CELL_BYTES])
 static void add_site(struct table *table, const json_t *group, const json_t *site)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
+    const bool is_closing = is_word(group, "phase", bw_phase_word(BW_PHASE_CLOSING)); /* then no site may run */
     char service[CELL_BYTES];
     char left[BW_SECONDS_BYTES];
     char lease[48] = "-";
@@ -161,7 +167,7 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
         (void)snprintf(lease, sizeof lease, "unknown");
     }
     add_row(table, 6,
-                 (const char *const[]){name, is_primary ? "primary" : "standby", service, lease,
+                 (const char *const[]){name, is_primary && is_closing ? "ending" : is_primary ? "primary" : "standby", service, lease,
                                        is_primary                         ? "-"
                                        : bw_json_truth(site, "eligible") ? "yes"
                                                                           : "no",
@@ -366,18 +372,10 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
                         "after that, SITE loses its leases, and a primary is fenced", verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
         bw_warn(verdict, BW_TROUBLE_NOT_SERVING, bw_json_member(site, "name"), NULL,
-                "%s: is primary (epoch %" PRId64 "), and its service is %s", bw_json_member(site, "name"),
-                bw_json_number(group, "epoch"), bw_json_member(site, "service"));
+                "%s: %s primary (epoch %" PRId64 "), and its service is %s", bw_json_member(site, "name"),
+                is_word(group, "phase", bw_phase_word(BW_PHASE_CLOSING)) ? "was" : "is", bw_json_number(group, "epoch"),
+                bw_json_member(site, "service"));
     warn_of_health(site, verdict);
-}
-
-/* Nothing is to come, and a site is primary. */
-static bool is_calm(const json_t *group)
-{
-    const json_t *next = json_object_get(group, "next");
-
-    return json_is_object(next) && !bw_json_truth(next, "will_act") &&
-           is_word(group, "phase", bw_phase_word(BW_PHASE_GRANTED));
 }
 
 static void print_outlook(const json_t *status, const json_t *group, int64_t now_unix_ms, FILE *out)
@@ -388,12 +386,11 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
 
     bw_print_failover(status, group, out);
     if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
-        (void)fprintf(out, "   Last: %s, %s%s%s, %s.", age, previous,
+        (void)fprintf(out, "   Last change: %s, %s%s%s, %s.", age, previous,
                       previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
                       bw_json_member(last, "reason"));
     (void)fputc('\n', out);
-    if (!is_calm(group))
-        bw_show_next(json_object_get(group, "next"), out);
+    bw_show_next(json_object_get(group, "next"), out);
 }
 
 #define MAINTENANCE_ENDS_SOON_MS (10 * 60 * 1000)
@@ -600,8 +597,6 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     json_array_foreach(json_object_get(group, "sites"), i, site) {
         warn_of_site(group, site, verdict);
     }
-    if (is_calm(group) && verdict->exit == BW_EXIT_FINE)
-        bw_show_next(json_object_get(group, "next"), verdict->out);
     bw_verdict_worsen(verdict, before);
 }
 

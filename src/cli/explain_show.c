@@ -127,13 +127,14 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
     const json_t *command = json_object_get(explanation, "command");
     const json_t *next = json_object_get(explanation, "next");
     const char *holder = bw_json_member(explanation, "holder");
+    const bool is_closing = is_word(explanation, "phase", bw_phase_word(BW_PHASE_CLOSING));
     json_t *site;
     size_t i;
 
     (void)fprintf(out, "GROUP %s   state %s   epoch %" PRId64 "   mode %s   primary %s\n",
                   bw_json_member(explanation, "group"), bw_state_text(explanation, state),
                   bw_json_number(explanation, "epoch"), bw_mode_text(explanation),
-                  holder[0] != '\0' ? holder : "none");
+                  holder[0] != '\0' && !is_closing ? holder : "none");
     bw_show_next(next, out);
     bw_show_way(next, json_object_get(explanation, "end"), out);
     bw_tell_mode(explanation, bw_json_member(explanation, "group"), out);
@@ -148,10 +149,9 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
     print_gates(explanation, is_all, out);
     json_array_foreach(json_object_get(explanation, "sites"), i, site) {
         const bool is_primary = is_word(site, "name", bw_json_member(explanation, "holder"));
-        const bool is_closing = is_word(explanation, "phase", bw_phase_word(BW_PHASE_CLOSING));
 
         (void)fprintf(out, "%s: %s\n", bw_json_member(site, "name"),
-                      is_primary && is_closing          ? "was the primary; its end is not confirmed"
+                      is_primary && is_closing          ? "ending: it was the primary, and no report confirms that its service has stopped"
                       : is_primary                      ? "is the primary"
                       : bw_json_truth(site, "eligible") ? "eligible for automatic failover"
                                                         : "not eligible for automatic failover");

@@ -26,12 +26,20 @@ static const struct renamed {
                {"epochs", "outage_told", "outage_reported"},
                {NULL, "grade", "ended_by"}};
 
+/* An epoch is in `entries` of a history, in `epoch` and `before` of a report, and in `last` of a status. */
+static bool is_in(const json_t *object, const char *in, const char *wanted)
+{
+    if (wanted != NULL && strcmp(wanted, "epochs") == 0)
+        return json_object_get(object, "previous_site") != NULL;
+    return wanted == NULL || strcmp(wanted, in) == 0;
+}
+
 static void rename_members(json_t *object, const char *in)
 {
     for (size_t i = 0; i < sizeof renamed / sizeof renamed[0]; i++) {
         json_t *value = json_object_get(object, renamed[i].from);
 
-        if (value == NULL || (renamed[i].in != NULL && strcmp(renamed[i].in, in) != 0))
+        if (value == NULL || !is_in(object, in, renamed[i].in))
             continue;
         (void)json_object_set(object, renamed[i].to, value); /* out of memory: as if it had none */
         (void)json_object_del(object, renamed[i].from);
@@ -65,6 +73,14 @@ static void add_blocked_by(json_t *object)
     (void)json_object_set_new(object, "blocked_by", words); /* likewise */
 }
 
+static void translate_gate(json_t *end)
+{
+    const char *former = json_string_value(json_object_get(end, "blocked_by"));
+
+    if (former != NULL)
+        (void)json_object_set_new(end, "blocked_by", json_string(gate_word(former))); /* likewise */
+}
+
 static void translate_end(json_t *object)
 {
     const char *word = json_string_value(json_object_get(object, "ended_by"));
@@ -91,6 +107,8 @@ static void translate(json_t *value, const char *in)
     rename_members(value, in);
     add_blocked_by(value);
     translate_end(value);
+    if (strcmp(in, "end") == 0)
+        translate_gate(value);
     json_object_foreach(value, key, below) translate(below, key);
 }
 

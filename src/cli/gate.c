@@ -41,7 +41,7 @@ static const struct bw_cli_command gate_command = {
     .name = "gate",
     .operands = "",
     .help =
-        "Exit status 0 only while this site may run the group: a lease lives here, and its fence\n"
+        "Exit status 0 only while this site may run the group: this site has a lease, and its fence\n"
         "window has not begun, or a person lets it serve here (override) and its agent has begun "
         "to.\n"
         "Anything else, and each doubt, is not 0, with one line that says why. For ExecStartPre=\n"

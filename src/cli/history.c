@@ -30,11 +30,9 @@ static const struct bw_cli_command history_command = {
     .operands = "[GROUP]",
     .operands_max = 1,
     .help =
-        "Shows each epoch, newest first: who was granted it, why, by whom, and how it ended; and\n"
-        "what people changed between. `reach` is where its service was last seen to be: inside or\n"
-        "outside of what its guard ends; `silent` the time from the last confirmed renewal of the\n"
-        "epoch before to this grant.\n"
-        "Any witness answers; without GROUP, of all groups.",
+        "Shows each epoch, newest first: which site became primary, why, by whose decision, how long\n"
+        "no site served before, and how the epoch ended; and what operators changed in between.\n"
+        "Any witness answers. Without GROUP, the history of all groups.",
     .options = history_options,
 };
 

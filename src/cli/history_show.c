@@ -107,19 +107,30 @@ static bool was_overridden(const json_t *entry)
     return strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_OVERRIDE)) == 0;
 }
 
+/* "0.4 s to 1.8 s", or "at most 1.8 s". */
+static const char *outage_text(const json_t *entry, char out_text[64])
+{
+    const json_t *least = json_object_get(entry, "outage_least_ms");
+    char from[32], most[32];
+
+    (void)bw_seconds(bw_json_number(entry, "outage_ms"), most);
+    (void)bw_seconds(json_integer_value(least), from);
+    (void)snprintf(out_text, 64, "%s%s%s", json_is_integer(least) ? from : "at most", json_is_integer(least) ? " to " : " ",
+                   most);
+    return out_text;
+}
+
 static void add_silence(struct facts *facts, const json_t *entry)
 {
     const json_t *outage = json_object_get(entry, "outage_ms");
     const json_t *renewed = moment_of(entry, "last_renewal");
-    char text[32];
+    char text[32], outage_words[64];
 
     if (renewed != NULL)
-        add(facts, "last renewal %s before",
-            bw_seconds(bw_json_number(moment_of(entry, "grant"), "at_ms") -
-                           bw_json_number(renewed, "at_ms"),
-                       text));
+        add(facts, "the last renewal of %s was %s earlier", bw_json_member(entry, "previous_site"),
+            bw_seconds(bw_json_number(moment_of(entry, "grant"), "at_ms") - bw_json_number(renewed, "at_ms"), text));
     if (json_is_integer(outage) && !was_overridden(entry))
-        add(facts, "outage at most %s", bw_seconds(json_integer_value(outage), text));
+        add(facts, "without service %s", outage_text(entry, outage_words));
 }
 
 static void add_restarts(struct facts *facts, const json_t *entry)
@@ -129,8 +140,8 @@ static void add_restarts(struct facts *facts, const json_t *entry)
     char when[24];
 
     if (json_is_object(restarts))
-        add(facts, "restarted there %" PRId64 " time%s, last %s", count, count == 1 ? "" : "s",
-            short_time(bw_json_member(restarts, "last"), when));
+        add(facts, "the service was restarted at %s %" PRId64 " time%s, last %s", bw_json_member(entry, "site"), count,
+            count == 1 ? "" : "s", short_time(bw_json_member(restarts, "last"), when));
 }
 
 static void add_waived(struct facts *facts, const json_t *entry)
@@ -147,11 +158,11 @@ static void add_kill(struct facts *facts, const json_t *entry)
     const char *seen = bw_json_member(entry, "reach_seen");
 
     if (strcmp(seen, bw_reach_seen_word(BW_REACH_INSIDE)) == 0)
-        add(facts, bw_json_truth(entry, "reach_proved") ? "kill tested" : "kill not tested");
+        add(facts, "the guard can kill the service (%s)", bw_json_truth(entry, "reach_proved") ? "tested" : "not tested");
     else if (strcmp(seen, bw_reach_seen_word(BW_REACH_OUTSIDE)) == 0)
-        add(facts, "its guard could not stop the service");
+        add(facts, "the guard cannot kill the service");
     else
-        add(facts, "kill not verified");
+        add(facts, "it is unknown whether the guard can kill the service");
 }
 
 static void add_hold(struct facts *facts, const json_t *entry)
@@ -175,7 +186,7 @@ static void add_end(struct facts *facts, const json_t *entry)
     char when[24], words[512], text[32];
 
     if (!json_is_object(end)) {
-        add(facts, "current");
+        add(facts, "current epoch");
         return;
     }
     (void)words_of(end, words);
@@ -229,28 +240,79 @@ static void add_changes(struct facts *facts, const json_t *entry)
     }
 }
 
+/* Words of JSON as people read them. */
+struct read_as {
+    const char *word;
+    const char *text;
+};
+
+static const struct read_as kinds[] = {{"apply", "groups.yaml applied"},
+                                       {"mode", "mode changed"},
+                                       {"claimed", "claim begun"},
+                                       {"claim_over", "claim ended"},
+                                       {"wish_over", "request ended"},
+                                       {NULL, NULL}};
+static const struct read_as results[] = {{"granted", "done"},
+                                         {"overtaken", "another site became primary"},
+                                         {"given_up", "the move was canceled"},
+                                         {"canceled", "an operator canceled it"},
+                                         {"replaced", "a later request replaced it"},
+                                         {"timed_out", "its timeout passed"},
+                                         {"impossible", "it became impossible"},
+                                         {"spec", "the site is no candidate any more, or the group is unmanaged"},
+                                         {"recovered", "a recovery of the cluster canceled it"},
+                                         {NULL, NULL}};
+static const struct read_as claims[] = {{"waits", "the site waits for an override"},
+                                        {"outside", "the site may serve, but is not in the spec"},
+                                        {"overrides", "the site may serve under an override"},
+                                        {"ahead", "the site reports a decision that the witnesses have lost"},
+                                        {"reported", "the site reported its end"},
+                                        {"adopted", "the site became primary"},
+                                        {"operator", "an operator confirmed that the site is off, or its report false"},
+                                        {NULL, NULL}};
+
+static const char *read_as(const struct read_as *list, const char *word)
+{
+    while (list->word != NULL && strcmp(list->word, word) != 0)
+        list++;
+    return list->word != NULL ? list->text : word;
+}
+
+/* "request ended: switchover to dc-b" */
+static void describe_change(const json_t *entry, char *out_text, size_t size)
+{
+    const char *request = bw_json_member(json_object_get(entry, "request"), "kind");
+    const char *site = bw_json_member(entry, "site");
+
+    (void)snprintf(out_text, size, "%s%s%s%s%s", read_as(kinds, bw_json_member(entry, "kind")),
+                   request[0] != '\0' ? ": " : "", request,
+                   site[0] == '\0'                                            ? ""
+                   : strcmp(request, bw_wish_word(BW_WISH_FORCE_RELEASE)) == 0 ? " of "
+                   : request[0] != '\0'                                       ? " to "
+                                                                              : " at ",
+                   site);
+}
+
 static void show_change(const json_t *entry, FILE *out)
 {
     const json_t *duration = json_object_get(entry, "duration_ms");
     const json_t *wish = json_object_get(entry, "request");
     const json_t *claim = json_object_get(entry, "claim");
-    const char *site = bw_json_member(entry, "site");
     struct facts facts = {{0}};
     char what[256], words[512], text[32];
 
-    (void)snprintf(what, sizeof what, "%s%s%s", bw_json_member(entry, "kind"),
-                   site[0] != '\0' ? " " : "", site);
+    describe_change(entry, what, sizeof what);
     print_head(entry, what, out);
     if (words_of(entry, words)[0] != '\0')
         add(&facts, "by %s", words);
     if (json_is_integer(duration) && json_integer_value(duration) == 0)
-        add(&facts, "over");
+        add(&facts, "ended");
     else if (json_is_integer(duration))
         add(&facts, "for %s", bw_seconds(json_integer_value(duration), text));
     if (json_is_object(wish))
-        add(&facts, "%s: %s", bw_json_member(wish, "kind"), bw_json_member(wish, "end"));
-    if (json_is_object(claim)) /* what the site reported, or what has ended that */
-        add(&facts, "%s%s", bw_json_member(claim, "claim"), bw_json_member(claim, "end"));
+        add(&facts, "result: %s", read_as(results, bw_json_member(wish, "end")));
+    if (json_is_object(claim))
+        add(&facts, "%s", read_as(claims, bw_json_member(claim, bw_json_member(claim, "end")[0] != '\0' ? "end" : "claim")));
     add_changes(&facts, entry);
     print_wrapped(facts.text, out);
 }
@@ -291,6 +353,7 @@ static const struct {
     const char *words;
     const char *adopted; /* of what served already; NULL: the same */
 } moments[] = {
+    {"last_served", NULL, "the service was seen to run for the last time", NULL},
     {"told_to_stop", "previous_site", " was ordered to stop", NULL},
     {"last_renewal", "previous_site", " renewed its lease for the last time", NULL},
     {"closed", "previous_site", "'s epoch was closed: no renewal counts after that", NULL},
@@ -323,8 +386,9 @@ static void print_moments(const json_t *entry, FILE *out)
             (void)fprintf(out, "%s\n", phase); /* of a newer witness */
             continue;
         }
-        who = bw_json_member(entry, moments[known].member);
-        (void)fprintf(out, "%s%s\n", who[0] != '\0' ? who : "the last primary",
+        if (moments[known].member != NULL)
+            who = bw_json_member(entry, moments[known].member);
+        (void)fprintf(out, "%s%s\n", who[0] != '\0' || moments[known].member == NULL ? who : "the last primary",
                       bw_json_truth(entry, "adopted") && moments[known].adopted != NULL
                           ? moments[known].adopted
                           : moments[known].words);
@@ -357,7 +421,7 @@ static void print_phases(const json_t *entry, FILE *out)
 
         if (json_is_integer(ms))
             (void)snprintf(text + used, sizeof text - used, "%s%s %s", used > 0 ? ", " : "",
-                           i == BW_STEP_PHASE_NONE ? "unassigned" : phase,
+                           i == BW_STEP_PHASE_NONE ? "steps without a phase" : phase,
                            bw_seconds(json_integer_value(ms), took));
     }
     if (text[0] != '\0')
@@ -400,7 +464,8 @@ static void print_outage(const json_t *report, FILE *out)
 {
     const json_t *entry = json_object_get(report, "epoch");
     const json_t *outage = json_object_get(entry, "outage_ms");
-    char text[32];
+    const bool has_least = json_is_integer(json_object_get(entry, "outage_least_ms"));
+    char text[64];
 
     if (was_overridden(entry))
         print_fact(out, "Without service (RTO)",
@@ -410,11 +475,11 @@ static void print_outage(const json_t *report, FILE *out)
         print_fact(out, "Without service (RTO)", "none: the service ran, and was adopted");
     else if (json_is_integer(outage))
         print_fact(out, "Without service (RTO)",
-                   "at most %s, as reported by the sites: from the last time that %s was seen to serve%s, until "
-                   "the start was verified",
-                   bw_seconds(json_integer_value(outage), text),
-                   who_served_last(report),
-                   bw_json_truth(entry, "outage_reported") ? "" : " (last report before it lost its connection)");
+                   "%s, as reported by the sites: %sfrom the last probe that saw %s serve%s, until the start was verified%s",
+                   outage_text(entry, text), has_least ? "at most " : "", who_served_last(report),
+                   bw_json_truth(entry, "outage_reported") ? "" : " (in the last report before the connection was lost)",
+                   has_least ? "; at least from the confirmed end, until the next start was allowed"
+                             : "");
     else if (was_made_anew(report))
         print_fact(out, "Without service (RTO)", MADE_ANEW);
     else if (bw_json_member(entry, "previous_site")[0] == '\0')

@@ -83,12 +83,10 @@ static void print_help(FILE *out)
         out);
     for (size_t i = 0; i < VERB_COUNT; i++)
         (void)fprintf(out, "  %-17s%s\n", verbs[i].name, verbs[i].help);
-    (void)fputs("\n\"breakwater VERB --help\" tells more; \"breakwater --version\" the version.\n"
-                "exit status: 0 fine, 1 failed, 2 wrong usage, 3 works with warnings, 4 no active "
-                "site,\n5 no quorum or nobody reachable, 6 refused as unsafe, 7 timed out with the "
-                "outcome unknown;\nof a daemon: 78 bad configuration, 75 must be restarted, 70 an "
-                "operator must act.\n",
-                out);
+    (void)fputs("\n\"breakwater VERB --help\" shows the options; \"breakwater --version\" the version.\n\nexit status:\n", out);
+#define X(name, status, meaning) (void)fprintf(out, "%4d  %s\n", status, meaning);
+    BW_EXIT_LIST(X)
+#undef X
 }
 
 static enum bw_exit complain_unknown(const char *name)

@@ -20,7 +20,7 @@ struct maintenance_values {
 
 static const struct bw_option maintenance_options[] = {
     BW_OPTION_TEXT(struct maintenance_values, site, "site", 0, "SITE",
-                   "of that site, in GROUP or in every group that has it"),
+                   "maintenance of that site, in GROUP or in every group that has it"),
     BW_OPTION_TEXT(struct maintenance_values, duration, "for", 0, "D",
                    "how long, from now on; at most 720h"),
     BW_OPTION_FLAG(struct maintenance_values, is_end, "stop", 0, "end it now"),

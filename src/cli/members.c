@@ -430,7 +430,7 @@ static enum bw_exit give_order(struct bw_api *api, const struct order *order)
     if (exit != BW_EXIT_FINE || (order->values->is_plan && !is_over))
         return exit;
     if (!is_over) {
-        if (!bw_api_confirm(api, order->values->is_yes, "Who votes would change like this.",
+        if (!bw_api_confirm(api, order->values->is_yes, "The list of voters would change like this.",
                             "yes"))
             return BW_EXIT_FAILED;
         exit = bw_api_fetch(api, "POST", PATH, order->body, &accepted);

@@ -11,17 +11,24 @@
 
 /* What the program's exit status says. Design 5.2. */
 
+/* X(NAME, status, "meaning"): `breakwater help` prints it, and deploy/man/reference writes breakwater(1) from it. From 70 on
+ * they are those of daemons (sysexits.h). */
+#define BW_EXIT_LIST(X)                                                                                                \
+    X(FINE, 0, "success")                                                                                              \
+    X(FAILED, 1, "failure")                                                                                            \
+    X(USAGE, 2, "wrong usage")                                                                                         \
+    X(WARNINGS, 3, "success, but something needs attention")                                                           \
+    X(NO_SITE, 4, "a group lacks a primary")                                                                           \
+    X(NO_QUORUM, 5, "the quorum is lost, or all witnesses are silent")                                                 \
+    X(UNSAFE, 6, "refused as unsafe")                                                                                  \
+    X(UNKNOWN, 7, "timed out with unknown result: see `breakwater history`")                                           \
+    X(OPERATOR, 70, "a daemon stopped, and an operator has to act")                                                    \
+    X(RESTART, 75, "a daemon stopped, and has to be restarted")                                                        \
+    X(CONFIG, 78, "a daemon did not start: the configuration is invalid")
 enum bw_exit {
-    BW_EXIT_FINE = 0,
-    BW_EXIT_FAILED = 1,
-    BW_EXIT_USAGE = 2,
-    BW_EXIT_WARNINGS = 3,  /* it works, and something needs attention */
-    BW_EXIT_NO_SITE = 4,   /* no site is active */
-    BW_EXIT_NO_QUORUM = 5, /* no quorum, or nobody reachable */
-    BW_EXIT_UNSAFE = 6,    /* refused because it is unsafe */
-    BW_EXIT_UNKNOWN = 7,   /* timed out, the outcome is not known: ask `history` */
-    BW_EXIT_RESTART = 75,  /* a daemon that must be restarted (EX_TEMPFAIL) */
-    BW_EXIT_CONFIG = 78,   /* a daemon whose configuration is bad (EX_CONFIG) */
+#define X(name, status, meaning) BW_EXIT_##name = status,
+    BW_EXIT_LIST(X)
+#undef X
 };
 
 /* The status of a command that ended with `err`. BW_ERR_TIMEOUT is BW_EXIT_NO_QUORUM: a command

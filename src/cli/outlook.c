@@ -16,12 +16,12 @@ static void print_after_fence(const json_t *after_fence, FILE *out)
 {
     if (json_is_string(after_fence))
         (void)fprintf(out,
-                      "Failover to %s: possible after a fence from another site has confirmed the stop.",
+                      "Failover to %s: possible after the automatic fence from another site has confirmed the stop.",
                       bw_json_shown(after_fence));
     else if (json_is_null(after_fence))
-        (void)fputs("Failover: manual only. A fence from another site ends the epoch; then run `breakwater failover`.", out);
+        (void)fputs("Failover: manual only: after the automatic fence from another site, run `breakwater failover`.", out);
     else
-        (void)fputs("Failover: after a fence from another site has confirmed the stop.", out);
+        (void)fputs("Failover: after the automatic fence from another site has confirmed the stop.", out);
 }
 
 const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES])
@@ -88,7 +88,7 @@ void bw_tell_remote_fence(const json_t *end, FILE *out)
     const char *fence = bw_json_member(end, "remote_fence");
 
     if (fence[0] != '\0')
-        (void)fprintf(out, "  A fence from another site ends the epoch, too: %s\n", fence);
+        (void)fprintf(out, "  Automatic fence from another site: %s\n", fence);
 }
 
 void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
@@ -100,6 +100,7 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
     const char *by = bw_json_member(end, "vouched_by");
     const char *text = bw_json_member(end, "vouched_text");
     const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
+    const bool is_fenced = bw_json_member(end, "remote_fence")[0] != '\0';
     char fix[256];
 
     if (by[0] != '\0')
@@ -109,16 +110,18 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
         return;
     if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 && !is_lost &&
         bw_json_truth(holder, "connected")) {
-        (void)fprintf(verdict->out,
-                      "If %s fails, failover is manual: %s.\n"
-                      "  Then power %s off, and run:\n           %s\n",
-                      site, bw_json_member(end, "why"), site, bw_json_member(end, "suggested_command"));
+        (void)fprintf(verdict->out, "If %s fails, %s: %s.\n", site,
+                      is_fenced ? "the end of its lease is not enough" : "failover is manual", bw_json_member(end, "why"));
         bw_tell_remote_fence(end, verdict->out);
+        (void)fprintf(verdict->out, "  %s power %s off, and run:\n           %s\n",
+                      is_fenced ? "If that fence fails," : "Then", site, bw_json_member(end, "suggested_command"));
         return;
     }
     (void)snprintf(fix, sizeof fix,
                    is_lost ? "its agent has lost its state and cannot release the lease. After GROUP is stopped at SITE:\n%s"
-                           : "wait for SITE to return; or power it off, then:\n%s",
+                   : bw_json_truth(holder, "connected")
+                       ? "stop GROUP at SITE: the next probe there confirms the stop. Or power SITE off, then:\n%s"
+                       : "wait for SITE to return; or power it off, then:\n%s",
                    bw_json_member(end, "suggested_command"));
     bw_warn(verdict, BW_TROUBLE_NEEDS_PERSON, NULL, &(struct bw_remedy){.fix = fix},
             "%s: no automatic failover from %s (epoch %" PRId64 "): %s", name, site, bw_json_number(group, "epoch"),
@@ -180,9 +183,9 @@ static void tell_of_cut(const json_t *site, FILE *out)
 
     if (json_is_integer(json_object_get(site, "fence_cut_ms")))
         (void)fprintf(
-            out, "%s: its fence script may need %s, but gets %s at the lease deadline before %s\n",
+            out, "%s: its fence script may take %s, but at the lease deadline %s comes after %s\n",
             bw_json_member(site, "name"), bw_seconds(bw_json_number(site, "fence_limit_ms"), limit),
-            bw_seconds(bw_json_number(site, "fence_cut_ms"), cut), is_inside ? "TERM" : "KILL");
+            is_inside ? "TERM" : "KILL", bw_seconds(bw_json_number(site, "fence_cut_ms"), cut));
 }
 
 static bool has_loop(const json_t *site)

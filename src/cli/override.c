@@ -408,7 +408,7 @@ static enum bw_exit go(const void *of)
         return BW_EXIT_FINE;
     }
     if (!bw_confirm(&override_command, values->is_yes,
-                    values->is_end ? "What serves here is stopped."
+                    values->is_end ? "The service at this site is stopped."
                                    : "If another site serves, or is started, two sites will serve.",
                     run->at.config->site))
         return BW_EXIT_FAILED;

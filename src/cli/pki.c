@@ -85,7 +85,7 @@ static const struct bw_option issue_options[] = {
     BW_OPTION_NUMBER(struct issue_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
                      "how long it is valid (365)"),
     BW_OPTION_TEXT(struct issue_values, out, "out", 0, "FILE",
-                   "where to write it (NAME.pem, or SITE-NAME.pem, in DIR)"),
+                   "the file to write (NAME.pem, or SITE-NAME.pem, in DIR)"),
     BW_OPTIONS_END,
 };
 

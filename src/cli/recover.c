@@ -33,7 +33,7 @@ static const struct bw_cli_command recover_command = {
             "is lost for good. The witness is stopped, and so is every other that is left, which\n"
             "never runs from its old directory again. All groups become vacant in a new generation;\n"
             "no site is granted before every site has reported to it and the longest lease is over.\n"
-            "What only the lost witnesses knew is gone. Refused while a majority answers.\n"
+            "Knowledge that only the lost witnesses had is gone. Refused while a majority answers.\n"
             "--undo puts the old directory back as long as no site can have heard of the new one.",
     .options = recover_options,
 };
@@ -113,7 +113,7 @@ static enum bw_exit recover(struct bw_witness_recovery *recovery,
     exit = bw_recovery_confirm_and_write(&recover_command, recovery, config, is_majority_lost,
                                          values->above, values->is_plan, values->is_yes);
     if (exit == BW_EXIT_FINE && !values->is_plan)
-        (void)printf("What was there before is in %s/generation-%" PRIu64 ".\n", config->data_dir,
+        (void)printf("The data from before is in %s/generation-%" PRIu64 ".\n", config->data_dir,
                      recovery->beginning.old_generation);
     return exit;
 }

@@ -28,10 +28,10 @@ static const struct bw_cli_command report_command = {
     .operands_min = 1,
     .operands_max = 2,
     .help =
-        "Shows how GROUP came to its newest epoch, or to EPOCH: when the site before fell silent\n"
-        "or was told to stop, how its epoch ended, when the next site was granted and served;\n"
-        "how long nobody served, how much data may be lost, what a person let pass, and what\n"
-        "held the other sites. What is not known is said to be. Any witness answers.",
+        "Shows the change to the newest epoch of GROUP, or to EPOCH, as a time line: the loss or the\n"
+        "stop of the primary before, the end of its epoch, the new primary and its start. Below it:\n"
+        "how long no site served, how much data may be lost, which conditions an operator bypassed,\n"
+        "and what blocked the other sites. Any witness answers.",
     .options = report_options,
 };
 

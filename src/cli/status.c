@@ -34,7 +34,7 @@ static const struct bw_option status_options[] = {
     BW_OPTION_MAYBE(struct status_values, watch, "watch", 0, "D",
                     "print it again and again (every 2s)"),
     BW_OPTION_FLAG(struct status_values, is_site, "site", 0,
-                   "what the guard of this machine knows; no witness is asked"),
+                   "show the state of this machine's guard; no witness is asked"),
     BW_OPTION_TEXT(struct status_values, socket, "socket", 0, "PATH",
                    "with --site: the guard's socket (" BW_GUARD_SOCKET_ABSENT ")"),
     BW_API_OPTIONS(struct status_values, api),
@@ -47,8 +47,8 @@ static const struct bw_cli_command status_command = {
     .operands_max = 1,
     .help =
         "Shows who is primary, who could follow, and whether anything needs attention.\n"
-        "Asks every witness. Exit status: 0 fine, 3 something needs attention,\n"
-        "4 no site is active, 5 no quorum or nobody reachable. With --site it asks the guard of\n"
+        "Asks every witness. Exit status: 0 success, 3 something needs attention,\n"
+        "4 a group lacks a primary, 5 the quorum is lost, or all witnesses are silent. With --site it asks the guard of\n"
         "this machine instead, as root or as the guard's user.",
     .options = status_options,
 };
@@ -120,7 +120,7 @@ static enum bw_exit show_once(struct bw_api *api, const char *group, enum bw_out
     if (group != NULL && !filter(api->status, group))
         return complain_of_group(api, group);
     if (!has_leader)
-        (void)fprintf(stderr, "What %s knew last:\n", bw_json_member(api->status, "answered_by"));
+        (void)fprintf(stderr, "The last state that %s knew:\n", bw_json_member(api->status, "answered_by"));
     exit = print(api, output);
     bw_api_tell_outdated(api);
     return has_leader ? warn_of_silence(api, exit) : lack;
@@ -339,7 +339,7 @@ static void print_lease(const json_t *lease)
     if (is_manual)
         (void)printf(", manual lease %" PRId64 " (override)", bw_json_number(lease, "serial"));
     if (bw_json_number(lease, "left_ms") <= 0) {
-        (void)puts(", over");
+        (void)puts(", expired");
         return;
     }
     print_seconds(", ends in ", bw_json_number(lease, "left_ms"), "");
@@ -375,15 +375,15 @@ static void print_group(const json_t *group)
     else if (strcmp(bw_json_member(group, "why"), bw_may_run_word(BW_MAY_RUN_OTHER_CLOCKS)) == 0)
         (void)puts(", when is not known");
     else
-        (void)puts(", no look has ended since the guard began");
+        (void)puts(", no probe has ended since the guard started");
     if (json_is_integer(json_object_get(group, "loop_delay_ms")))
-        print_seconds("  started   by its own loop (started_by: external), which has ",
-                      bw_json_number(group, "loop_delay_ms"), " after asking\n");
+        print_seconds("  started   by an external loop (started_by: external), within ",
+                      bw_json_number(group, "loop_delay_ms"), " of its question\n");
     print_script("script:", json_object_get(group, "action"));
     print_script("failed:", json_object_get(group, "failure"));
     (void)printf("  %-9s %s, %s; service %s%s\n", "reach:", bw_json_member(group, "reach"),
                  bw_json_truth(group, "reach_works") ? "works" : "not shown to work",
-                 bw_json_member(group, "seen"), bw_json_truth(group, "proved") ? ", proved" : "");
+                 bw_json_member(group, "seen"), bw_json_truth(group, "proved") ? ", kill tested" : "");
 }
 
 /* One that stands holds its connection and renews nothing. */
@@ -392,14 +392,14 @@ static void print_agent(const json_t *document)
     const int64_t contact_ms = bw_json_number(document, "agent_heard_ms");
 
     if (!bw_json_truth(document, "agent"))
-        (void)fputs("no agent is connected: leases run out\n", stdout);
+        (void)fputs("no agent is connected, so no lease is renewed\n", stdout);
     else if (contact_ms <= AGENT_SILENT_MS)
-        (void)fputs("its agent is connected\n", stdout);
+        (void)fputs("the agent is connected\n", stdout);
     else
-        print_seconds("its agent is connected, and has said nothing for ", contact_ms, "\n");
+        print_seconds("the agent is connected, but has sent nothing for ", contact_ms, "\n");
     if (!bw_json_truth(document, "agent") || contact_ms > AGENT_SILENT_MS)
         (void)fputs("  next:  systemctl status breakwater-agent\n"
-                    "  it stands:  systemctl restart breakwater-agent (which ends no service)\n",
+                    "  if the agent hangs:  systemctl restart breakwater-agent (the service goes on)\n",
                     stdout);
 }
 
@@ -414,14 +414,32 @@ static json_t *ask_agent(const char *guard_socket, const char *site)
     return bw_followed_ask(path);
 }
 
+static bool has_no_answer(const json_t *witnesses)
+{
+    return json_is_object(witnesses) && bw_json_number(witnesses, "silent_ms") >= BW_WITNESSES_SILENT_MS;
+}
+
+/* A cut in either direction looks the same from here. */
+static void print_silence(const json_t *witnesses)
+{
+    if (has_no_answer(witnesses))
+        (void)printf("! no leader of the witnesses has answered this site for %s\n"
+                     "  effect:  no lease is renewed, and the guard fences what it serves when the lease ends\n"
+                     "  fix:     check the network from here to the witnesses and back; then run:\n"
+                     "           breakwater check --connect /etc/breakwater/site.yaml\n",
+                     bw_passed(bw_json_number(witnesses, "silent_ms") / 1000));
+}
+
 /* Leases end, and nothing is started: the guard alone does not know why. */
 static void print_followed(const json_t *document)
 {
     char what[BW_FOLLOWED_TEXT_BYTES];
     char fix[BW_FOLLOWED_TEXT_BYTES];
 
-    if (!bw_followed_is_none(json_object_get(document, "witnesses"), "\n    ", what, fix))
+    if (!bw_followed_is_none(json_object_get(document, "witnesses"), "\n    ", what, fix)) {
+        print_silence(json_object_get(document, "witnesses"));
         return;
+    }
     (void)printf("! this site follows no witness: %s\n"
                  "  effect:  what it serves ends with its lease, and nothing is started here\n"
                  "  fix:%s\n", what, fix);
@@ -433,7 +451,7 @@ static void print_all(const json_t *document)
     const json_t *group;
     size_t i;
 
-    (void)printf("site %s\n%zu group%s of its guard; ", bw_json_member(document, "site"),
+    (void)printf("site %s\nthe guard has %zu group%s; ", bw_json_member(document, "site"),
                  json_array_size(groups), json_array_size(groups) == 1 ? "" : "s");
     print_agent(document);
     print_followed(document);
@@ -461,7 +479,7 @@ static enum bw_exit show(const struct look *look, const char *socket, const char
         return BW_EXIT_FAILED;
     }
     witnesses = look->has_agent && look->agent_contact_ms <= AGENT_SILENT_MS ? ask_agent(socket, look->site) : NULL;
-    is_followed_none = bw_followed_is_none(witnesses, "", what, fix);
+    is_followed_none = bw_followed_is_none(witnesses, "", what, fix) || has_no_answer(witnesses);
     document = json_pack("{s:s, s:s, s:b, s:I, s:o, s:O}", "schema", "breakwater.site/v1", "site",
                          look->site, "agent", look->has_agent, "agent_heard_ms",
                          look->agent_contact_ms, "witnesses", witnesses != NULL ? witnesses : json_null(), "groups",

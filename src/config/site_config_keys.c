@@ -82,7 +82,7 @@ static const struct bw_key step_keys[] = {
     BW_KEY(NUMBER, "retries", STEP(rule.retries), .max = BW_STEP_RETRIES_MAX, .absent = "0",
            .help = "number of immediate retries after a failure"),
     BW_KEY(BOOL, "point_of_no_return", STEP(rule.is_point), .absent = "false",
-           .help = "of a start: the changes of the step, and of all steps behind it, are permanent. The step begins "
+           .help = "in a start: the changes of the step, and of all steps behind it, are permanent. The step begins "
                    "after a commit by the witnesses; if the epoch ends before, the newest data stays at the old "
                    "primary"),
     BW_KEY(WORD, "phase", STEP(phase), .words = phase_words, .absent = "none",
@@ -114,7 +114,7 @@ static const struct bw_key group_keys[] = {
                "units in `units`; containers, the containers of the compose projects in `containers`; remote, by "
                "fence_script alone (only with `started_by: external`)"),
     BW_KEY(WORD, "started_by", GROUP(driver), .words = driver_words, .absent = "guard",
-           .help = "who starts the service: guard, by start_script; external, a loop of your own with `breakwater "
+           .help = "starter of the service: guard, by start_script; external, a loop of your own with `breakwater "
                    "condition`"),
     BW_KEY(DURATION, "external_start_delay", GROUP(loop_delay_ms), .min = LIMIT_MS_MIN, .max = 3600000,
            .absent = BW_LOOP_DELAY_ABSENT,

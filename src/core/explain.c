@@ -438,5 +438,5 @@ const char *bw_eval_inside_word(const struct bw_group *group)
 {
     if (group->sight.seen != BW_REACH_INSIDE)
         return bw_reach_word(group->terms.reach);
-    return group->sight.proved ? "its guard can kill it, tested" : "its guard can kill it, not tested";
+    return group->sight.proved ? "its guard can kill it (tested)" : "its guard can kill it (not tested)";
 }

@@ -570,9 +570,9 @@ void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group 
         describe(foretold, group, what, sizeof what);
         (void)snprintf(out_text, size, "%s %s (%s)", what, when, foretold->rule);
     } else if (group->spec.mode == BW_MODE_OBSERVE)
-        (void)snprintf(out_text, size, "Nothing to do: the group is unmanaged");
+        (void)snprintf(out_text, size, "Next: the group stays unmanaged");
     else if (group->phase == BW_PHASE_GRANTED && !is_requested)
-        (void)snprintf(out_text, size, "Nothing to do: %s is primary", group->holder_site);
+        (void)snprintf(out_text, size, "Next: %s stays primary", group->holder_site);
     else
         (void)snprintf(out_text, size, "Waiting for a site report or an operator");
 }

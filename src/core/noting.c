@@ -22,24 +22,23 @@ static bool is_known(struct bw_instant at)
 
 /* Under an epoch that is known to have left the data alone nobody served: whoever waits has waited since
  * the one before it, be the next one its way back (3.6) or another failover. */
-static struct bw_instant served_last(const struct bw_epoch_timeline *timeline,
-                                     const struct bw_group *group)
+static bool is_passed_over(const struct bw_epoch_timeline *timeline, const struct bw_group *group)
 {
-    const bool has_left_data = group->last_end.epoch == timeline->epoch &&
-                               !group->last_end.past_no_return;
-
-    return has_left_data && !is_known(timeline->served) ? timeline->served_before : timeline->served;
+    return group->last_end.epoch == timeline->epoch && !group->last_end.past_no_return && !is_known(timeline->served);
 }
 
 static void begin_epoch(struct bw_epoch_timeline *timeline, const struct bw_group *group)
 {
     const bool is_next = timeline->epoch + 1 == group->epoch;
+    const bool is_over = is_next && is_passed_over(timeline, group);
+    const struct bw_epoch_timeline before = *timeline;
 
     BW_ASSERT(group->epoch > timeline->epoch); /* I2: nothing is heard of one that is over */
-    *timeline = (struct bw_epoch_timeline){.epoch = group->epoch,
-                                           .served_before = is_next ? served_last(timeline, group)
-                                                                    : (struct bw_instant){0},
-                                           .noted_epoch = timeline->noted_epoch};
+    *timeline = (struct bw_epoch_timeline){.epoch = group->epoch, .noted_epoch = before.noted_epoch};
+    if (!is_next)
+        return;
+    timeline->served_before = is_over ? before.served_before : before.served;
+    timeline->stopped_before = is_over ? before.stopped_before : before.stopped;
 }
 
 /* What is heard first after a gap may have been so for long. */
@@ -78,6 +77,22 @@ static void take_word_of_before(struct bw_epoch_timeline *timeline,
         timeline->served_before = at;
     timeline->surely_before = bw_instant_sub(contact->answered_received, age_ns);
     timeline->is_reported = contact->report.service == BW_SERVICE_STOPPED;
+}
+
+/* Between what was seen to have ended and what was seen not to have begun nobody served: the ages of both are
+ * counted so that this is never longer than it was. */
+static void take_stopped(struct bw_epoch_timeline *timeline, const struct bw_contact *contact)
+{
+    const uint64_t age_ns = bw_ms_to_ns(contact->report.service_age_ms);
+
+    if (contact->report.service == BW_SERVICE_STARTED)
+        timeline->stopped = (struct bw_instant){0};
+    if (contact->report.service != BW_SERVICE_STOPPED)
+        return;
+    if (!is_known(timeline->stopped))
+        timeline->stopped = bw_instant_sub(contact->received, age_ns);
+    if (!is_known(timeline->started) && contact->answered_number != 0)
+        timeline->down = bw_instant_sub(contact->answered_received, age_ns);
 }
 
 static uint32_t sum(uint32_t a, uint32_t b)
@@ -127,6 +142,7 @@ void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group
     take_first(&timeline->armed, report->armed_epoch == group->epoch, follows, now);
     take_first(&timeline->started, serves, follows, now);
     take_first(&timeline->verified, serves && report->verified, true, now);
+    take_stopped(timeline, contact);
     take_restarts(timeline, contact);
     if (report->phases_epoch == group->epoch)
         memcpy(timeline->phase_ms, report->phase_ms, sizeof timeline->phase_ms);
@@ -153,19 +169,42 @@ static uint32_t moment_ms(struct bw_instant at, struct bw_instant since)
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
-/* As far as this witness has itself seen the epoch before end. */
+/* When this witness has itself seen the epoch before end; zeros: it has not. */
+static struct bw_instant ended_before(const struct bw_watch *watch)
+{
+    for (size_t i = 0; i < BW_HISTORY_MAX; i++)
+        if (watch->grants[i].epoch + 1 == watch->timeline.epoch)
+            return watch->grants[i].ended;
+    return (struct bw_instant){0};
+}
+
 static uint64_t late_ms(const struct bw_watch *watch)
 {
     const struct bw_epoch_timeline *timeline = &watch->timeline;
+    const struct bw_instant ended = ended_before(watch);
 
-    for (size_t i = 0; i < BW_HISTORY_MAX; i++) {
-        const struct bw_grant_mark *mark = &watch->grants[i];
+    return timeline->is_reported && is_known(ended) && bw_instant_is_beyond(timeline->surely_before, ended)
+               ? span_ms(timeline->surely_before, ended)
+               : 0;
+}
 
-        if (mark->epoch + 1 == timeline->epoch && timeline->is_reported &&
-            bw_instant_is_beyond(timeline->surely_before, mark->ended))
-            return span_ms(timeline->surely_before, mark->ended);
-    }
-    return 0;
+/* From the end of the epoch before, or when its service was seen to have stopped, to this grant, or when its service was
+ * seen not to run yet. 0: not known. */
+static uint64_t least_ms(const struct bw_watch *watch, uint64_t outage_ms)
+{
+    const struct bw_epoch_timeline *timeline = &watch->timeline;
+    struct bw_instant from = ended_before(watch);
+    struct bw_instant until = watch->grant_is_found ? (struct bw_instant){0} : watch->grant_applied;
+    uint64_t ms;
+
+    if (!is_known(from) || (is_known(timeline->stopped_before) && bw_instant_is_beyond(from, timeline->stopped_before)))
+        from = timeline->stopped_before;
+    if (bw_instant_is_beyond(timeline->down, until))
+        until = timeline->down;
+    if (late_ms(watch) != 0 || !is_known(from) || !bw_instant_is_beyond(until, from))
+        return 0;
+    ms = span_ms(until, from);
+    return ms < outage_ms ? ms : outage_ms;
 }
 
 static uint32_t restarts_of(const struct bw_epoch_timeline *timeline)
@@ -182,7 +221,7 @@ static bool has_run_on(const struct bw_group *group)
     return newest != NULL && (newest->adopted || newest->why_granted == BW_REASON_OVERRIDE);
 }
 
-static struct bw_note note_of(const struct bw_group *group, const struct bw_watch *watch,
+static struct bw_note note_of(const struct bw_group *group, const struct bw_watch *watch, uint32_t level,
                               struct bw_instant now)
 {
     const struct bw_epoch_timeline *timeline = &watch->timeline;
@@ -202,6 +241,8 @@ static struct bw_note note_of(const struct bw_group *group, const struct bw_watc
     };
 
     BW_ASSERT(is_known(timeline->verified)); /* nothing is noted before */
+    if (level >= BW_LEAST_LEVEL)
+        note.least_ms = least_ms(watch, note.outage_ms);
     memcpy(note.phase_ms, timeline->phase_ms, sizeof note.phase_ms);
     return note;
 }
@@ -255,7 +296,7 @@ bool bw_witness_note_due(const struct bw_witness *witness, int group, struct bw_
     if (is_noted(timeline, chain) && are_restarts_noted(timeline, chain))
         return false;
     *out_command = (struct bw_command){
-        .kind = BW_COMMAND_NOTE, .epoch = state->epoch, .note = note_of(state, watch, now)};
+        .kind = BW_COMMAND_NOTE, .epoch = state->epoch, .note = note_of(state, watch, cluster->feature_level, now)};
     BW_COPY_FIELD(out_command->group, state->spec.name);
     return true;
 }

@@ -133,6 +133,10 @@ static void take_note(struct bw_record_line *line, const struct bw_record_event 
         note->verified_ms = later->verified_ms;
     if (note->outage_ms == 0 || (later->outage_ms != 0 && later->is_reported))
         note->outage_ms = later->outage_ms;
+    if (later->least_ms > note->least_ms)
+        note->least_ms = later->least_ms;
+    if (note->least_ms > note->outage_ms || later->late_ms != 0) /* it served longer than was known then */
+        note->least_ms = later->late_ms != 0 ? 0 : note->outage_ms;
     note->is_reported = note->is_reported || later->is_reported;
     for (int i = 0; i < BW_STEP_PHASE_COUNT; i++)
         has_phases |= later->phase_ms[i] != 0;

@@ -95,6 +95,8 @@ static bool take_status(struct bw_dev *dev, const char *body, size_t size)
     if (status == NULL)
         return false;
     dev->view = (struct bw_dev_view){.is_known = true, .boot_ns = bw_clock_now().boot_ns};
+    for (uint32_t site = 0; site < BW_DEV_SITES; site++)
+        dev->view.sites[site].has_service = bw_dev_service_lives(&dev->sites[site]);
     dev->view.is_from_leader = json_is_true(json_object_get(status, "leads"));
     copy_text(dev->view.leader, sizeof dev->view.leader, json_object_get(status, "leader"));
     json_array_foreach(json_object_get(status, "groups"), i, group)

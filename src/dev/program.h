@@ -98,7 +98,8 @@ struct bw_dev_site_view {
     bool is_connected;
     bool has_guard;
     bool is_serving; /* it says that its start under the current epoch was confirmed */
-    char service[16];
+    bool has_service; /* its process lives */
+    char service[16]; /* as its newest report has it */
     char blocked_by[160]; /* comma-separated */
 };
 /* What a witness last said of the group. */

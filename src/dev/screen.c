@@ -58,9 +58,14 @@ static void compare_site(struct bw_dev *dev, uint32_t i, const struct bw_dev_vie
 
     if (was->is_connected != is->is_connected)
         bw_dev_say(dev, is->is_connected ? "%s reports to the witnesses" : "%s is silent", name);
-    if (is->is_connected && strcmp(was->service, is->service) != 0 &&
-        strcmp(is->service, "unknown") != 0)
-        bw_dev_say(dev, "the service at %s is %s", name, is->service);
+}
+
+/* By its process, on this machine: the report of a site that was cut off may be old. */
+static void compare_service(struct bw_dev *dev, uint32_t i, const struct bw_dev_view *before)
+{
+    if (before->sites[i].has_service != dev->view.sites[i].has_service)
+        bw_dev_say(dev, "the service at %s %s", dev->sites[i].name,
+                   dev->view.sites[i].has_service ? "is started" : "is stopped");
 }
 
 void bw_dev_screen_compare(struct bw_dev *dev, const struct bw_dev_view *before)
@@ -69,6 +74,8 @@ void bw_dev_screen_compare(struct bw_dev *dev, const struct bw_dev_view *before)
 
     if (view->leader[0] != '\0' && strcmp(before->leader, view->leader) != 0)
         bw_dev_say(dev, "witness %s leads", view->leader);
+    for (uint32_t i = 0; i < BW_DEV_SITES; i++)
+        compare_service(dev, i, before);
     if (!view->is_from_leader || !before->is_from_leader)
         return; /* others know the sites only by what they heard before */
     for (uint32_t i = 0; i < BW_DEV_SITES; i++)
@@ -123,7 +130,7 @@ static void draw_site(struct bw_dev *dev, uint32_t i)
     line(&dev->screen, "  site %-8s agent %-5s guard %-5s %s%-8s%s service %-8s %s",
          dev->sites[i].name, process_word(dev, BW_LAB_AGENT, i), process_word(dev, BW_LAB_GUARD, i),
          view->is_primary ? BOLD : DIM, view->is_primary ? "primary" : "standby", PLAIN,
-         view->is_connected ? view->service : "?", lease);
+         view->has_service ? "started" : "stopped", lease);
 }
 
 void bw_dev_screen_show(struct bw_dev *dev)

@@ -179,7 +179,7 @@ static void site_on_machine(struct steps *steps, const struct bw_generation *gen
     }
     (void)fputs("\nIf the service does not run anywhere yet, test the scripts and the kill now. This starts, kills and stops the service:\n"
                 "   breakwater-chaos scripts -c /etc/breakwater/site.yaml\n"
-                "If the service runs, test the kill later with `breakwater prove`.\n",
+                "If the service runs, test the kill later: `breakwater prove` kills the service and starts it again.\n",
                 steps->out);
     step(steps, "Created symlink", "systemctl enable --now breakwater-guard breakwater-agent");
     step(steps, "agent and guard are connected", "breakwater status --site");

@@ -188,7 +188,7 @@ SHAPE(reach_sight, reach_sight, ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved), NU
 #define WIRE Breakwater__V1__Serving
 SHAPE(serving, serving, NUMBER(armed_ms), NUMBER(started_ms), NUMBER(verified_ms),
       NUMBER(outage_ms), BOOL_AS(is_reported, is_told), NUMBER(late_ms), NUMBER(restarts),
-      NUMBER(restart_age_ms), NUMBERS(phase_ms))
+      NUMBER(restart_age_ms), NUMBERS(phase_ms), NUMBER(least_ms))
 #undef CORE
 #undef WIRE
 

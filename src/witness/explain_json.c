@@ -214,7 +214,7 @@ static void plan_switchover(const struct bw_operator_view *view, int group_index
             "%s stops and releases epoch %" PRIu64 " with its final position; if it has not begun by "
             "then, the switchover is canceled and nothing has changed",
             group->holder_site, group->epoch);
-    add(steps, timeout_ms, "%s is ready at that position, checked back to back", wish->to);
+    add(steps, timeout_ms, "%s confirms that it has all data of %s (if readiness_script reports a position)", wish->to, group->holder_site);
     add(steps, -1, "%s becomes primary by a majority of the witnesses (epoch %" PRIu64 " -> %" PRIu64 ")", wish->to,
         group->epoch, bw_group_next_epoch(group));
     add(steps, -1, "%s starts %s, within its own limits", wish->to, group->spec.name);

@@ -37,7 +37,7 @@ struct moment {
     const char *phase;
     int64_t unix_ms;
 };
-#define MOMENTS_MAX 9
+#define MOMENTS_MAX 10
 
 struct timeline {
     uint32_t count;
@@ -66,6 +66,16 @@ static void add_reported(struct timeline *timeline, const char *phase, int64_t g
         add_moment(timeline, phase, granted + after_ms);
 }
 
+/* Where it belongs among the moments that there are. */
+static void insert_moment(struct timeline *timeline, const char *phase, int64_t unix_ms)
+{
+    uint32_t at = timeline->count++;
+
+    for (; at > 0 && timeline->moments[at - 1].unix_ms > unix_ms; at--)
+        timeline->moments[at] = timeline->moments[at - 1];
+    timeline->moments[at] = (struct moment){phase, unix_ms};
+}
+
 /* The last renewal by the granting leader's own clock; who was told to stop renews on. */
 static struct timeline timeline_of(const struct bw_record_line *line)
 {
@@ -91,6 +101,8 @@ static struct timeline timeline_of(const struct bw_record_line *line)
         add_moment(&timeline, "no_return", line->passed_unix_ms);
     add_reported(&timeline, "started", granted, line->note.started_ms);
     add_reported(&timeline, "verified", granted, line->note.verified_ms);
+    if (line->note.verified_ms != 0 && line->note.outage_ms != 0)
+        insert_moment(&timeline, "last_served", granted + line->note.verified_ms - (int64_t)line->note.outage_ms);
     return timeline;
 }
 
@@ -132,6 +144,11 @@ static json_t *held_json(const struct bw_record_line *line)
 static json_t *outage_json(const struct bw_record_line *line)
 {
     return line->note.outage_ms != 0 ? json_integer((json_int_t)line->note.outage_ms) : json_null();
+}
+
+static json_t *least_json(const struct bw_record_line *line)
+{
+    return line->note.least_ms != 0 ? json_integer((json_int_t)line->note.least_ms) : json_null();
 }
 
 static json_t *late_json(const struct bw_record_line *line)
@@ -181,7 +198,7 @@ static json_t *epoch_json(const char *group, const struct bw_record_line *line)
 
     bw_json_time(entry->granted_unix_ms, time);
     return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:s, "
-                     "s:b, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
+                     "s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
                      "index", (json_int_t)entry->granted_index, "time", time, "group", group,
                      "epoch", (json_int_t)entry->epoch, "site", entry->site, "previous_site",
                      bw_json_name_or_null(entry->previous_site), "ended_by",
@@ -191,7 +208,7 @@ static json_t *epoch_json(const char *group, const struct bw_record_line *line)
                      text_or_null(line->event.waived), "blocked_by", text_or_null(line->event.why),
                      "reach_seen", bw_reach_seen_word(entry->seen), "reach_proved", entry->proved,
                      "held", held_json(line), "ended", end_json(line), "outage_ms",
-                     outage_json(line), "outage_reported", line->note.is_reported, "served_after_end_ms",
+                     outage_json(line), "outage_least_ms", least_json(line), "outage_reported", line->note.is_reported, "served_after_end_ms",
                      late_json(line), "restarts", restarts_json(line), "phases", phases_json(line),
                      "lag", lag_json(&line->event), "timeline", timeline_json(&timeline));
 }

@@ -114,7 +114,7 @@ static void a_pod_is_made_under_a_lease_alone(void **state) /* I1, 5.3 */
     post(&first, "/v1/groups/harbor/admission", REVIEW, sizeof REVIEW - 1);
     agent_world_until(world, is_asked, "it is asked anew, for the same connection");
     answer("harbor", 0);
-    assert_hears_last(&first, NO, "no lease lives here; " NO_POD);
+    assert_hears_last(&first, NO, "this site has no lease; " NO_POD);
     agent_world_until(world, has_gone, "that question is over");
 
     ask(&second);
@@ -139,7 +139,7 @@ static void no_answer_is_older_than_its_request(void **state)
     agent_world_until(world, has_gone, "that question is over");
     agent_world_until(world, is_asked, "it is asked again: the second came after the question");
     answer("harbor", 0);
-    assert_hears_last(&second, NO, "no lease lives here");
+    assert_hears_last(&second, NO, "this site has no lease");
     assert_int_equal(guard.questions, 2);
 }
 
@@ -171,7 +171,7 @@ static void ask_unenforced(struct agent_world *world, const char *wanted)
     ask(&client);
     agent_world_until(world, is_asked, "the guard is asked");
     say("harbor", (struct bw_guard_shown){.reach = BW_REACH_CGROUP});
-    assert_hears_last(&client, wanted, "no lease lives here: observed, let go, or not granted yet");
+    assert_hears_last(&client, wanted, "this site has no lease: the group is unmanaged, or had no primary yet");
     agent_world_until(world, has_gone, "that question is over");
 }
 

@@ -70,7 +70,7 @@ static void no_answer_is_older_than_its_request(void **state) /* 5.3 */
     agent_world_until(world, is_asked_again, "it is asked for the second request");
     assert_int_equal(guard.questions, 2);
     answer("harbor", 0);
-    assert_hears(second, 503, "no lease lives here");
+    assert_hears(second, 503, "this site has no lease");
 }
 
 /* A guard that hung: what it says at last is nobody's. */

@@ -106,12 +106,12 @@ static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
     rig_guard_start(rig);
     rig_greet(rig);
     expect(rig, GATE, 6, "", "g may not run at ");
-    expect(rig, CONDITION, 0, "stop\n", "no lease lives here");
-    expect(rig, LOOP, 0, "systemctl stop harbor.service\n", "no lease lives here");
+    expect(rig, CONDITION, 0, "stop\n", "this site has no lease");
+    expect(rig, LOOP, 0, "systemctl stop harbor.service\n", "this site has no lease");
     (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 
-    expect(rig, GATE, 0, "a lease lives here, epoch 1, for 18", "");
+    expect(rig, GATE, 0, "this site has a lease, epoch 1, for 18", "");
     expect(rig, CONDITION, 1, "", "its guard starts it"); /* I1, 3.4, driver */
     assert_int_equal(ask(rig, CONDITION).out[0], '\0');
     expect(rig, LOOP, 0, "", "its guard starts it");
@@ -119,7 +119,7 @@ static void it_may_run_while_a_lease_lives(void **state) /* 3.4 */
     expect(rig, "$B gate --group h --socket $S", 6, "", "knows no such group");
 
     rig_agent_close(&rig->agent); /* a lease lives on without an agent */
-    expect(rig, GATE, 0, "a lease lives here", "");
+    expect(rig, GATE, 0, "this site has a lease", "");
 }
 
 /* 3.4: what another supervisor starts is the guard's to end, and is not begun where it may not run. */
@@ -131,7 +131,7 @@ static void what_enters_ends_with_the_lease(void **state)
     expect(rig, "$B enter -c $C g -- echo ran", 5, "", "does not say that it may");
     rig_guard_start(rig);
     rig_greet(rig);
-    expect(rig, "$B enter -c $C g -- echo ran", 6, "", "no lease lives here");
+    expect(rig, "$B enter -c $C g -- echo ran", 6, "", "this site has no lease");
     const struct bw_instant end = rig_arm(&rig->agent, 1, 9000, 3000);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
     child = begin(rig, "cd \"$(dirname $C)\"; $B enter -c $C g -- sh -c 'trap : TERM; "
@@ -200,11 +200,11 @@ static void a_guard_that_hangs_vouches_for_nothing(void **state)
     struct rig *rig = *state;
 
     (void)rig_serve(rig, LONG_MS, FENCE_MS);
-    expect(rig, GATE, 0, "a lease lives here", "");
+    expect(rig, GATE, 0, "this site has a lease", "");
     assert_int_equal(kill(rig->guard, SIGSTOP), 0);
     expect(rig, CONDITION, 0, "stop\n", "it has not answered for 5.0 s");
     assert_int_equal(kill(rig->guard, SIGCONT), 0);
-    expect(rig, GATE, 0, "a lease lives here", "");
+    expect(rig, GATE, 0, "this site has a lease", "");
 }
 
 static void it_waits_until_it_may_and_no_longer(void **state)
@@ -225,7 +225,7 @@ static void it_waits_until_it_may_and_no_longer(void **state)
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
     result = finish(rig, waiting);
     assert_int_equal(result.exit, 0);
-    assert_non_null(strstr(result.out, "a lease lives here"));
+    assert_non_null(strstr(result.out, "this site has a lease"));
 }
 
 static void once_it_is_fenced_it_may_not(void **state) /* I1 */
@@ -253,7 +253,7 @@ static void status_shows_what_the_guard_knows(void **state) /* 5.2 */
                  "$B status --site --socket $S | tee /dev/stderr | awk 'length > 80 { bad = 1 } "
                  "END { exit bad }'");
     assert_int_equal(result.exit, 0);
-    if (strstr(result.err, "may run:  yes: a lease lives here") == NULL ||
+    if (strstr(result.err, "may run:  yes: this site has a lease") == NULL ||
         strstr(result.err, "lease:    epoch 1, ends in 18") == NULL ||
         strstr(result.err, "service:  started, seen ") == NULL ||
         strstr(result.err, "script:   start: ok (exit 0), ") == NULL ||
@@ -290,7 +290,7 @@ static void a_lease_that_ran_out_is_shown_as_over(void **state)
     pid_t child;
 
     (void)rig_serve(rig, 8000, 1000); /* to look at it takes a second on a slow machine */
-    expect(rig, "$B status --site --socket $S", 0, "1 group of its guard; its agent is connected\n",
+    expect(rig, "$B status --site --socket $S", 0, "the guard has 1 group; the agent is connected\n",
            "");
     child = begin(rig, "until $B status --site --socket $S | grep -F 'epoch 1, over'; do "
                        "sleep 0.1; done; $B status --site --socket $S");
@@ -333,7 +333,7 @@ static void readers_keep_nobody_out(void **state) /* 3.4 */
     assert_non_null(readers[11].connection);
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
     rig_greet(rig); /* a new session of the agent gets in beside them */
-    expect(rig, GATE, 0, "a lease lives here", "");
+    expect(rig, GATE, 0, "this site has a lease", "");
     for (size_t i = 0; i < 12; i++)
         rig_agent_close(&readers[i]);
 }

@@ -96,7 +96,7 @@ static void it_is_primary_where_it_serves_and_nowhere_else(void **state) /* I1 *
     real_serve(&cluster);
     real_until(&cluster, is_primary, 0, "the site that serves is primary");
     assert_says(0, 200, "yes: harbor at ");
-    assert_says(1, 503, ": no lease lives here");
+    assert_says(1, 503, ": this site has no lease");
     assert_int_equal(
         plain_ask(ports[0].number, "GET /v1/groups/shop/primary HTTP/1.1\r\n\r\n").status, 404);
     assert_int_equal(plain_ask(ports[0].number, "GET / HTTP/1.0\r\n\r\n").status, 404);

@@ -94,7 +94,7 @@ static void a_wish_is_taken_back_at_the_next_leader(void)
     assert_null(strstr(operator.out, "Requested by"));
     assert_int_equal(operator_run("cli.yaml", "history harbor"), 0);
     assert_says(operator.out,
-                "harbor  wish_over dc-a\n    by operator/anna: mistaken; failover: canceled");
+                "harbor  request ended: failover to dc-a\n    by operator/anna: mistaken; result: an operator canceled it");
 }
 
 /* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. Whom dc-a would

@@ -358,7 +358,7 @@ static void a_screen_says_it_in_words(void **state)
     (void)state;
     world_begin(&world, 2);
     foretell(&world);
-    says("Nothing to do: dc-a is primary");
+    says("Next: dc-a stays primary");
     foretold = (struct bw_foretold){.acts = true,
                                     .after_ns = 9400 * BW_NS_PER_MS,
                                     .command.kind = BW_COMMAND_FENCE_FAILED,

@@ -694,6 +694,81 @@ static void only_who_leads_and_proposes_nothing_else_tells(void **state)
     assert_true(note(&noted));
 }
 
+static void raise_to(uint32_t level)
+{
+    const struct bw_command raise = {.kind = BW_COMMAND_RAISE_LEVEL, .feature_level = level};
+
+    assert_string_equal(world_apply(&world, &raise), "C3");
+}
+
+/* dc-a gives its epoch back at once; 2 s later dc-b has it, and serves after 3 s more. */
+static void move_in_5_s(void)
+{
+    serve_first();
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(act(), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_string_equal(act(), "A1");
+    world_pass_ms(&world, 2000);
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_string_equal(act(), "A7");
+    world_pass_ms(&world, 3000);
+    world_serve(&world, B);
+}
+
+/* 3.1: what was seen to have stopped, and what was seen not to run yet, are known: the truth lies between. */
+static void an_outage_has_a_least_and_a_most(void **state)
+{
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    raise_to(BW_LEAST_LEVEL);
+    move_in_5_s();
+
+    assert_true(note(&noted));
+    assert_in_range(noted.least_ms, 2000, 5100);
+    assert_in_range(noted.outage_ms, 5000, 10100);
+    assert_true(noted.least_ms <= noted.outage_ms);
+    assert_int_equal(newest().note.least_ms, noted.least_ms);
+}
+
+static void below_its_level_no_least_is_told(void **state)
+{
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    move_in_5_s();
+
+    assert_true(note(&noted));
+    assert_int_equal(noted.least_ms, 0);
+}
+
+/* It served on after its epoch: of what came in between nothing is known. */
+static void a_site_that_served_longer_than_its_epoch_leaves_no_least(void **state)
+{
+    struct bw_note noted;
+
+    (void)state;
+    begin(2);
+    raise_to(BW_LEAST_LEVEL);
+    fail_over();
+    world_pass_ms(&world, 2000);
+    world_serve(&world, B);
+    assert_true(note(&noted));
+    assert_in_range(noted.least_ms, 1, 2100);
+    world_pass_ms(&world, 9000);
+
+    come_back(3000);
+
+    assert_true(note(&noted));
+    assert_int_not_equal(noted.late_ms, 0);
+    assert_int_equal(noted.least_ms, 0);
+    assert_int_equal(newest().note.least_ms, 0);
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
@@ -712,6 +787,9 @@ int main(void)
         CASE(a_site_that_served_longer_than_its_epoch_says_how_long),
         CASE(no_word_of_a_site_is_of_the_future_or_of_another_epoch),
         CASE(a_witness_that_heard_no_end_says_no_outage),
+        CASE(an_outage_has_a_least_and_a_most),
+        CASE(below_its_level_no_least_is_told),
+        CASE(a_site_that_served_longer_than_its_epoch_leaves_no_least),
         CASE(below_its_level_nothing_is_told),
         CASE(a_note_changes_nothing_of_the_group),
         CASE(a_note_of_another_epoch_is_a_recorded_no_op),

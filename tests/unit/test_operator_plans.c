@@ -534,18 +534,56 @@ static void let_before_never_serve(json_t *report)
         assert_int_equal(json_array_remove(moments, json_array_size(moments) - 1), 0);
 }
 
+/* `text` NULL: null. */
+static void set(json_t *object, const char *key, const char *text)
+{
+    assert_int_equal(json_object_set_new(object, key, text != NULL ? json_string(text) : json_null()), 0);
+}
+
+/* As it is where a site has released its epoch. */
+static void let_release(json_t *epoch, const char *reason)
+{
+    set(epoch, "ended_by", "released");
+    set(json_object_get(epoch, "ended"), "reason", reason);
+}
+
+/* Nobody bypassed anything, nor asked for one site. */
+static void let_leader_grant(json_t *epoch, const char *reason, const char *by)
+{
+    set(epoch, "reason", reason);
+    set(epoch, "by", by);
+    set(epoch, "bypassed", NULL);
+    set(epoch, "blocked_by", "dc-c: not_connected");
+}
+
 /* 3.6: what lagged had to catch up before the grant. */
 static void a_report_of_a_planned_move_estimates_no_loss(void **state)
 {
     json_t *report;
+    json_t *epoch;
+    json_t *before;
+    size_t i;
+    json_t *moment;
 
     (void)state;
     report = report_of(0);
-    assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "planned", json_true()), 0);
+    epoch = json_object_get(report, "epoch");
+    before = json_object_get(report, "before");
+    assert_int_equal(json_object_set_new(epoch, "planned", json_true()), 0);
+    assert_int_equal(json_object_set_new(epoch, "outage_reported", json_true()), 0);
+    let_leader_grant(epoch, "switchover", "operator/anna");
+    let_release(before, "switchover");
+    json_array_foreach(json_object_get(epoch, "timeline"), i, moment)
+        if (strcmp(bw_json_member(moment, "phase"), "last_renewal") == 0)
+            set(moment, "phase", "told_to_stop");
 
     compare_shown_report(report, "report_planned.txt");
     /* 3.6, 4: it has moved back, and nobody was asked for a position */
-    assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "reason", json_string("rollback")), 0);
+    let_leader_grant(epoch, "rollback", "witness/w1");
+    set(before, "reason", "switchover");
+    set(before, "previous_site", "dc-b");
+    set(before, "restarts", NULL);
+    let_release(before, "start_failed");
     let_before_never_serve(report);
     compare_shown_report(report, "report_rollback.txt");
     json_decref(report);
@@ -560,7 +598,10 @@ static void a_report_of_what_an_override_served_measures_no_outage(void **state)
     (void)state;
     report = report_of(0);
     epoch = json_object_get(report, "epoch");
-    assert_int_equal(json_object_set_new(epoch, "reason", json_string("override")), 0);
+    let_leader_grant(epoch, "override", "witness/w1");
+    set(epoch, "phases", NULL);
+    set(epoch, "outage_ms", NULL);
+    assert_int_equal(json_array_remove(json_object_get(epoch, "timeline"), 1), 0); /* last_served */
     assert_int_equal(json_object_set_new(epoch, "adopted", json_true()), 0);
 
     compare_shown_report(report, "report_override.txt");
@@ -584,7 +625,8 @@ static json_t *report_of_a_second_try(void)
 {
     json_t *report = report_of(0);
 
-    assert_int_equal(json_object_set_new(json_object_get(report, "epoch"), "previous_site", json_string("dc-b")), 0);
+    set(json_object_get(report, "epoch"), "previous_site", "dc-b");
+    set(json_object_get(report, "before"), "site", "dc-b");
     return report;
 }
 
@@ -597,6 +639,8 @@ static void a_report_says_none_is_lost_only_where_the_same_site_had_served(void 
 
     (void)state;
     let_before_never_serve(report);
+    set(json_object_get(report, "before"), "restarts", NULL);
+    let_release(json_object_get(report, "before"), "start_failed");
     compare_shown_report(report, "report_second_try.txt");
     assert_int_equal(json_object_set_new(epoch, "lag", json_null()), 0);
     compare_shown_report(report, "report_second_try_unmeasured.txt");

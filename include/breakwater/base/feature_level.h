@@ -8,7 +8,7 @@
  * a requested move outlives its leader, a second enforcer counts, a point of no return does. Level 3: a holder that
  * cannot show that it serves is moved, time ends only what is proved to end by itself, an override is a manual lease,
  * and committed once it is reported, witnesses tell each other what they know to be decided, sites tell them, who may
- * do what is in the log, a leader asks the others for their terms. */
+ * do what is in the log, a leader asks the others for their terms, a Note says how long nobody served at least. */
 #define BW_FEATURE_LEVEL_NEWEST 3
 #define BW_OVERRIDE_LEVEL       2 /* from which on all know what one is (3.8) */
 #define BW_MANUAL_LEVEL         3 /* from which on a guard arms a manual lease (3.8) */
@@ -23,5 +23,6 @@
 #define BW_COMMITTED_LEVEL      3 /* from which on witnesses tell what they know to be decided (3.9, L33) */
 #define BW_QUESTION_LEVEL       3 /* from which on witnesses ask each other for their terms (3.2.2) */
 #define BW_PEOPLE_LEVEL         3 /* from which on the list of who may do what is committed (5.3) */
+#define BW_LEAST_LEVEL          3 /* from which on a Note says how long nobody served at least (3.1) */
 
 #endif

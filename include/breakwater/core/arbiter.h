@@ -39,6 +39,9 @@ struct bw_epoch_timeline {
     struct bw_instant
         served_before; /* the same of the epoch before; later, where its site says so */
     struct bw_instant surely_before; /* not before this, by its site's own word */
+    struct bw_instant stopped;        /* its holder's first look since `served` that said `stopped`, at the latest */
+    struct bw_instant stopped_before; /* the same of the epoch before */
+    struct bw_instant down; /* its holder's newest look before `started` that said `stopped`, at the earliest */
     bool is_reported;                /* it has said so, and that the service has stopped */
     uint64_t noted_epoch;            /* this witness has proposed the Note of it; 0: none */
     bool has_noted_report;           /* with what the site before has said */

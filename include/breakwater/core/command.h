@@ -173,6 +173,7 @@ struct bw_note {
     uint64_t outage_ms; /* from when it was seen to serve last until then, at least 1: under the
                            epoch before, or where that has left the data alone under the one before
                            it; 0: not known, as where a person had it serve meanwhile (3.8) */
+    uint64_t least_ms;  /* of that nobody served so long at least; 0: not known, or below BW_LEAST_LEVEL */
     bool is_reported;   /* the site before has itself said when it served last, and that it has
                            stopped */
     uint64_t

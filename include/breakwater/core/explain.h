@@ -61,7 +61,7 @@
       "{primary}'s service ends with its lease",                                                                      \
       "{primary}'s service may outlive its lease[: {why}]",                                                           \
       "power the site off, then: breakwater confirm-fenced {group} --site {holder}; to prevent this: "                 \
-      "breakwater prove {group} on the site")                                                                         \
+      "breakwater prove {group} on the site, which kills and restarts the service")                                                                         \
     X(VOUCHED, "vouched", "not_confirmed_off",                                                                        \
       "an operator confirmed that {primary} is off",                                                                  \
       "no operator has confirmed that {primary} is off",                                                              \

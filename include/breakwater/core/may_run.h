@@ -13,19 +13,19 @@
 /* X(NAME, word, sentence for people). All but LEASE and OVERRIDE are no. */
 #define BW_MAY_RUN_LIST(X)                                                                         \
     X(NO_GROUP, "no_group", "the guard of this site knows no such group")                          \
-    X(OTHER_CLOCKS, "other_clocks", "its guard's clocks are of another boot or time namespace")    \
-    X(NOBODYS, "nobodys", "what is armed here is another cluster's, or cannot be read")            \
-    X(NO_LEASE, "no_lease", "no lease lives here")                                                 \
-    X(NOT_ENFORCED, "not_enforced", "no lease lives here: observed, let go, or not granted yet")   \
-    X(FENCE_FAILED, "fence_failed", "a fence has failed here: something may still serve")          \
-    X(FENCING, "fencing", "it is being fenced here, or was, in this epoch")                        \
-    X(ENDING, "ending", "its epoch is ending here, or a newer one was seen")                       \
-    X(STOPPING, "stopping", "the guard is stopping it here")                                       \
-    X(STOPPED, "stopped", "the guard has stopped it here, and no start was ordered since")         \
-    X(FENCE_WINDOW, "fence_window", "its lease is so near its end that nothing may start")         \
-    X(LOOP_WAITS, "loop_waits", "no start was ordered of its own loop, or that was taken back")    \
-    X(LEASE, "lease", "a lease lives here")                                                        \
-    X(OVERRIDE, "override", "a manual lease lives here")
+    X(OTHER_CLOCKS, "other_clocks", "the clocks of its guard are of another boot or time namespace")    \
+    X(NOBODYS, "nobodys", "the guard has a deadline of another cluster, or one that it cannot read")            \
+    X(NO_LEASE, "no_lease", "this site has no lease")                                                 \
+    X(NOT_ENFORCED, "not_enforced", "this site has no lease: the group is unmanaged, or had no primary yet")   \
+    X(FENCE_FAILED, "fence_failed", "a fence failed: the service may still run")          \
+    X(FENCING, "fencing", "the guard fences the service, or has fenced it, in this epoch")                        \
+    X(ENDING, "ending", "the epoch ends here, or a newer one was seen")                       \
+    X(STOPPING, "stopping", "the guard is stopping the service")                                       \
+    X(STOPPED, "stopped", "the guard has stopped the service, and no start was ordered since")         \
+    X(FENCE_WINDOW, "fence_window", "the lease ends too soon for a start")         \
+    X(LOOP_WAITS, "loop_waits", "the external loop has no order to start, or the order was canceled")    \
+    X(LEASE, "lease", "this site has a lease")                                                        \
+    X(OVERRIDE, "override", "this site has a manual lease")
 enum bw_may_run {
 #define X(name, word, sentence) BW_MAY_RUN_##name,
     BW_MAY_RUN_LIST(X)

@@ -117,7 +117,7 @@
     X(NOT_CONNECTED, "not_connected", "not_connected",                                             \
       "the site is not connected: this witness has no fresh report",                               \
       "SITE can neither become primary nor renew a lease through this witness",                    \
-      "check the machine, the agent and the network; on SITE:\n"                                   \
+      "check the machine, the agent and the network in both directions; on SITE:\n"                \
       "breakwater status --site",                                                                  \
       "")                                                                                          \
     X(GROUP_UNKNOWN, "group_not_configured", "group_unknown",                                      \

@@ -193,14 +193,19 @@ function lease(group) {
 
 function siteRow(group, site) {
   const kind = !site.connected ? "bad" : site.serving || site.eligible ? "good" : "warn";
+  const role = site.role === "primary" && isEnding(group) ? "ending" : site.role;
   const lag = site.readiness !== null && site.readiness.lag_ms !== null ? seconds(site.readiness.lag_ms) : "–";
   return row("td", [
-    make("th", "", site.name), make("td", site.role === "primary" ? "good" : "", site.role),
+    make("th", "", site.name), make("td", role === "primary" ? "good" : "", role),
     make("td", kind, site.connected ? site.service : "not connected" + (site.last_seen_ms === null ? ""
       : " for " + duration(site.last_seen_ms + since()))),
     make("td", "number", lag),
     make("td", site.eligible && site.role !== "primary" ? "good" : "dim", site.role === "primary" ? "–"
       : site.eligible ? "yes" : words(site.blocked_by) || "no")]);
+}
+
+function isEnding(group) {
+  return group.phase === "CLOSING";
 }
 
 function card(group) {
@@ -214,8 +219,9 @@ function card(group) {
         : "failover is not possible"];
   const table = make("table", "", head(["site", "role", "service", "lag", "eligible, or blocked by"]),
     make("tbody", "", ...group.sites.map((site) => siteRow(group, site))));
-  const holder = make("p", group.holder === null ? "bad" : "good",
-    group.holder === null ? "no site is primary" : group.holder + " is primary");
+  const holder = make("p", group.holder === null || isEnding(group) ? "bad" : "good",
+    group.holder === null ? "no site is primary"
+      : isEnding(group) ? "no site is primary: " + group.holder + " is ending" : group.holder + " is primary");
   const wide = make("div", "sites", table);
   return make("article", "group", make("h3", "", group.name), holder, ...lease(group),
     make("p", "facts", words(facts)),

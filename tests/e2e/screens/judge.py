@@ -78,6 +78,11 @@ class Numbers:
         most_s = max(most_s, truly_s + SLOW_NS / S)  # of a renewal before the quorum was lost nobody knows
         if self.is_unseen:  # it is counted from when it was seen to serve last, and nobody saw when it ended
             most_s = entry["outage_ms"] / 1000
+        if entry["outage_least_ms"] is not None and entry["outage_least_ms"] / 1000 > truly_s + self.near_ns / S:
+            yield f"epoch {entry['epoch']}: at least {entry['outage_least_ms'] / 1000} s without service by the record, " \
+                  f"{truly_s:.3f} s by the services"
+        if "last_served" not in moments or moments["verified"] - moments["last_served"] != entry["outage_ms"]:
+            yield f"epoch {entry['epoch']}: the time line is not as long as the outage: {moments}"
         if not truly_s - 0.5 <= entry["outage_ms"] / 1000 <= most_s:
             yield f"epoch {entry['epoch']}: {entry['outage_ms'] / 1000} s without service by the record, " \
                   f"{truly_s:.3f} s by the services"

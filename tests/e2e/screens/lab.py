@@ -63,7 +63,7 @@ SCRIPTS = {
 # What differs from run to run.
 MASKS = (
     (re.compile(r"by witness/w\d"), "by witness/w1"),  # whoever led at that moment
-    (re.compile(r"\n {4}(?!current|ended|by )(?=\S)"), " "),  # where history wraps, its numbers say
+    (re.compile(r"\n {4}(?!current|ended|by |do: )(?=\S)"), " "),  # where history wraps, its numbers say
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "DATE"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms|min|h|days?)\b"), "TIME"),
     (re.compile(r"\bpid \d+"), "pid N"),
