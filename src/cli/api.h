@@ -44,7 +44,7 @@ struct bw_api_witness {
     bool is_forbidden; /* it answers, and will not have this certificate: 403 */
     bool is_left_behind; /* it answers of a generation that no site follows: `status` was dropped */
     bool is_left_behind_told;
-    char why[256];  /* it failed so, or said this; "" */
+    char why[512];  /* it failed so, or said this; "" */
     json_t *status; /* breakwater.status/v2; NULL: none */
 };
 

@@ -26,7 +26,7 @@ static void note_answer(void *user, const struct bw_http_answer *answer)
 {
     struct bw_api_witness *witness = user;
     const size_t skip = strlen(witness->address) + 2; /* "HOST:PORT: " is said beside it */
-    char error[200];
+    char error[480];
     json_t *body;
 
     witness->err = answer->err;

@@ -20,6 +20,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/consensus/data_dir.h>
+#include <breakwater/consensus/hello.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
@@ -421,6 +422,33 @@ static void check_people(const struct dialler *dialler, const char *address)
     bw_http_reply_deinit(&reply);
 }
 
+/* What the witness there knows of its own connections: one that was made for another cluster answers here as any other. */
+static void check_unreached(const struct dialler *dialler, const char *address)
+{
+    struct bw_http_reply reply;
+    struct bw_diag diag = {0};
+    const enum bw_err err = get(dialler, address, "/v1/members", &reply, &diag);
+    json_t *document = err == BW_OK ? json_loadb(reply.body, reply.body_size, 0, NULL) : NULL;
+    json_t *member;
+    size_t i;
+
+    if (err == BW_OK && reply.status == 503 && json_is_string(json_object_get(document, "error")))
+        bw_check_line(dialler->lines, BW_CHECK_FAIL, dialler->file, "%s: %s", address,
+                      json_string_value(json_object_get(document, "error")));
+    json_array_foreach(json_object_get(document, "members"), i, member)
+    {
+        const char *name = json_string_value(json_object_get(member, "name"));
+        const char *by = json_string_value(json_object_get(document, "witness"));
+        const char *why = json_string_value(json_object_get(json_object_get(member, "unreached"), "why"));
+
+        if (name != NULL && by != NULL && why != NULL)
+            bw_check_line(dialler->lines, strstr(why, BW_HELLO_FOREIGN) != NULL ? BW_CHECK_FAIL : BW_CHECK_WARN,
+                          dialler->file, "%s cannot connect to the witness %s: %s", by, name, why);
+    }
+    json_decref(document);
+    bw_http_reply_deinit(&reply);
+}
+
 void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
                               const struct bw_witness_config *config, struct bw_check_trip *longest)
 {
@@ -436,6 +464,7 @@ void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,
         (void)snprintf(whose, sizeof whose, "witness %s", config->witnesses[i].name);
         dial_https(&dialler, whose, config->witnesses[i].address);
         dial_raft(&dialler, &config->witnesses[i]);
+        check_unreached(&dialler, config->witnesses[i].address);
         if (config->people.count > 0)
             check_people(&dialler, config->witnesses[i].address);
     }
@@ -450,8 +479,10 @@ void bw_check_connect_site(struct bw_check_lines *lines, const char *file,
     dial_guard(lines, file, config);
     if (!open_dialler(&dialler, lines, file, &config->tls, longest))
         return;
-    for (uint32_t i = 0; i < config->witness_count; i++)
+    for (uint32_t i = 0; i < config->witness_count; i++) {
         dial_https(&dialler, "a witness", config->witnesses[i]);
+        check_unreached(&dialler, config->witnesses[i]);
+    }
     bw_credentials_free(dialler.credentials);
 }
 
@@ -462,7 +493,9 @@ void bw_check_connect_cli(struct bw_check_lines *lines, const char *file,
 
     if (!open_dialler(&dialler, lines, file, &config->tls, NULL))
         return;
-    for (uint32_t i = 0; i < config->endpoint_count; i++)
+    for (uint32_t i = 0; i < config->endpoint_count; i++) {
         dial_https(&dialler, "a witness", config->endpoints[i]);
+        check_unreached(&dialler, config->endpoints[i]);
+    }
     bw_credentials_free(dialler.credentials);
 }

@@ -9,6 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/consensus/hello.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/core/override.h>
 
@@ -316,6 +317,7 @@ static void warn_of_health(const json_t *site, struct bw_verdict *verdict)
 
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
+    static const struct bw_remedy unsure = {.effect = "users may have no service"};
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
     json_t *alarm;
     size_t i;
@@ -371,7 +373,8 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
                         "after that, SITE loses its leases, and a primary is fenced", verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
-        bw_warn(verdict, BW_TROUBLE_NOT_SERVING, bw_json_member(site, "name"), NULL,
+        bw_warn(verdict, BW_TROUBLE_NOT_SERVING, bw_json_member(site, "name"),
+                strcmp(bw_json_member(site, "service"), "unknown") == 0 ? &unsure : NULL,
                 "%s: %s primary (epoch %" PRId64 "), and its service is %s", bw_json_member(site, "name"),
                 is_word(group, "phase", bw_phase_word(BW_PHASE_CLOSING)) ? "was" : "is", bw_json_number(group, "epoch"),
                 bw_json_member(site, "service"));
@@ -607,8 +610,19 @@ void bw_print_unreached(const char *from, const char *to, const json_t *unreache
                   bw_json_member(unreached, "why"));
 }
 
+/* As the witness that answers was told when it dialed that one. */
+static bool is_of_other_cluster(const json_t *status, const json_t *member)
+{
+    const json_t *self = bw_json_find(json_object_get(status, "witnesses"), "name", bw_json_member(status, "answered_by"));
+    const json_t *unreached = bw_json_find(json_object_get(self, "unreached"), "name", bw_json_member(member, "name"));
+
+    return strstr(bw_json_member(unreached, "why"), BW_HELLO_FOREIGN) != NULL;
+}
+
 static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
 {
+    char fix[512];
+    const struct bw_remedy other_cluster = {.fix = fix};
     struct table table = {0};
     json_t *member;
     size_t i;
@@ -636,6 +650,12 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
         json_array_foreach(json_object_get(member, "unreached"), j, unreached)
             bw_print_unreached(bw_json_member(member, "name"), bw_json_member(unreached, "name"), unreached, verdict->out);
     }
+    (void)snprintf(fix, sizeof fix,
+                   "on WITNESS, move its data_dir away, and create it again for this cluster:\n"
+                   "systemctl stop breakwater-witness\n"
+                   "breakwater witness init -c /etc/breakwater/witness.yaml --cluster-id %s\n"
+                   "systemctl start breakwater-witness",
+                   bw_json_member(status, "cluster_id"));
     verdict->alarms = json_object_get(status, "alarms");
     verdict->group = NULL;
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
@@ -651,7 +671,10 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
                     "%s: has the committed log entry %" PRId64
                     ", which the leader has lost: the log of another witness is damaged",
                     bw_json_member(member, "name"), bw_json_number(member, "decided_index"));
-        if (json_is_false(json_object_get(member, "heard")))
+        if (json_is_false(json_object_get(member, "heard")) && is_of_other_cluster(status, member))
+            bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), &other_cluster,
+                    "%s: the witness was created for another cluster", bw_json_member(member, "name"));
+        else if (json_is_false(json_object_get(member, "heard")))
             bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), NULL, "%s (%s) cannot reach the witness %s",
                     bw_json_member(status, "answered_by"), bw_json_truth(status, "leads") ? "leader" : "not the leader",
                     bw_json_member(member, "name"));

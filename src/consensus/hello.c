@@ -109,7 +109,7 @@ static bool is_same_cluster(const struct bw_hello *self, const struct bw_hello *
     bw_id_format(self->cluster_id, own);
     bw_id_format(theirs->cluster_id, other);
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
-                      "it belongs to cluster %s, this witness to %s; was `witness init` run without "
+                      BW_HELLO_FOREIGN " %s, this witness to %s; was `witness init` run without "
                       "the --cluster-id of the first witness?",
                       other, own);
     return false;

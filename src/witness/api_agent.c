@@ -212,9 +212,15 @@ static void respond_refusal(struct bw_http_request *request, enum bw_witness_ref
 
 bool bw_agents_is_too_early(struct bw_program *program, struct bw_http_request *request)
 {
+    char text[BW_NOT_BEGUN_BYTES];
+
     if (bw_witness_machine_knows_cluster(&program->machine))
         return false;
-    respond_refusal(request, BW_WITNESS_REFUSES_TOO_EARLY);
+    if (bw_unreached_begins_late(program, text))
+        bw_http_respond_error(request, refusals[BW_WITNESS_REFUSES_TOO_EARLY].status, text,
+                              refusals[BW_WITNESS_REFUSES_TOO_EARLY].hint);
+    else
+        respond_refusal(request, BW_WITNESS_REFUSES_TOO_EARLY);
     return true;
 }
 

@@ -273,6 +273,9 @@ bool bw_directory_certificate(const struct bw_program *program, uint64_t id, str
 void bw_unreached_note(struct bw_program *program, uint64_t id, const char *why);
 void bw_unreached_over(struct bw_program *program, uint64_t id);
 /* A member that cannot be reached, and why; NULL: it can be, or was not dialed. */
+#define BW_NOT_BEGUN_BYTES 512
+/* True: its cluster has not begun, and `out_text` says for whom it waits. */
+bool bw_unreached_begins_late(struct bw_program *program, char out_text[BW_NOT_BEGUN_BYTES]);
 const struct bw_unreached *bw_unreached_of(const struct bw_program *program, uint64_t id);
 
 /* ---- members.c ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/consensus/hello.h>
 #include <breakwater/sys/clock.h>
 
 #define SETTLED_MS 2000  /* what restarts is back by then, and is no news */
@@ -52,6 +53,37 @@ void bw_unreached_over(struct bw_program *program, uint64_t id)
         bw_log_info(&program->log, "raft.peer_reached", "name=%s raft_address=%s", known->config.name,
                     bw_log_quote(known->config.raft));
     known->unreached = (struct bw_unreached){0};
+}
+
+/* A cluster begins once all its witnesses have met (consensus/roll.h); of one that was made for another it never does. */
+bool bw_unreached_begins_late(struct bw_program *program, char out_text[BW_NOT_BEGUN_BYTES])
+{
+    const struct bw_witness_config *config = program->config;
+    const struct bw_data_dir_identity *identity = bw_node_identity(program->node);
+    size_t used = (size_t)snprintf(out_text, BW_NOT_BEGUN_BYTES, "the cluster has not begun: it waits for");
+    const char *separator = " ";
+    char id[BW_ID_TEXT_BYTES];
+
+    if (!bw_node_is_bare(program->node) || identity->origin == BW_ROLL_JOINING)
+        return false;
+    bw_id_format(identity->cluster_id, id);
+    for (uint32_t i = 0; i < config->witness_count && used < BW_NOT_BEGUN_BYTES; i++) {
+        const char *name = config->witnesses[i].name;
+        const int at = bw_directory_find(program, config->witnesses[i].id);
+        const char *why = at >= 0 ? program->directory.list[at].unreached.why : "";
+
+        if (i == config->self || bw_node_has_met(program->node, config->witnesses[i].id))
+            continue;
+        if (strstr(why, BW_HELLO_FOREIGN) == NULL)
+            used += (size_t)snprintf(out_text + used, BW_NOT_BEGUN_BYTES - used, "%s%s", separator, name);
+        else
+            used += (size_t)snprintf(out_text + used, BW_NOT_BEGUN_BYTES - used,
+                                     "%s%s, created for another cluster (if the others agree: on %s, move data_dir away, "
+                                     "and run `breakwater witness init -c FILE --cluster-id %s`)",
+                                     separator, name, name, id);
+        separator = "; ";
+    }
+    return true;
 }
 
 const struct bw_unreached *bw_unreached_of(const struct bw_program *program, uint64_t id)

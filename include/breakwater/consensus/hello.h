@@ -18,6 +18,8 @@
 #include <breakwater/core/question.h>
 
 #define BW_HELLO_BYTES 88
+/* How people are told of OTHER_CLUSTER; `status` and `check` know it by that. */
+#define BW_HELLO_FOREIGN "it belongs to cluster"
 
 enum bw_hello_word {
     BW_HELLO_JOIN = 1, /* who dials: Raft's messages follow */
