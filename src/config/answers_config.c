@@ -21,6 +21,9 @@
 #define GROUP(member)   offsetof(struct bw_answers_group, member)
 #define HOST_BYTES_MAX  253
 #define NAMESPACE_HELP  "the namespace in Kubernetes where it runs"
+#define KUBERNETES_HELP "any name for the cluster of Kubernetes where it runs; write the same name if two of them share one"
+
+#define KUBERNETES_ABSENT "a cluster of its own"
 
 _Static_assert(offsetof(struct bw_answers_group, spec) == 0 && offsetof(struct bw_answers_member, spec) == 0,
                "the rows of spec_rows.h are of a struct's beginning");
@@ -36,6 +39,7 @@ static const struct bw_key witness_keys[] = {
            .help = "Raft for the other witnesses"),
     BW_KEY(PATH, "data_dir", WITNESS(data_dir), .absent = "/var/lib/breakwater", .help = "as in witness.yaml"),
     BW_KEY(NAME, "namespace", WITNESS(namespace), .absent_note = "it runs on a machine", .help = NAMESPACE_HELP),
+    BW_KEY(NAME, "kubernetes", WITNESS(kubernetes), .absent_note = KUBERNETES_ABSENT, .help = KUBERNETES_HELP),
 };
 
 static const struct bw_table witness_table = {
@@ -54,6 +58,7 @@ static const struct bw_key site_keys[] = {
            .help = "the name or address of another machine of this site, for its second enforcer"),
     BW_KEY(NAME, "namespace", SITE(namespace), .absent_note = "it runs on a machine",
            .help = NAMESPACE_HELP "; it has a second enforcer there"),
+    BW_KEY(NAME, "kubernetes", SITE(kubernetes), .absent_note = KUBERNETES_ABSENT, .help = KUBERNETES_HELP),
     BW_KEY(ADDRESS, "health_listen", SITE(health_listen), .min = 1, .absent_note = "as in site.yaml",
            .help = "address for load balancers"),
     BW_KEY(PATH, "state_dir", SITE(state_dir), .absent_note = "as in site.yaml", .help = "as in site.yaml"),
@@ -173,6 +178,66 @@ static void check_host(struct bw_document *document, const char *path, const cha
                          "\"%s\" is neither the name of a host nor an address; write it without a port, such as w1.example.net "
                          "or 192.0.2.10",
                          bw_document_quote(host, quote));
+}
+
+/* ---- Kubernetes ------------------------------------------------------------------------------ */
+
+/* A witness or a site, and the path of it. */
+struct in_kubernetes {
+    const char *name, *namespace, *cluster;
+    char path[32];
+};
+
+static bool is_dns_label(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name) && name[strlen(name) - 1] != '-';
+}
+
+/* `others`: those of the same kind that were checked before. What generate makes for two of one kind has the same names. */
+static void check_in_kubernetes(struct bw_document *document, const struct in_kubernetes *all, uint32_t count)
+{
+    const struct in_kubernetes *own = &all[count];
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "%s.kubernetes", own->path);
+    if (own->cluster[0] != '\0' && own->namespace[0] == '\0')
+        bw_document_fail(document, path, "needs the key \"namespace\", too; without both keys %s runs on a machine", own->name);
+    (void)snprintf(path, sizeof path, "%s.namespace", own->path);
+    if (!bw_document_is_sound(document, path))
+        return;
+    if (own->namespace[0] != '\0' && !is_dns_label(own->namespace))
+        bw_document_fail(document, path, "\"%s\" is no name of a namespace: 1 to 63 of a to z, 0 to 9 and '-'", own->namespace);
+    for (uint32_t i = 0; i < count && own->cluster[0] != '\0'; i++) {
+        if (strcmp(all[i].cluster, own->cluster) != 0)
+            continue;
+        if (strcmp(all[i].namespace, own->namespace) == 0)
+            bw_document_fail(document, path, "\"%s\" is the namespace of %s too, in the cluster %s; write another one for %s",
+                             own->namespace, all[i].name, own->cluster, own->name);
+        else
+            bw_document_warn(document, path, "%s is in the cluster %s too: both are lost at once", all[i].name, own->cluster);
+        break;
+    }
+}
+
+static void check_kubernetes(const struct bw_answers *answers, struct bw_document *document)
+{
+    struct in_kubernetes all[BW_ANSWERS_SITES_MAX];
+
+    _Static_assert((int)BW_ANSWERS_SITES_MAX >= (int)BW_WITNESSES_MAX, "one list has room for both kinds");
+    for (uint32_t i = 0; i < answers->witness_count; i++) {
+        const struct bw_answers_witness *witness = &answers->witnesses[i];
+
+        all[i] = (struct in_kubernetes){.name = witness->name, .namespace = witness->namespace, .cluster = witness->kubernetes};
+        (void)snprintf(all[i].path, sizeof all[i].path, "witnesses[%" PRIu32 "]", i);
+        check_in_kubernetes(document, all, i);
+    }
+    for (uint32_t i = 0; i < answers->site_count; i++) {
+        const struct bw_answers_site *site = &answers->sites[i];
+
+        all[i] = (struct in_kubernetes){.name = site->name, .namespace = site->namespace, .cluster = site->kubernetes};
+        (void)snprintf(all[i].path, sizeof all[i].path, "sites[%" PRIu32 "]", i);
+        check_in_kubernetes(document, all, i);
+    }
 }
 
 /* ---- witnesses ------------------------------------------------------------------------------- */
@@ -354,8 +419,10 @@ struct bw_answers *bw_answers_load(const char *file, const char *deploy, struct 
             check_site(answers, &document, i);
         check_names(answers, &document);
         check_images(answers, &document);
+        check_kubernetes(answers, &document);
         for (uint32_t i = 0; i < answers->group_count; i++)
             bw_answers_group_check(answers, &document, i, deploy);
+        bw_answers_namespaces_check(answers, &document);
     }
     answers->document = document;
     if (problems->error_count == errors_before)

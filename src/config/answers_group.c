@@ -3,14 +3,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/core/spec_keys.h>
 
 #define PROBLEMS_MAX 32
 #define PATH_BYTES   192
+
+#define CONFIG_MAP_BYTES_MAX (200 * 1024)
 
 /* The path of a key of the group, or of one of its sites. */
 struct place {
@@ -44,6 +48,43 @@ static struct place variable_in(struct place env, const char *name)
 
 /* ---- set or scripts -------------------------------------------------------------------------- */
 
+/* What a ConfigMap may have. */
+struct config_map {
+    const char *folder;
+    size_t bytes;
+    char wrong[BW_NAME_MAX + 1]; /* a name that is no key; "": none */
+};
+
+static void count_script(const char *name, bool is_executable, void *with)
+{
+    struct config_map *map = with;
+    char path[BW_SET_PATH_BYTES];
+    struct stat status;
+
+    (void)is_executable;
+    if (!bw_name_is_valid(name) && map->wrong[0] == '\0')
+        (void)snprintf(map->wrong, sizeof map->wrong, "%.*s", BW_NAME_MAX, name);
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", map->folder, name) < sizeof path && stat(path, &status) == 0)
+        map->bytes += (size_t)status.st_size;
+}
+
+/* `kubectl apply` keeps all of an object in an annotation, of 256 KiB at most. */
+static void check_config_map(const struct bw_answers_group *group, struct bw_document *document, uint32_t index)
+{
+    const struct place path = in_group(index, "scripts");
+    struct config_map map = {.folder = group->scripts};
+
+    if (!bw_document_is_sound(document, path.text))
+        return;
+    (void)bw_answers_each_script(group->scripts, count_script, &map); /* its needed files were found */
+    if (map.wrong[0] != '\0')
+        bw_document_fail(document, path.text, "the file %s cannot be in a ConfigMap; give it a name of letters, digits, '.', '_' and '-'",
+                         map.wrong);
+    if (map.bytes > CONFIG_MAP_BYTES_MAX)
+        bw_document_fail(document, path.text, "the files have %zu KiB, and a ConfigMap of `kubectl apply` holds %d KiB; put large files "
+                         "into the image tools", map.bytes / 1024, CONFIG_MAP_BYTES_MAX / 1024);
+}
+
 static void check_own_scripts(const struct bw_answers *answers, const struct bw_answers_group *group,
                               struct bw_document *document, uint32_t index)
 {
@@ -61,9 +102,10 @@ static void check_own_scripts(const struct bw_answers *answers, const struct bw_
     for (uint32_t i = 0; i < group->member_count; i++) {
         const struct bw_answers_site *site = bw_answers_find_site(answers, group->members[i].spec.name);
 
-        if (site != NULL && site->namespace[0] != '\0')
-            bw_document_fail(document, path.text, "own scripts are written for machines alone, and %s is in Kubernetes; name a set",
-                             site->name);
+        if (site != NULL && site->namespace[0] != '\0') {
+            check_config_map(group, document, index);
+            return;
+        }
     }
 }
 
@@ -208,6 +250,57 @@ static void check_variables(const struct bw_answers_group *group, struct bw_docu
         check_given(document, group, in_member(index, i, "env"), group->members[i].env, group->members[i].env_count, true);
     for (uint32_t i = 0; i < group->variable_count; i++)
         check_needed(document, group, index, &group->variables[i]);
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+/* The namespace that a variable gives at a member's site; NULL: none. */
+static const char *namespace_of(const struct bw_answers_group *group, const struct bw_answers_variable *variable, uint32_t member)
+{
+    const char *own = value_in(group->members[member].env, group->members[member].env_count, variable->of.name);
+    const char *all = value_in(group->env, group->env_count, variable->of.name);
+
+    if (!variable->of.is_namespace || !variable->is_used)
+        return NULL;
+    return own != NULL ? own : all != NULL ? all : variable->of.value;
+}
+
+/* The sites of one cluster that come before the member's, in all groups. */
+static void check_namespace(const struct bw_answers *answers, struct bw_document *document, uint32_t index, uint32_t member,
+                            const struct bw_answers_variable *variable)
+{
+    const struct bw_answers_group *group = &answers->groups[index];
+    const struct bw_answers_site *site = bw_answers_find_site(answers, group->members[member].spec.name);
+    const char *namespace = namespace_of(group, variable, member);
+    struct place path = variable_in(in_member(index, member, "env"), variable->of.name);
+
+    if (site == NULL || site->kubernetes[0] == '\0' || namespace == NULL)
+        return;
+    if (bw_document_find(document, path.text) == NULL)
+        path = in_member(index, member, "");
+    for (uint32_t g = 0; g <= index; g++)
+        for (uint32_t m = 0; m < (g < index ? answers->groups[g].member_count : member); m++)
+            for (uint32_t v = 0; v < answers->groups[g].variable_count; v++) {
+                const struct bw_answers_variable *other = &answers->groups[g].variables[v];
+                const char *its = namespace_of(&answers->groups[g], other, m);
+                const struct bw_answers_site *there = bw_answers_find_site(answers, answers->groups[g].members[m].spec.name);
+
+                if (its == NULL || there == NULL || there == site || strcmp(there->kubernetes, site->kubernetes) != 0 ||
+                    strcmp(its, namespace) != 0)
+                    continue;
+                bw_document_fail(document, path.text, "\"%s\" is the %s of %s too, in the cluster %s: both sites would run one "
+                                 "service; write another namespace, as in \"env: {%s: %s-%s}\"", namespace, other->of.name, there->name,
+                                 site->kubernetes, variable->of.name, namespace, site->name);
+                return;
+            }
+}
+
+void bw_answers_namespaces_check(const struct bw_answers *answers, struct bw_document *document)
+{
+    for (uint32_t g = 0; g < answers->group_count; g++)
+        for (uint32_t m = 0; m < answers->groups[g].member_count; m++)
+            for (uint32_t v = 0; v < answers->groups[g].variable_count; v++)
+                check_namespace(answers, document, g, m, &answers->groups[g].variables[v]);
 }
 
 /* ---- timings --------------------------------------------------------------------------------- */

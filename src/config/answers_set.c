@@ -2,9 +2,12 @@
  * that all of these read. */
 #include "answers_group.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
@@ -186,6 +189,32 @@ static bool runs_script(const struct loading *loading, const char *folder, const
             return true;
     }
     return group->loaded != NULL && script == NULL && is_part(group, folder);
+}
+
+/* Scripts, and what they read beside them; no pages, no manifests. */
+static bool is_wanted(const char *name)
+{
+    const char *end = strrchr(name, '.');
+
+    return name[0] != '.' && (end == NULL || (strcmp(end, ".md") != 0 && strcmp(end, ".yaml") != 0));
+}
+
+bool bw_answers_each_script(const char *folder, void (*use)(const char *name, bool is_executable, void *with), void *with)
+{
+    struct dirent **entries = NULL;
+    const int count = scandir(folder, &entries, NULL, alphasort);
+
+    for (int i = 0; i < count; i++) {
+        char path[2 * BW_SET_PATH_BYTES];
+        struct stat status;
+
+        if (is_wanted(entries[i]->d_name) && (size_t)snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) < sizeof path &&
+            stat(path, &status) == 0 && S_ISREG(status.st_mode))
+            use(entries[i]->d_name, (status.st_mode & 0111) != 0, with);
+        free(entries[i]);
+    }
+    free(entries);
+    return count >= 0;
 }
 
 /* ---- variables ------------------------------------------------------------------------------- */

@@ -80,11 +80,11 @@ static void in_cluster(struct steps *steps, const char *namespace, bool is_first
     if (!is_first)
         step(steps, SILENT, "printf %%s ID >cluster-id");
     step(steps, "statefulset.apps/breakwater-witness created", "kubectl apply -k .");
-    step(steps, "the address that the name of the witness has to lead to", "kubectl -n %s get service breakwater-witness", namespace);
+    step(steps, "the address that the name of the witness has to lead to; and the pod: Running, and Ready when two witnesses are connected",
+         "kubectl -n %s get service,pods", namespace);
     if (is_first)
         step(steps, "Made /var/lib/breakwater/data, and the id of the cluster: the other witnesses need it",
              "kubectl -n %s logs breakwater-witness-0 -c init", namespace);
-    step(steps, "Running; Ready when two witnesses are connected", "kubectl -n %s get pods -l app=breakwater-witness", namespace);
 }
 
 void bw_install_witness(struct bw_generation *generation, const struct bw_answers_witness *witness)
@@ -187,15 +187,24 @@ static void site_on_machine(struct steps *steps, const struct bw_generation *gen
 
 static void site_in_cluster(struct steps *steps, const struct bw_generation *generation, const struct bw_answers_site *site)
 {
-    step(steps, "node/NODE1 labeled; no pod of the service may run on these two nodes", "kubectl label node NODE1 NODE2 breakwater=yes");
-    step(steps, "node/NODE1 tainted", "kubectl taint node NODE1 NODE2 breakwater=yes:NoSchedule");
+    step(steps, "node/NODE1 labeled; no pod of the service may run on these two nodes", "kubectl label node NODE1 NODE2 breakwater=%s",
+         site->namespace);
+    step(steps, "node/NODE1 tainted", "kubectl taint node NODE1 NODE2 breakwater=%s:NoSchedule", site->namespace);
     step(steps, "created, or configured",
          "kubectl create namespace %s --dry-run=client -o yaml | kubectl apply -f -", site->namespace);
     if (file_count(generation, site) > 0) {
+        (void)fputs("\nBefore the next step put these files into this folder, under the last part of the path:", steps->out);
+        each_file(generation, site, put_file, steps->out);
+        (void)putc('\n', steps->out);
         (void)fprintf(steps->out, "\n%u. kubectl -n %s create secret generic breakwater-parts", ++steps->count, site->namespace);
         each_file(generation, site, put_from_file, steps->out);
         (void)fputs("\n   secret/breakwater-parts created\n", steps->out);
     }
+    for (uint32_t g = 0; g < generation->answers->group_count; g++)
+        if (generation->answers->groups[g].scripts != NULL && bw_answers_member_at(&generation->answers->groups[g], site->name) != NULL)
+            (void)fprintf(steps->out,
+                          "\nThe own scripts of %s run as the account disaster-recovery of this namespace. Give the account the rights that "
+                          "they need.\n", generation->answers->groups[g].spec.name);
     step(steps, "deployment.apps/disaster-recovery created", "kubectl apply -k .");
     step(steps, "successfully rolled out", "kubectl -n %s rollout status deployment/disaster-recovery --timeout=60s", site->namespace);
     step(steps, "successfully rolled out", "kubectl -n %s rollout status deployment/disaster-recovery-second --timeout=60s",

@@ -12,12 +12,20 @@
 #define NAME_BYTES   (2 * BW_NAME_MAX + 64)
 #define NAMESPACE_OF_MANIFESTS "system"
 
-/* ---- namespaces ------------------------------------------------------------------------------ */
+/* ---- what manifests name --------------------------------------------------------------------- */
 
 struct replaced {
     char from[REPLACED_MAX][BW_NAME_MAX + 1];
     char to[REPLACED_MAX][BW_NAME_MAX + 1];
     size_t count;
+};
+
+/* How the manifests become those of one site or witness. Two sites of one cluster differ by their namespaces: in all names of the
+ * cluster and of its machines, and in the label of the nodes. */
+struct fitted {
+    struct replaced replaced;
+    const char *namespace; /* a label of the DNS, so a `.` before it makes a name that no other namespace makes */
+    const char *scripts;   /* what the volume of the scripts has besides; "": nothing */
 };
 
 static void add(struct replaced *replaced, const char *from, const char *to)
@@ -51,20 +59,67 @@ static const char *namespace_at(const struct replaced *replaced, const char *tex
     return NULL;
 }
 
-static void copy_document(const struct replaced *replaced, const char *text, FILE *out)
+/* The length of a name at `text` which is the cluster's, or a folder of its machines; 0: there is none. */
+static size_t own_name_at(const char *text, bool is_cluster_wide)
 {
+    static const char name[] = "name: breakwater-", path[] = "path: /run/breakwater-";
+    const size_t length = is_cluster_wide && strncmp(text, name, sizeof name - 1) == 0 ? sizeof name - 1
+                          : strncmp(text, path, sizeof path - 1) == 0                  ? sizeof path - 1
+                                                                                       : 0;
+
+    return length == 0 ? 0 : length + strspn(text + length, "abcdefghijklmnopqrstuvwxyz0123456789-");
+}
+
+/* The value of the label of breakwater's nodes. */
+static bool is_node_label(const char *text, size_t at)
+{
+    static const char key[] = "key: breakwater,";
+    size_t begin = at;
+
+    while (begin > 0 && text[begin - 1] != '\n')
+        begin--;
+    for (; begin < at; begin++)
+        if (strncmp(text + begin, key, sizeof key - 1) == 0)
+            return strncmp(text + at, "\"yes\"", 5) == 0;
+    return false;
+}
+
+/* Puts what stands for the text at `at`. How much of the text that is. */
+static size_t copy_word(const struct fitted *fitted, const char *text, size_t at, bool is_cluster_wide, FILE *out)
+{
+    static const char scripts[] = "          - configMap: {name: disaster-recovery-config, optional: true}\n";
+    size_t length = own_name_at(text + at, is_cluster_wide);
+    const char *to;
+
+    if (length > 0) {
+        (void)fprintf(out, "%.*s.%s", (int)length, text + at, fitted->namespace);
+        return length;
+    }
+    if (strncmp(text + at, scripts, sizeof scripts - 1) == 0) {
+        (void)fprintf(out, "%s%s", scripts, fitted->scripts);
+        return sizeof scripts - 1;
+    }
+    if (is_node_label(text, at)) {
+        (void)fprintf(out, "\"%s\"", fitted->namespace);
+        return 5;
+    }
+    to = namespace_at(&fitted->replaced, text, at, &length);
+    if (to == NULL) {
+        (void)putc(text[at], out);
+        return 1;
+    }
+    (void)fputs(to, out);
+    return length;
+}
+
+static void copy_document(const struct fitted *fitted, const char *text, FILE *out)
+{
+    const bool is_cluster_wide = strstr(text, "\nkind: ClusterRole") != NULL; /* or its binding */
+
     if (strstr(text, "\nkind: Namespace\n") != NULL)
         return; /* it may be the service's own: what deletes all of this must not delete that */
-    for (size_t at = 0; text[at] != '\0';) {
-        size_t length = 1;
-        const char *to = namespace_at(replaced, text, at, &length);
-
-        if (to != NULL)
-            (void)fputs(to, out);
-        else
-            (void)putc(text[at], out);
-        at += length;
-    }
+    for (size_t at = 0; text[at] != '\0';)
+        at += copy_word(fitted, text, at, is_cluster_wide, out);
 }
 
 /* A document of the file, with the line that ends it; the caller frees it. NULL: there is none. */
@@ -87,7 +142,7 @@ static char *next_document(FILE *in)
     return text;
 }
 
-static void copy_manifest(struct bw_generation *generation, const char *path, const struct replaced *replaced, const char *name)
+static void copy_manifest(struct bw_generation *generation, const char *path, const struct fitted *fitted, const char *name)
 {
     struct bw_tree *tree = generation->tree;
     FILE *in = fopen(path, "re");
@@ -98,7 +153,7 @@ static void copy_manifest(struct bw_generation *generation, const char *path, co
         tree->err = bw_diag_set(&tree->diag, BW_ERR_NOT_FOUND, "%s is not there; name the folder deploy with --deploy",
                                 path);
     while (out != NULL && (text = next_document(in)) != NULL) {
-        copy_document(replaced, text, out);
+        copy_document(fitted, text, out);
         free(text);
     }
     bw_tree_close(tree, out, name);
@@ -107,7 +162,7 @@ static void copy_manifest(struct bw_generation *generation, const char *path, co
 }
 
 /* A manifest of `deploy` into the folder. */
-static void copy_shipped(struct bw_generation *generation, const char *from, const struct replaced *replaced, const char *folder,
+static void copy_shipped(struct bw_generation *generation, const char *from, const struct fitted *fitted, const char *folder,
                          const char *to)
 {
     char path[BW_TREE_PATH_BYTES];
@@ -115,7 +170,7 @@ static void copy_shipped(struct bw_generation *generation, const char *from, con
 
     (void)snprintf(path, sizeof path, "%.3900s/kubernetes/%.128s", generation->deploy, from); /* fits, or is not there */
     (void)snprintf(name, sizeof name, "%s/manifests/%s", folder, to);
-    copy_manifest(generation, path, replaced, name);
+    copy_manifest(generation, path, fitted, name);
 }
 
 /* ---- images ---------------------------------------------------------------------------------- */
@@ -138,13 +193,13 @@ static void put_image(FILE *out, const char *name, const char *image)
 
 void bw_generate_witness_overlay(struct bw_generation *generation, const struct bw_answers_witness *witness)
 {
-    struct replaced replaced = {.count = 0};
+    struct fitted fitted = {.namespace = witness->namespace, .scripts = ""};
     char name[NAME_BYTES];
     FILE *out;
 
-    add(&replaced, NAMESPACE_OF_MANIFESTS, witness->namespace);
-    copy_shipped(generation, "witness/witness.yaml", &replaced, witness->name, "witness.yaml");
-    copy_shipped(generation, "witness/repair.yaml", &replaced, witness->name, "repair.yaml");
+    add(&fitted.replaced, NAMESPACE_OF_MANIFESTS, witness->namespace);
+    copy_shipped(generation, "witness/witness.yaml", &fitted, witness->name, "witness.yaml");
+    copy_shipped(generation, "witness/repair.yaml", &fitted, witness->name, "repair.yaml");
     (void)snprintf(name, sizeof name, "%s/kustomization.yaml", witness->name);
     out = bw_tree_open(generation->tree, name, 0644);
     if (out == NULL)
@@ -200,7 +255,7 @@ static bool has_account(const struct bw_answers *answers, const struct bw_answer
     return false;
 }
 
-static void put_roles(struct bw_generation *generation, const struct bw_answers_site *site, const struct replaced *replaced,
+static void put_roles(struct bw_generation *generation, const struct bw_answers_site *site, const struct fitted *fitted,
                       FILE *kustomization)
 {
     const struct bw_answers *answers = generation->answers;
@@ -220,51 +275,95 @@ static void put_roles(struct bw_generation *generation, const struct bw_answers_
                 continue;
             (void)snprintf(path, sizeof path, "%.*s/%s", BW_TREE_PATH_BYTES - 64, folder,
                            strcmp(set->manifests[m], "kubernetes") == 0 ? "postgresql-rbac.yaml" : "rbac.yaml");
-            copy_manifest(generation, path, replaced, name);
+            copy_manifest(generation, path, fitted, name);
             (void)fprintf(kustomization, "- manifests/roles-%s.yaml\n", set->manifests[m]);
         }
     }
 }
 
-static void put_generators(FILE *out, const char *namespace)
+/* ---- own scripts: one ConfigMap, a folder of the volume for each group ------------------------ */
+
+struct own_scripts {
+    const char *group;
+    FILE *items; /* of the volume */
+    FILE *files; /* of the ConfigMap */
+    unsigned count;
+};
+
+static void put_own_script(const char *name, bool is_executable, void *with)
 {
+    struct own_scripts *own = with;
+
+    (void)fprintf(own->items, "%s{key: %s.%s, path: %s/%s, mode: %s}", own->count > 0 ? ", " : "", own->group, name, own->group, name,
+                  is_executable ? "0555" : "0444");
+    (void)fprintf(own->files, "%s%s.%s=scripts/%s/%s", own->count > 0 ? ", " : "", own->group, name, own->group, name);
+    own->count++;
+}
+
+/* Both are freed by the caller; "": no group at the site has own scripts. */
+static void list_own_scripts(const struct bw_answers *answers, const struct bw_answers_site *site, char **out_items, char **out_files)
+{
+    size_t items_size = 0, files_size = 0;
+    struct own_scripts own = {.items = open_memstream(out_items, &items_size), .files = open_memstream(out_files, &files_size)};
+
+    BW_ASSERT(own.items != NULL && own.files != NULL);
+    for (uint32_t g = 0; g < answers->group_count; g++) {
+        own.group = answers->groups[g].spec.name;
+        if (answers->groups[g].scripts != NULL && bw_answers_member_at(&answers->groups[g], site->name) != NULL)
+            bw_answers_each_script(answers->groups[g].scripts, put_own_script, &own);
+    }
+    BW_ASSERT(fclose(own.items) == 0 && fclose(own.files) == 0);
+}
+
+static void put_generators(FILE *out, const char *namespace, const char *script_files)
+{
+    (void)fprintf(out, "configMapGenerator:\n- name: breakwater-site\n  namespace: %s\n  files: [site.yaml, second.yaml]\n", namespace);
+    if (script_files[0] != '\0')
+        (void)fprintf(out, "- name: breakwater-scripts\n  namespace: %s\n  files: [%s]\n", namespace, script_files);
     (void)fprintf(out,
-                  "configMapGenerator:\n- name: breakwater-site\n  namespace: %s\n  files: [site.yaml, second.yaml]\n"
                   "secretGenerator:\n- name: breakwater-agent-tls\n  namespace: %s\n"
                   "  files: [ca.pem, identity.pem=agent.pem]\n"
                   "- name: breakwater-second-tls\n  namespace: %s\n  files: [ca.pem, identity.pem=second.pem]\n"
                   "generatorOptions:\n  disableNameSuffixHash: true\nimages:\n",
-                  namespace, namespace, namespace);
+                  namespace, namespace);
 }
 
 void bw_generate_site_overlay(struct bw_generation *generation, const struct bw_answers_site *site)
 {
     static const char *const shipped[] = {"agent.yaml", "second-enforcer.yaml", "around.yaml"};
-    struct replaced replaced = {.count = 0};
+    struct fitted fitted = {.namespace = site->namespace};
     char name[NAME_BYTES];
     char path[BW_TREE_PATH_BYTES];
     char folder[BW_SET_PATH_BYTES];
+    char *items = NULL, *files = NULL, *volume = NULL;
     FILE *out;
 
-    find_namespaces(generation->answers, site, &replaced);
+    find_namespaces(generation->answers, site, &fitted.replaced);
     (void)snprintf(name, sizeof name, "%s/kustomization.yaml", site->name);
     out = bw_tree_open(generation->tree, name, 0644);
     if (out == NULL)
         return;
+    list_own_scripts(generation->answers, site, &items, &files);
+    BW_ASSERT(asprintf(&volume, "%s%s%s", items[0] != '\0' ? "          - configMap: {name: breakwater-scripts, items: [" : "", items,
+                       items[0] != '\0' ? "]}\n" : "") >= 0);
+    fitted.scripts = volume;
     (void)fputs("# Written by breakwater generate. Change the answers, not this file.\nresources:\n", out);
     for (size_t i = 0; i < sizeof shipped / sizeof shipped[0]; i++) {
         (void)snprintf(path, sizeof path, "site/%s", shipped[i]);
-        copy_shipped(generation, path, &replaced, site->name, shipped[i]);
+        copy_shipped(generation, path, &fitted, site->name, shipped[i]);
         (void)fprintf(out, "- manifests/%s\n", shipped[i]);
     }
     if (!has_account(generation->answers, site) && bw_set_folder(generation->deploy, "kubernetes", folder)) {
         (void)snprintf(path, sizeof path, "%.*s/account.yaml", BW_TREE_PATH_BYTES - 64, folder);
         (void)snprintf(name, sizeof name, "%s/manifests/account.yaml", site->name);
-        copy_manifest(generation, path, &replaced, name);
+        copy_manifest(generation, path, &fitted, name);
         (void)fputs("- manifests/account.yaml\n", out);
     }
-    put_roles(generation, site, &replaced, out);
-    put_generators(out, site->namespace);
+    put_roles(generation, site, &fitted, out);
+    put_generators(out, site->namespace, files);
+    free(items);
+    free(files);
+    free(volume);
     put_image(out, "breakwater", generation->answers->image);
     put_image(out, "tools", generation->answers->tools_image);
     bw_tree_close(generation->tree, out, "kustomization.yaml");

@@ -1,9 +1,7 @@
 /* site.yaml of a site or its second enforcer, the scripts that it names, and groups.yaml. */
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/config/scalar.h>
@@ -125,34 +123,28 @@ static void put_variables(FILE *out, const struct bw_answers_group *group, const
 
 /* ---- scripts --------------------------------------------------------------------------------- */
 
-/* Scripts, and what they read beside them; no pages, no manifests. */
-static bool is_wanted(const char *name)
-{
-    const char *end = strrchr(name, '.');
+struct copying {
+    struct bw_tree *tree;
+    const char *from, *to;
+};
 
-    return name[0] != '.' && (end == NULL || (strcmp(end, ".md") != 0 && strcmp(end, ".yaml") != 0));
+static void copy_script(const char *script, bool is_executable, void *with)
+{
+    const struct copying *copying = with;
+    char path[BW_TREE_PATH_BYTES];
+    char name[BW_TREE_PATH_BYTES];
+
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", copying->from, script) < sizeof path &&
+        (size_t)snprintf(name, sizeof name, "%s/%s", copying->to, script) < sizeof name)
+        bw_tree_copy(copying->tree, path, name, is_executable ? 0755 : 0644);
 }
 
 static void copy_folder(struct bw_generation *generation, const char *from, const char *to)
 {
-    struct dirent **entries = NULL;
-    const int count = scandir(from, &entries, NULL, alphasort);
+    struct copying copying = {.tree = generation->tree, .from = from, .to = to};
 
-    if (count < 0 && generation->tree->err == BW_OK)
+    if (!bw_answers_each_script(from, copy_script, &copying) && generation->tree->err == BW_OK)
         generation->tree->err = bw_diag_set(&generation->tree->diag, BW_ERR_NOT_FOUND, "%s cannot be read", from);
-    for (int i = 0; i < count; i++) {
-        char path[BW_TREE_PATH_BYTES];
-        char name[BW_TREE_PATH_BYTES];
-        struct stat status;
-
-        if (is_wanted(entries[i]->d_name) &&
-            (size_t)snprintf(path, sizeof path, "%s/%s", from, entries[i]->d_name) < sizeof path &&
-            (size_t)snprintf(name, sizeof name, "%s/%s", to, entries[i]->d_name) < sizeof name && stat(path, &status) == 0 &&
-            S_ISREG(status.st_mode))
-            bw_tree_copy(generation->tree, path, name, (status.st_mode & 0111) != 0 ? 0755 : 0644);
-        free(entries[i]);
-    }
-    free(entries);
 }
 
 /* A folder of the sets, once for each part. */
@@ -192,25 +184,26 @@ static void copy_named(struct bw_generation *generation, const struct bw_site_pa
 static void copy_scripts(struct bw_generation *generation, const struct bw_site_part *part,
                          const struct bw_answers_group *group, const struct bw_node *at_sites)
 {
+    const bool is_pod = part->site->namespace[0] != '\0'; /* its image has the sets */
     char to[BW_TREE_PATH_BYTES];
 
-    if (part->site->namespace[0] != '\0')
-        return; /* its image has them */
-    for (uint32_t i = 0; group->loaded != NULL && i < group->loaded->folder_count; i++)
+    for (uint32_t i = 0; !is_pod && group->loaded != NULL && i < group->loaded->folder_count; i++)
         copy_set(generation, part, group->loaded->folders[i]);
-    if (at_sites != NULL)
+    if (!is_pod && at_sites != NULL)
         copy_named(generation, part, at_sites);
     (void)snprintf(to, sizeof to, "%s/scripts/%s", part->folder, group->spec.name); /* names: fits */
-    if (group->scripts != NULL)
+    if (group->scripts != NULL && !(is_pod && part->is_second)) /* one folder has both parts */
         copy_folder(generation, group->scripts, to);
 }
 
 /* ---- site.yaml ------------------------------------------------------------------------------- */
 
 /* Own scripts: those that are in the folder, each by the name of its key. */
-static void put_own_scripts(FILE *out, const struct bw_answers_group *group, const struct bw_document *document,
-                            const char *prefix)
+static void put_own_scripts(FILE *out, const struct bw_site_part *part, const struct bw_answers_group *group,
+                            const struct bw_document *document, const char *prefix)
 {
+    const char *folder = part->site->namespace[0] != '\0' ? "/opt/script" : "scripts"; /* the volume of agent.yaml */
+
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         const char *key = bw_script_key((enum bw_action_kind)action);
         const size_t length = strlen(key) - strlen("_script");
@@ -221,7 +214,7 @@ static void put_own_scripts(FILE *out, const struct bw_answers_group *group, con
         if (bw_document_find(document, at) == NULL &&
             (size_t)snprintf(path, sizeof path, "%s/%.*s.sh", group->scripts, (int)length, key) < sizeof path &&
             access(path, R_OK) == 0)
-            (void)fprintf(out, "    %s: scripts/%s/%.*s.sh\n", key, group->spec.name, (int)length, key);
+            (void)fprintf(out, "    %s: %s/%s/%.*s.sh\n", key, folder, group->spec.name, (int)length, key);
     }
 }
 
@@ -254,7 +247,7 @@ static void put_group(struct bw_generation *generation, const struct bw_site_par
     if (group->loaded != NULL)
         put_pairs(out, bw_document_find(&group->loaded->document, "site"), document, prefix, &filled.fillings);
     if (group->scripts != NULL)
-        put_own_scripts(out, group, document, prefix);
+        put_own_scripts(out, part, group, document, prefix);
     put_variables(out, group, &filled.fillings);
 }
 

@@ -22,7 +22,8 @@ struct bw_answers_witness {
     uint32_t raft_port;
     char failure_domain[BW_NAME_MAX + 1];
     const char *data_dir;
-    char namespace[BW_NAME_MAX + 1]; /* in Kubernetes; "": a machine */
+    char namespace[BW_NAME_MAX + 1];  /* in Kubernetes; "": a machine */
+    char kubernetes[BW_NAME_MAX + 1]; /* the cluster of Kubernetes; "": one that no other has */
 };
 
 struct bw_answers_site {
@@ -30,6 +31,7 @@ struct bw_answers_site {
     const char *host;
     const char *second; /* the machine of its second enforcer; NULL: it has none */
     char namespace[BW_NAME_MAX + 1];
+    char kubernetes[BW_NAME_MAX + 1];
     char health_listen[BW_ADDRESS_MAX + 1];
     const char *state_dir; /* NULL each: as the daemons have it */
     const char *run_dir;
@@ -91,6 +93,10 @@ extern const struct bw_table bw_set_table;
 struct bw_answers *bw_answers_load(const char *file, const char *deploy, struct bw_problems *problems);
 /* Accepts NULL. */
 void bw_answers_free(struct bw_answers *answers);
+
+/* Calls `use` with the name of each file of a folder of scripts that goes to a machine: no pages, no manifests. False: the folder
+ * cannot be read. */
+bool bw_answers_each_script(const char *folder, void (*use)(const char *name, bool is_executable, void *with), void *with);
 
 /* HOST:PORT, with brackets around an IPv6 address. False: it is longer than an address may be. */
 bool bw_answers_address(const char *host, uint32_t port, char out_address[BW_ADDRESS_MAX + 1]);
