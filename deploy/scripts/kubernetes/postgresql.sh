@@ -373,7 +373,7 @@ fence_database() {
 
 # What was received is replayed before a promotion ends.
 wait_for_target() {
-    local target=${BREAKWATER_TARGET_POSITION:-} wanted members transfer-leaderer until=$((SECONDS + POSTGRES_TARGET_TIMEOUT))
+    local target=${BREAKWATER_TARGET_POSITION:-} wanted members leader until=$((SECONDS + POSTGRES_TARGET_TIMEOUT))
     [ -n "$target" ] || return 0
     wanted=$(lsn_number "$target") || refuse "BREAKWATER_TARGET_POSITION '$target' is no position"
     while :; do
@@ -499,7 +499,7 @@ print_age() {
 
 # Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when a start could begin here.
 readiness_database() {
-    local pods members transfer-leaderer address wanted peer_timeline='' peer_end peer_mark='' peer_silence='' target=${BREAKWATER_TARGET_POSITION:-}
+    local pods members leader address wanted peer_timeline='' peer_end peer_mark='' peer_silence='' target=${BREAKWATER_TARGET_POSITION:-}
     problem=$(settings_problem) || fail "$problem"
     read_object || fail "the object $NAMESPACE/$OBJECT cannot be read"
     ! problem=$(object_problem) || fail "$problem"
@@ -540,7 +540,7 @@ readiness_database() {
 # what the peer writes: one that begins to stream and breaks off again, as with data that does not fit, follows nobody.
 # Destroys nothing by itself; see README.md for what Patroni does.
 rejoin_database() {
-    local members transfer-leaderer pods until position_number position received_number replayed_number receiver receives end written_at mark
+    local members leader pods until position_number position received_number replayed_number receiver receives end written_at mark
     local peer_timeline peer_end peer_mark peer_silence wanted='' began_at
     problem=$(settings_problem POSTGRES_REJOIN_TIMEOUT) || fail "$problem"
     until=$((SECONDS + POSTGRES_REJOIN_TIMEOUT))
