@@ -15,9 +15,10 @@
 #include "api.h"
 #include "wrap.h"
 
-#define WIDTH       80
-#define INDENT      4
-#define FACTS_BYTES 4096
+#define WIDTH        80
+#define INDENT       4
+#define FACTS_BYTES  4096
+#define OUTAGE_BYTES 96
 
 /* What is known of one entry, with "; " between. */
 struct facts {
@@ -108,14 +109,14 @@ static bool was_overridden(const json_t *entry)
 }
 
 /* "0.4 s to 1.8 s", or "at most 1.8 s". */
-static const char *outage_text(const json_t *entry, char out_text[64])
+static const char *outage_text(const json_t *entry, char out_text[OUTAGE_BYTES])
 {
     const json_t *least = json_object_get(entry, "outage_least_ms");
     char from[32], most[32];
 
     (void)bw_seconds(bw_json_number(entry, "outage_ms"), most);
     (void)bw_seconds(json_integer_value(least), from);
-    (void)snprintf(out_text, 64, "%s%s%s", json_is_integer(least) ? from : "at most", json_is_integer(least) ? " to " : " ",
+    (void)snprintf(out_text, OUTAGE_BYTES, "%s%s%s", json_is_integer(least) ? from : "at most", json_is_integer(least) ? " to " : " ",
                    most);
     return out_text;
 }
@@ -124,7 +125,7 @@ static void add_silence(struct facts *facts, const json_t *entry)
 {
     const json_t *outage = json_object_get(entry, "outage_ms");
     const json_t *renewed = moment_of(entry, "last_renewal");
-    char text[32], outage_words[64];
+    char text[32], outage_words[OUTAGE_BYTES];
 
     if (renewed != NULL)
         add(facts, "the last renewal of %s was %s earlier", bw_json_member(entry, "previous_site"),
@@ -465,7 +466,7 @@ static void print_outage(const json_t *report, FILE *out)
     const json_t *entry = json_object_get(report, "epoch");
     const json_t *outage = json_object_get(entry, "outage_ms");
     const bool has_least = json_is_integer(json_object_get(entry, "outage_least_ms"));
-    char text[64];
+    char text[OUTAGE_BYTES];
 
     if (was_overridden(entry))
         print_fact(out, "Without service (RTO)",

@@ -237,7 +237,7 @@ static void once_it_is_fenced_it_may_not(void **state) /* I1 */
     stop = rig_run(&rig->agent, 1, BW_ACTION_FENCE);
     assert_int_equal(stop.result, BW_RUN_OK);
 
-    expect(rig, GATE, 6, "", "it is being fenced here, or was");
+    expect(rig, GATE, 6, "", "the guard fences the service, or has fenced it");
 }
 
 /* Within 80 columns, and as its schema says. */
@@ -292,7 +292,7 @@ static void a_lease_that_ran_out_is_shown_as_over(void **state)
     (void)rig_serve(rig, 8000, 1000); /* to look at it takes a second on a slow machine */
     expect(rig, "$B status --site --socket $S", 0, "the guard has 1 group; the agent is connected\n",
            "");
-    child = begin(rig, "until $B status --site --socket $S | grep -F 'epoch 1, over'; do "
+    child = begin(rig, "until $B status --site --socket $S | grep -F 'epoch 1, expired'; do "
                        "sleep 0.1; done; $B status --site --socket $S");
     assert_int_equal(finish(rig, child).exit, 3);
 }

@@ -426,7 +426,7 @@ static void the_plan_of_observe_says_of_a_start_what_is_known(void **state)
     atomic_store(&operator.a_start, OPERATOR_START_UNSEEN);
     operator_wait_for_round();
     operator_until_it_says("cli.yaml", "mode harbor observe --plan", 0,
-                           "but if a start has not been confirmed yet at dc-a, it goes on as long as the lease "
+                           "but if a start has not been confirmed yet at dc-a, it continues while the lease "
                            "lasts, and is fenced then");
     atomic_store(&operator.a_start, OPERATOR_START_SERVES);
     operator_wait_for_round();

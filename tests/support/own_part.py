@@ -49,7 +49,8 @@ def own_part_s(epoch, lease_wait_ms, old_log, new_log):
     """Prints and returns it. `epoch`: that of `breakwater report -o json`. A guard runs one script at a time, so what runs at the site whose turn
     it is, is waited for: at the old one until the epoch before has ended, at the new one from then on; of a loss at the new
     one from the end of the wait for the lease (3.3) on."""
-    moments = [(entry["phase"], entry["at_ms"]) for entry in epoch["timeline"]]
+    moments = [(entry["phase"], entry["at_ms"]) for entry in epoch["timeline"] if entry["phase"] != "last_served"]
+    moments = [(phase, ms - moments[0][1]) for phase, ms in moments]  # since the last renewal, or the order to stop
     at = dict(moments)
     origin = boot_ms(epoch["time"]) - at["grant"]
     waited_ms, turn = (0, at["ended"]) if epoch["planned"] else (lease_wait_ms, lease_wait_ms)
