@@ -69,7 +69,7 @@ static void what_is_no_mode_and_no_group_is_told(void **state)
 {
     (void)state;
     assert_int_equal(run("mode harbor sleeping --yes"), 2);
-    assert_says(operator.errors, "auto, manual, paused or observe");
+    assert_says(operator.errors, "auto, manual, paused or unmanaged");
     assert_int_equal(run("mode nosuch auto --yes"), 1);
     assert_says(operator.errors, "there is no group \"nosuch\"");
 }
@@ -133,7 +133,7 @@ static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **sta
     assert_int_equal(post(operator.operator, "/v1/groups/harbor/ack",
                           "{\"alarm\": \"maintenance_ends\", \"site\": \"\", \"count\": 4711}"),
                      409); /* of another beginning than the one that was looked at */
-    assert_says(operator.reply.body, "it has begun again since you looked");
+    assert_says(operator.reply.body, "the alarm has begun again since");
     assert_int_equal(run("ack harbor maintenance_expiring --yes --reason rehearsal"), 0);
     assert_says(operator.out, "ack of harbor: done: it is a warning again when it begins anew");
     until_status_says(3, ": rehearsal)"); /* nobody could take over, either */
