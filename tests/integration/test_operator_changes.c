@@ -263,7 +263,7 @@ static void a_file_that_somebody_was_faster_than_is_refused(void **state)
     assert_int_equal(run("mode harbor paused --yes"), 0);
     assert_int_equal(operator_apply("printed.yaml", "--yes"), 1);
     assert_says(operator.errors, "harbor has changed: it is at version");
-    assert_says(operator.errors, "`breakwater groups harbor` prints now");
+    assert_says(operator.errors, "starting from the present file: breakwater groups harbor");
     until_status_says(0, "mode paused");
 
     assert_int_equal(operator_apply("groups.yaml", "--plan"), 0); /* it names no mode: that stays */
