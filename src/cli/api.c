@@ -713,7 +713,7 @@ enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char
         for (size_t i = 0; i < api->count; i++)
             if (api->witnesses[i].status == api->status)
                 api->leader = (int)i;
-        (void)fprintf(stderr, "warning: no leader answers; as %s knows it\n",
+        (void)fprintf(stderr, "warning: no leader answers; this is what %s last received\n",
                       bw_json_member(api->status, "answered_by"));
     }
     if (api->leader < 0)

@@ -417,7 +417,7 @@ static void check_people(const struct dialler *dialler, const char *address)
     if (version > 0)
         bw_check_line(dialler->lines, BW_CHECK_WARN, dialler->file,
                       "people counts for nothing: list version %" JSON_INTEGER_FORMAT
-                      " is applied (as %s knows it); remove people from this file", version, address);
+                      " is applied (as reported by %s); remove people from this file", version, address);
     json_decref(document);
     bw_http_reply_deinit(&reply);
 }

@@ -701,7 +701,7 @@ static void print_cluster(const json_t *status, FILE *out)
         (void)fprintf(out, "   quorum %" PRId64 " of %" PRId64 "\n", bw_json_number(quorum, "have"),
                       bw_json_number(quorum, "of"));
     else
-        (void)fprintf(out, "   as %s knows it, which does not lead\n",
+        (void)fprintf(out, "   as reported by %s (not the leader)\n",
                       bw_json_member(status, "answered_by"));
 }
 

@@ -159,7 +159,7 @@ static void print_table(const json_t *document)
     const json_t *member;
     size_t i;
 
-    (void)printf("cluster %s as %s knows it: %" PRId64 " vote, %" PRId64 " are connected, %" PRId64
+    (void)printf("cluster %s as reported by %s: %" PRId64 " vote, %" PRId64 " are connected, %" PRId64
                  " more may fail\n\n%4s  %-16s  %-7s  %-10s  %-12s  %-8s  %5s  %6s  %-12s  %s\n",
                  bw_json_member(document, "cluster_id"), bw_json_member(document, "witness"),
                  bw_json_number(document, "voters"), bw_json_number(document, "live"),
