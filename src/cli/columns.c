@@ -576,6 +576,7 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     (void)fprintf(verdict->out, "\nGROUP %s   state %s   epoch %" PRId64 "   mode %s   reason %s\n",
                   bw_json_member(group, "name"), bw_state_text(group, state), bw_json_number(group, "epoch"),
                   bw_mode_text(group), bw_json_member(group, "reason"));
+    bw_print_service(group, verdict->out);
     if (target[0] != '\0')
         (void)fprintf(verdict->out, "Move to %s in progress.\n", target);
     if (json_is_object(wish))
@@ -703,6 +704,11 @@ static void print_cluster(const json_t *status, FILE *out)
     else
         (void)fprintf(out, "   as reported by %s (not the leader)\n",
                       bw_json_member(status, "answered_by"));
+    if (leader[0] == '\0')
+        (void)fputs("! no leader is known\n"
+                    "  effect:  no lease is renewed; a primary stops its service when its lease ends\n"
+                    "  fix:     start the missing witnesses, or repair the network between the witnesses\n",
+                    out);
 }
 
 /* Who is limited to some groups is told so: what is not shown may be there. */

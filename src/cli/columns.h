@@ -39,6 +39,9 @@ void bw_show_report(const json_t *report, FILE *out);
 /* What `status` says of a group's time to come: who follows a lost holder, what time alone
  * does not end, and what its mode keeps from happening. Design 3.6, 4. */
 
+/* Prints one line: where the service runs, as the probes of the connected sites report it. */
+void bw_print_service(const json_t *group, FILE *out);
+
 /* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out);
 /* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/base/utf8.h>
 #include <breakwater/core/command.h>
 #include <breakwater/core/steps_progress.h>
 
@@ -15,8 +14,6 @@
 #include "api.h"
 #include "wrap.h"
 
-#define WIDTH        80
-#define INDENT       4
 #define FACTS_BYTES  4096
 #define OUTAGE_BYTES 96
 
@@ -38,32 +35,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct facts *facts, const
     va_end(args);
 }
 
-/* Up to the next blank or the end. */
-static size_t word_width(const char *text)
+/* One line, which bw_wrap_end breaks. */
+static void print_text(const char *text, FILE *out)
 {
-    return bw_utf8_columns(text, strcspn(text, " "));
-}
-
-/* Broken at blanks; only a word that is wider than the screen is wider. */
-static void print_wrapped(const char *text, FILE *out)
-{
-    size_t column = 0;
-
-    while (*text != '\0') {
-        const size_t width = word_width(text);
-
-        if (column > 0 && column + 1 + width > WIDTH) {
-            (void)fputc('\n', out); /* a failed write stays in `out` */
-            column = 0;
-        }
-        column += (size_t)fprintf(out, "%*s", column == 0 ? INDENT : 1, "") + width;
-        for (; *text != '\0' && *text != ' '; text++)
-            (void)fputc(*text, out);
-        while (*text == ' ')
-            text++;
-    }
-    if (column > 0)
-        (void)fputc('\n', out);
+    if (text[0] != '\0')
+        (void)fprintf(out, "    %s\n", text); /* a failed write stays in `out` */
 }
 
 /* "2026-01-06 09:14:02" of an RFC 3339 time. */
@@ -216,10 +192,10 @@ static void show_epoch(const json_t *entry, FILE *out)
     add_kill(&facts, entry);
     add_restarts(&facts, entry);
     add_hold(&facts, entry);
-    print_wrapped(facts.text, out);
+    print_text(facts.text, out);
     facts.text[0] = '\0';
     add_end(&facts, entry);
-    print_wrapped(facts.text, out);
+    print_text(facts.text, out);
 }
 
 /* ---- a change ---- */
@@ -315,7 +291,7 @@ static void show_change(const json_t *entry, FILE *out)
     if (json_is_object(claim))
         add(&facts, "%s", read_as(claims, bw_json_member(claim, bw_json_member(claim, "end")[0] != '\0' ? "end" : "claim")));
     add_changes(&facts, entry);
-    print_wrapped(facts.text, out);
+    print_text(facts.text, out);
 }
 
 static void print_history(const json_t *history, FILE *out)
@@ -406,7 +382,7 @@ __attribute__((format(printf, 3, 4))) static void print_fact(FILE *out, const ch
     (void)vsnprintf(facts.text, sizeof facts.text, format, args);
     va_end(args);
     (void)fprintf(out, "%s\n", what);
-    print_wrapped(facts.text, out);
+    print_text(facts.text, out);
 }
 
 static void print_phases(const json_t *entry, FILE *out)

@@ -40,6 +40,45 @@ const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES
     return out_text;
 }
 
+/* What the probes of the sites have found. A site that is not connected, or reports twice, may run the service. */
+enum probed { PROBED_RUNS, PROBED_STOPPED, PROBED_UNKNOWN };
+
+static enum probed probed_at(const json_t *site)
+{
+    const char *word = bw_json_member(site, "service");
+
+    if (!bw_json_truth(site, "connected") || bw_json_truth(site, "several_agents"))
+        return PROBED_UNKNOWN;
+    return strcmp(word, bw_service_word(BW_SERVICE_STARTED)) == 0   ? PROBED_RUNS
+           : strcmp(word, bw_service_word(BW_SERVICE_STOPPED)) == 0 ? PROBED_STOPPED
+                                                                    : PROBED_UNKNOWN;
+}
+
+/* Prints the names of the sites with this result, after `before`; returns their number. */
+static int print_probed(const json_t *group, enum probed wanted, const char *before, FILE *out)
+{
+    const json_t *site;
+    int count = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+        if (probed_at(site) == wanted)
+            (void)fprintf(out, "%s%s", count++ == 0 ? before : ", ", bw_json_member(site, "name"));
+    return count;
+}
+
+void bw_print_service(const json_t *group, FILE *out)
+{
+    if (print_probed(group, PROBED_RUNS, "Service: runs at ", out) == 0) {
+        (void)fputs("Service: ", out);
+        if (print_probed(group, PROBED_UNKNOWN, "unknown at ", out) == 0)
+            (void)fputs("down, stopped at every site", out);
+        else
+            (void)print_probed(group, PROBED_STOPPED, "; stopped at ", out);
+    }
+    (void)fputs(".\n", out);
+}
+
 const char *bw_mode_text(const json_t *group)
 {
     const char *word = bw_json_member(group, "mode");
@@ -69,10 +108,9 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
         (void)fputs("Failover: manual only.", out);
     else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
         (void)fprintf(out,
-                      "Failover: not possible without a quorum; %s knows no leader and would choose %s.",
-                      self, to);
+                      "Failover: not possible without a quorum; %s knows no leader.", self);
     else if (!bw_json_truth(status, "leads"))
-        (void)fprintf(out, "Failover: %s decides; %s answers here and would choose %s.", leader, self, to);
+        (void)fprintf(out, "Failover: decided by the leader, %s; %s expects %s.", leader, self, to);
     else if (is_possible)
         (void)fprintf(out, "Failover to %s: possible.", to);
     else if (bw_json_member(failover, "to")[0] != '\0')
@@ -183,7 +221,7 @@ static void tell_of_cut(const json_t *site, FILE *out)
 
     if (json_is_integer(json_object_get(site, "fence_cut_ms")))
         (void)fprintf(
-            out, "%s: its fence script may take %s, but at the lease deadline %s comes after %s\n",
+            out, "%s: the limit of its fence script is %s, but at the lease deadline the guard sends %s to the service after %s\n",
             bw_json_member(site, "name"), bw_seconds(bw_json_number(site, "fence_limit_ms"), limit),
             is_inside ? "TERM" : "KILL", bw_seconds(bw_json_number(site, "fence_cut_ms"), cut));
 }

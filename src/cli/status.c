@@ -394,12 +394,12 @@ static void print_agent(const json_t *document)
     if (!bw_json_truth(document, "agent"))
         (void)fputs("no agent is connected, so no lease is renewed\n", stdout);
     else if (contact_ms <= AGENT_SILENT_MS)
-        (void)fputs("the agent is connected\n", stdout);
+        (void)fputs("the agent is connected to the guard\n", stdout);
     else
-        print_seconds("the agent is connected, but has sent nothing for ", contact_ms, "\n");
+        print_seconds("the agent is connected to the guard, but has sent nothing for ", contact_ms, "\n");
     if (!bw_json_truth(document, "agent") || contact_ms > AGENT_SILENT_MS)
         (void)fputs("  next:  systemctl status breakwater-agent\n"
-                    "  if the agent hangs:  systemctl restart breakwater-agent (the service goes on)\n",
+                    "  if the agent hangs:  systemctl restart breakwater-agent (a running service keeps running)\n",
                     stdout);
 }
 

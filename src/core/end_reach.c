@@ -44,7 +44,7 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval)
     const struct bw_group *group = eval->group;
 
     if (group->spec.handover_by_time == BW_HANDOVER_NEVER)
-        return "handover_by_time is never";
+        return "handover_by_time: never requires a confirmed stop";
     if (group->terms.reach == BW_REACH_NONE)
         return "what its guard can kill is unknown";
     if (bw_eval_was_never_started(eval) || group->terms.second_enforcer ||

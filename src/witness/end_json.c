@@ -176,9 +176,9 @@ json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_inde
         "can kill, within %" PRIu32 ".%01" PRIu32 " s.",
         group->spec.name, fence_ms / 1000, fence_ms % 1000 / 100);
     add(&facts,
-        "If the stop cannot be confirmed, no site serves until an operator confirms that %s is off:  breakwater "
+        "If the stop cannot be confirmed, no site serves until an operator has seen that %s is stopped at %s, and confirms it:  breakwater "
         "confirm-fenced %s --site %s --service-is-stopped",
-        group->holder_site, group->spec.name, group->holder_site);
+        group->spec.name, group->holder_site, group->spec.name, group->holder_site);
     return facts;
 }
 

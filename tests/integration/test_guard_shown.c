@@ -290,7 +290,7 @@ static void a_lease_that_ran_out_is_shown_as_over(void **state)
     pid_t child;
 
     (void)rig_serve(rig, 8000, 1000); /* to look at it takes a second on a slow machine */
-    expect(rig, "$B status --site --socket $S", 0, "the guard has 1 group; the agent is connected\n",
+    expect(rig, "$B status --site --socket $S", 0, "the guard has 1 group; the agent is connected to the guard\n",
            "");
     child = begin(rig, "until $B status --site --socket $S | grep -F 'epoch 1, expired'; do "
                        "sleep 0.1; done; $B status --site --socket $S");

@@ -89,7 +89,7 @@
       "set stop_method: for group GROUP in site.yaml on SITE; the guard's log "                    \
       "suggests a value:\n"                                                                        \
       "journalctl -u breakwater-guard\n"                                                           \
-      "If the service ran before it was managed, restart it once under control:\n"                 \
+      "If the service ran before it was managed: kill and restart it once under control:\n"        \
       "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
       "if a second enforcer of the site counts, status shows a line instead of this "              \
       "alarm")                                                                                     \
@@ -165,10 +165,10 @@
       "")                                                                                          \
     X(UNHEALTHY, "unhealthy", "unhealthy",                                                         \
       "the primary cannot show that it serves",                                                    \
-      "after unhealthy_after the group moves automatically, if its mode, a standby "               \
-      "and the tested kill allow this",                                                            \
-      "to move it now (--plan shows the risk):\n"                                                  \
-      "breakwater switchover GROUP --to OTHER",                                                    \
+      "after unhealthy_after the group moves automatically if its mode is auto, a standby is "     \
+      "eligible, and a test has shown that its guard can kill the service; else it does not move",  \
+      "repair status_script or the service; to see what a move would do, and its risk:\n"          \
+      "breakwater switchover GROUP --to OTHER --plan",                                             \
       "")                                                                                          \
     X(SECOND_ENFORCER_LOST, "second_enforcer_lost", "second_enforcer_lost",                        \
       "the second enforcer does not count",                                                        \
@@ -191,7 +191,7 @@
       "")                                                                                          \
     X(NO_ACTIVE_SITE, "no_primary", "no_active_site",                                              \
       "no site is primary",                                                                        \
-      "no site may run the service",                                                               \
+      "no site has the right to run the service",                                                  \
       "see what breakwater waits for:\n"                                                           \
       "breakwater explain GROUP",                                                                  \
       "")                                                                                          \
