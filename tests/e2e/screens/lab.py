@@ -385,7 +385,7 @@ class Lab(Machine):
         found = re.search(rf"\bbreakwater ({re.escape(beginning)}[^\n;,]*?)[.]?(?=$|[\n;,])", screens)
         if found is None:
             raise Failed(f"no screen names `breakwater {beginning}`:\n{screens}")
-        words = shlex.split(found[1])
+        words = [word for word in shlex.split(found[1]) if word != "--plan"]  # looked at, it is typed without
         for site, name in self.site_names.items():
             words = [re.sub(rf"\b{site}\b", name, word) for word in words]
         return self.cli_run(*[self.work / word if word == "groups.yaml" else word for word in words],
