@@ -156,7 +156,8 @@ def scenario(program, name, *options):
 def begin(program, folder, *options):
     command = [program, "dev", "--timeout", "200s", "--dir", str(folder / "cluster"),
                *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with open(folder / "told", "w") as told:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True)
 
 
 def beats(folder):
@@ -167,6 +168,8 @@ def goes_red(program):
     with tempfile.TemporaryDirectory(prefix="bw-test-dev-", ignore_cleanup_errors=True) as name:
         folder = pathlib.Path(name)
         dev = begin(program, folder, "--scenario", "lose-witness", "-o", "json")
+        # before, each site has had its kill tested, and these records are gone
+        wait_for("a grant", WAIT_S, lambda: "is granted to" in (folder / "told").read_text(), pause_s=0.02)
         first = wait_for("the first service", WAIT_S, lambda: beats(folder), pause_s=0.02)[0]
         rogue_site = "beta" if first.name.startswith("alpha") else "alpha"
         subprocess.run([program, "dev", "ledger", "--site", rogue_site, "--epoch", "99",

@@ -364,6 +364,14 @@ static bool begins_with(uint64_t last_index, struct bw_diag *diag)
     return true;
 }
 
+static void begin_with(uint64_t last_index)
+{
+    struct bw_diag diag;
+
+    if (!begins_with(last_index, &diag))
+        fail_msg("%s", diag.text);
+}
+
 /* L31: in place of it libraft takes an older one, and numbers what follows from there on. */
 static void the_newest_snapshot_is_read_or_nothing_is_started(void **state)
 {
@@ -374,7 +382,7 @@ static void the_newest_snapshot_is_read_or_nothing_is_started(void **state)
 
     (void)state;
     last_index = leave_installed(newest);
-    assert_true(begins_with(last_index, &diag));
+    begin_with(last_index);
     (void)snprintf(meta, sizeof meta, "%s.meta", newest);
     put_back();
     const long meta_bytes = size_of(meta), bytes = size_of(newest);
@@ -402,7 +410,7 @@ static void the_newest_snapshot_is_read_or_nothing_is_started(void **state)
         assert_false(begins_with(last_index, &diag));
         assert_int_equal(diag.err, BW_ERR_IO);
         say("");
-        assert_true(begins_with(last_index, &diag));
+        begin_with(last_index);
     }
 }
 
@@ -410,7 +418,6 @@ static void the_newest_snapshot_is_read_or_nothing_is_started(void **state)
  * built on either. */
 static void half_a_snapshot_of_a_crash_is_no_damage(void **state)
 {
-    struct bw_diag diag;
     char newest[64], path[128];
     uint64_t last_index;
 
@@ -418,7 +425,7 @@ static void half_a_snapshot_of_a_crash_is_no_damage(void **state)
     last_index = leave_installed(newest);
     test_cluster_path(&cluster, 1, path);
     test_shell("cd %s/raft && cp %s.meta snapshot-9-99999-9.meta && cp %s snapshot-9-99998-9", path, newest, newest);
-    assert_true(begins_with(last_index, &diag));
+    begin_with(last_index);
 }
 
 /* ---- under the preload ------------------------------------------------------------------------ */
