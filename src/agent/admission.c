@@ -1,4 +1,4 @@
-/* What an API server asks before it takes a new pod of a group's service (5.3): may it be made at
+/* Answers what an API server asks before it takes a new pod of a group's service (5.3): may it be made at
  * this site? HTTPS; nobody is asked for a certificate, since API servers mostly have none to show,
  * and what is said here is nobody's secret. */
 #include "program.h"

@@ -422,7 +422,7 @@ static void check_people(const struct dialler *dialler, const char *address)
     bw_http_reply_deinit(&reply);
 }
 
-/* What the witness there knows of its own connections: one that was made for another cluster answers here as any other. */
+/* Reads what the witness reports of its own connections: a witness of another cluster answers here as any other. */
 static void check_unreached(const struct dialler *dialler, const char *address)
 {
     struct bw_http_reply reply;

@@ -46,7 +46,7 @@ static const char *word_of(const char *key, const json_t *value)
     return strcmp(key, "max_failovers_per_window") == 0 ? "unlimited" : NULL;
 }
 
-/* What the file calls a member. */
+/* Returns the key of the file for a member. */
 static const char *key_of(const char *json)
 {
     for (size_t i = 0; i < BW_SPEC_KEY_COUNT; i++)

@@ -115,7 +115,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
 
 /* ---- the outcome ---- */
 
-/* What the leader will do next, and what an operator can do. */
+/* Prints what the leader will do next, and what an operator can do. */
 static void tell_next(const struct bw_api *api, const struct bw_move *move)
 {
     const json_t *group = bw_json_find_group(api->status, move->group);

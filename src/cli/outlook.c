@@ -40,41 +40,28 @@ const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES
     return out_text;
 }
 
-/* What the probes of the sites have found. A site that is not connected, or reports twice, may run the service. */
-enum probed { PROBED_RUNS, PROBED_STOPPED, PROBED_UNKNOWN };
-
-static enum probed probed_at(const json_t *site)
-{
-    const char *word = bw_json_member(site, "service");
-
-    if (!bw_json_truth(site, "connected") || bw_json_truth(site, "several_agents"))
-        return PROBED_UNKNOWN;
-    return strcmp(word, bw_service_word(BW_SERVICE_STARTED)) == 0   ? PROBED_RUNS
-           : strcmp(word, bw_service_word(BW_SERVICE_STOPPED)) == 0 ? PROBED_STOPPED
-                                                                    : PROBED_UNKNOWN;
-}
-
-/* Prints the names of the sites with this result, after `before`; returns their number. */
-static int print_probed(const json_t *group, enum probed wanted, const char *before, FILE *out)
+/* Prints the names of the sites whose probe found this, after `before`; returns their number. A witness writes `unknown`
+ * for a site that is not connected or has two agents. */
+static int print_probed(const json_t *group, enum bw_service service, const char *before, FILE *out)
 {
     const json_t *site;
     int count = 0;
     size_t i;
 
     json_array_foreach(json_object_get(group, "sites"), i, site)
-        if (probed_at(site) == wanted)
+        if (bw_service_of_line(bw_json_member(site, "service")) == service)
             (void)fprintf(out, "%s%s", count++ == 0 ? before : ", ", bw_json_member(site, "name"));
     return count;
 }
 
 void bw_print_service(const json_t *group, FILE *out)
 {
-    if (print_probed(group, PROBED_RUNS, "Service: runs at ", out) == 0) {
+    if (print_probed(group, BW_SERVICE_STARTED, "Service: runs at ", out) == 0) {
         (void)fputs("Service: ", out);
-        if (print_probed(group, PROBED_UNKNOWN, "unknown at ", out) == 0)
+        if (print_probed(group, BW_SERVICE_UNKNOWN, "unknown at ", out) == 0)
             (void)fputs("down, stopped at every site", out);
         else
-            (void)print_probed(group, PROBED_STOPPED, "; stopped at ", out);
+            (void)print_probed(group, BW_SERVICE_STOPPED, "; stopped at ", out);
     }
     (void)fputs(".\n", out);
 }

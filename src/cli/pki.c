@@ -352,7 +352,7 @@ static void print_next(const char *identity)
     for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
         if (strncmp(role, daemons[i].role, strlen(daemons[i].role)) == 0)
             (void)fprintf(stderr,
-                          "  Where its daemon reads it, over the old file, it is taken within 10 s, or at once:\n"
+                          "  Copy it over the old file of its daemon. The daemon takes it within 10 s, or at once:\n"
                           "%s",
                           daemons[i].text);
 }

@@ -48,7 +48,7 @@ static struct place variable_in(struct place env, const char *name)
 
 /* ---- set or scripts -------------------------------------------------------------------------- */
 
-/* What a ConfigMap may have. */
+/* The scripts of a ConfigMap, as they are counted. */
 struct config_map {
     const char *folder;
     size_t bytes;

@@ -17,7 +17,7 @@
 #define SCRIPTS     "$SCRIPTS/"
 #define PARTS       "PARTS" /* the variable of the set `parts` */
 
-/* What is loaded for one group. */
+/* The sets that are loaded for one group. */
 struct loading {
     struct bw_answers *answers;
     struct bw_answers_group *group;
@@ -232,7 +232,7 @@ const struct bw_answers_variable *bw_answers_find_variable(const struct bw_answe
     return find_variable(group, name);
 }
 
-/* What the group's own set says of a variable is said for good. Of two other sets the one that is used says it. */
+/* The group's own set decides about a variable. Between two other sets, the one that is used decides. */
 static void add_variables(const struct loading *loading, const struct bw_set_config *set, const char *name)
 {
     struct bw_answers_group *group = loading->group;

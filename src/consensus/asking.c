@@ -6,7 +6,7 @@ static uint64_t term_led(const struct bw_term_watch *watch)
     return bw_term_watch_is_ready(watch) ? watch->ready_term : 0;
 }
 
-/* Of the newest configuration in its log, committed or not. False: more than a question takes. */
+/* Lists those of the newest configuration in its log, committed or not. False: more than a question takes. */
 static bool list_voters(const struct raft *raft, uint64_t out_voters[BW_QUESTION_VOTERS_MAX], uint32_t *out_count)
 {
     *out_count = 0;

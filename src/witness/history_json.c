@@ -66,7 +66,7 @@ static void add_reported(struct timeline *timeline, const char *phase, int64_t g
         add_moment(timeline, phase, granted + after_ms);
 }
 
-/* Where it belongs among the moments that there are. */
+/* Inserts it in the order of time. */
 static void insert_moment(struct timeline *timeline, const char *phase, int64_t unix_ms)
 {
     uint32_t at = timeline->count++;

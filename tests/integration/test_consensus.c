@@ -30,23 +30,14 @@ static uv_loop_t loop;
 static int setup(void **state)
 {
     (void)state;
-    test_cluster_init(&cluster);
-    memset(witnesses, 0, sizeof witnesses);
-    assert_int_equal(uv_loop_init(&loop), 0);
-    for (uint64_t id = 1; id <= TEST_WITNESSES; id++)
-        assert_int_equal(test_cluster_found(&cluster, id, NULL), BW_OK);
+    test_witnesses_found(witnesses, &cluster, &loop);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    for (int i = 0; i < TEST_WITNESSES; i++)
-        test_witness_stop(&witnesses[i]);
-    while (uv_run(&loop, UV_RUN_NOWAIT) != 0)
-        continue;
-    assert_int_equal(uv_loop_close(&loop), 0);
-    test_cluster_deinit(&cluster);
+    test_witnesses_end(witnesses, &cluster, &loop);
     return 0;
 }
 

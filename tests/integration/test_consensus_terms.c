@@ -43,12 +43,8 @@ static bool say(struct test_witness *witness, uint64_t to, const struct bw_term_
 static int setup(void **state)
 {
     (void)state;
-    test_cluster_init(&cluster);
-    memset(witnesses, 0, sizeof witnesses);
     memset(&said, 0, sizeof said);
-    assert_int_equal(uv_loop_init(&loop), 0);
-    for (uint64_t id = 1; id <= TEST_WITNESSES; id++)
-        assert_int_equal(test_cluster_found(&cluster, id, NULL), BW_OK);
+    test_witnesses_found(witnesses, &cluster, &loop);
     for (uint64_t id = 1; id <= TEST_WITNESSES; id++) {
         witnesses[id - 1].say = say;
         assert_int_equal(test_witness_start(&witnesses[id - 1], &cluster, id, &loop, NULL), BW_OK);
@@ -59,12 +55,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    for (int i = 0; i < TEST_WITNESSES; i++)
-        test_witness_stop(&witnesses[i]);
-    while (uv_run(&loop, UV_RUN_NOWAIT) != 0)
-        continue;
-    assert_int_equal(uv_loop_close(&loop), 0);
-    test_cluster_deinit(&cluster);
+    test_witnesses_end(witnesses, &cluster, &loop);
     return 0;
 }
 
@@ -168,7 +159,7 @@ static void one_of_three_that_is_gone_is_not_needed(void **state)
     assert_true(said.answers >= 1);
 }
 
-/* Of an older release, say. */
+/* As if the other was of an older release. */
 static void where_too_few_can_be_asked_a_barrier_proves_it(void **state)
 {
     struct test_witness *first;
@@ -236,7 +227,7 @@ static bool has_lost_quorum(void *user)
     return !bw_node_is_ready(((struct test_witness *)user)->node);
 }
 
-/* What waits for answers ends when it leads no more, and proves nothing. */
+/* A question ends when its witness leads no more, and proves nothing. */
 static void who_steps_down_has_proved_nothing(void **state)
 {
     struct test_witness *first = leader_at_rest();

@@ -49,7 +49,7 @@ static uint64_t metric(const char *text, const char *name)
     return strtoull(line + strlen(name), NULL, 10);
 }
 
-/* What the leader showed when its log had moved last. */
+/* The state of the leader when its log had moved last. */
 static struct {
     uint64_t index, renewals, term;
 } rest;

@@ -467,6 +467,25 @@ void test_witness_stop(struct test_witness *witness)
     witness->transport = NULL;
 }
 
+void test_witnesses_found(struct test_witness witnesses[TEST_WITNESSES], struct test_cluster *cluster, uv_loop_t *loop)
+{
+    test_cluster_init(cluster);
+    memset(witnesses, 0, TEST_WITNESSES * sizeof *witnesses);
+    BW_ASSERT(uv_loop_init(loop) == 0);
+    for (uint64_t id = 1; id <= TEST_WITNESSES; id++)
+        BW_ASSERT(test_cluster_found(cluster, id, NULL) == BW_OK);
+}
+
+void test_witnesses_end(struct test_witness witnesses[TEST_WITNESSES], struct test_cluster *cluster, uv_loop_t *loop)
+{
+    for (int i = 0; i < TEST_WITNESSES; i++)
+        test_witness_stop(&witnesses[i]);
+    while (uv_run(loop, UV_RUN_NOWAIT) != 0)
+        continue;
+    BW_ASSERT(uv_loop_close(loop) == 0);
+    test_cluster_deinit(cluster);
+}
+
 static void listen_on(struct test_witness *witness)
 {
     int fd = dup(witness->cluster->listeners[witness->id - 1]);

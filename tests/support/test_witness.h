@@ -70,6 +70,10 @@ enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster
                                uint64_t id, uv_loop_t *loop, struct bw_diag *diag);
 /* Runs the loop until nothing is left of it. */
 void test_witness_stop(struct test_witness *witness);
+/* The three of a cluster: makes loop and directories, and starts none. */
+void test_witnesses_found(struct test_witness witnesses[TEST_WITNESSES], struct test_cluster *cluster, uv_loop_t *loop);
+/* Stops those that run; nothing is left. */
+void test_witnesses_end(struct test_witness witnesses[TEST_WITNESSES], struct test_cluster *cluster, uv_loop_t *loop);
 uint64_t test_witness_term(const struct bw_raft_node *node);
 
 enum bw_err test_witness_submit(struct test_witness *witness, uint64_t id, bw_node_done_fn on_done,

@@ -547,7 +547,7 @@ static void let_release(json_t *epoch, const char *reason)
     set(json_object_get(epoch, "ended"), "reason", reason);
 }
 
-/* Nobody bypassed anything, nor asked for one site. */
+/* No gate was bypassed, and no site was requested. */
 static void let_leader_grant(json_t *epoch, const char *reason, const char *by)
 {
     set(epoch, "reason", reason);

@@ -11,7 +11,7 @@
 
 static const uint64_t three[] = {1, 2, 3};
 
-/* Of witness 1, in TERM. */
+/* The question of witness 1, in TERM. */
 static struct bw_term_word ask(struct bw_question *question)
 {
     *question = (struct bw_question){.number = 40};

@@ -204,7 +204,7 @@ static void who_leads_a_log_that_takes_nothing_says_that_nobody_does(void **stat
     }
 }
 
-/* What the machine asks for when a renewal comes: BARRIER, it has to be one. */
+/* Asserts what the machine asks for when a renewal comes; BARRIER: it has to be one. */
 static void assert_proves_by(struct rig *rig, const char *word)
 {
     struct caller caller;
@@ -235,7 +235,7 @@ static void a_log_at_rest_is_asked_for_a_proof_once_a_minute(void **state)
     }
 }
 
-/* Who leads a log that takes nothing is found by it (3.8), whatever the others say of their terms. */
+/* A leader whose log takes nothing is found by it (3.8), whatever the others report of their terms. */
 static void while_the_log_is_awaited_a_proof_is_a_barrier(void **state)
 {
     struct caller caller;

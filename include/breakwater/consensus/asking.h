@@ -15,7 +15,7 @@
 /* Sends it to witness `to`, which has said who it is and knows BW_QUESTION_LEVEL. False: there is none to send it to now. */
 typedef bool (*bw_say_term_fn)(void *user, uint64_t to, const struct bw_term_word *word);
 
-/* Who waits for a proof. */
+/* A caller that waits for a proof. */
 struct bw_asking_waiter {
     bw_node_done_fn on_done; /* NULL: nobody */
     void *user;
@@ -35,8 +35,8 @@ struct bw_asking {
  * asked. Else `waiter` hears of it from bw_asking_turn or bw_asking_cancel. */
 bool bw_asking_begin(struct bw_asking *asking, const struct bw_term_watch *watch, struct bw_asking_waiter waiter);
 
-/* What `peer` says, by its certificate: a question is answered at once, an answer counts at the next turn. Outside of
- * libraft's step. */
+/* Takes the word of `peer`, which its certificate names: answers a question at once, counts an answer at the next turn.
+ * Outside of libraft's step. */
 void bw_asking_hear(struct bw_asking *asking, const struct bw_term_watch *watch, uint64_t peer,
                     const struct bw_term_word *word);
 
@@ -45,7 +45,7 @@ void bw_asking_hear(struct bw_asking *asking, const struct bw_term_watch *watch,
  * *out_late is to wait for a barrier. */
 bool bw_asking_turn(struct bw_asking *asking, const struct bw_term_watch *watch, struct bw_asking_waiter *out_late);
 
-/* Who waits hears that nobody knows. */
+/* Ends the question: the waiter gets BW_ERR_UNKNOWN. */
 void bw_asking_cancel(struct bw_asking *asking);
 
 #endif

@@ -145,7 +145,7 @@ BW_MUST_CHECK enum bw_err bw_node_barrier(struct bw_raft_node *node, bw_node_don
 /* Likewise, without an entry where that will do (3.2.2): BW_OK at `on_done` with `index` 0 is the word of the others, else
  * that of a barrier. */
 BW_MUST_CHECK enum bw_err bw_node_prove(struct bw_raft_node *node, bw_node_done_fn on_done, void *user);
-/* What `peer`, which was dialed, has said with BW_HELLO_TERM. */
+/* Takes a BW_HELLO_TERM of `peer`, which was dialed. */
 void bw_node_hear_term(struct bw_raft_node *node, uint64_t peer, const struct bw_term_word *word);
 
 /* Hands leadership to voter `id` (0: to that which is heard, does not stand still behind, and has most of the log);

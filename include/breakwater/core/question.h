@@ -29,7 +29,7 @@ struct bw_question {
 /* Begins one in `term` and says what is to be sent; answers to the one before count no more. */
 struct bw_term_word bw_question_ask(struct bw_question *question, uint64_t term);
 void bw_question_end(struct bw_question *question);
-/* What `from` says, by its certificate. */
+/* Counts the word of `from`, which its certificate names. */
 void bw_question_hear(struct bw_question *question, uint64_t from, const struct bw_term_word *word);
 /* Is it proved that whoever asked led then? `own_term`: in which it leads now, 0: it does not. `voters`: all of its
  * configuration, itself too if it is one; at most BW_QUESTION_VOTERS_MAX. */

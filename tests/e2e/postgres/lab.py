@@ -29,7 +29,7 @@ ADDRESSES = {"w1": "10.78.0.1", "w2": "10.78.0.2", "w3": "10.78.0.3", "a": "10.7
              "b": "10.78.0.5", "c": "10.78.0.6", "hub": "10.78.0.100"}
 PEER = {"a": "b", "b": "a"}
 
-# What the bounds are computed from. lease_ttl - fence_window covers a lost leader (design 4).
+# The bounds are computed from these. lease_ttl - fence_window covers a lost leader (design 4).
 ELECTION_MS = 400
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 7500, 3000, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
