@@ -340,73 +340,98 @@ static void a_status_that_was_kept_says_how_old_it_is(void **state)
     SSL_CTX_free(context);
 }
 
-/* ---- what is written for its reader alone */
-
-/* Of more than a thousand sites: who asks without end takes the time that is for reading, and no more. */
-static void ask_until_it_is_busy(const struct bw_credentials *who, const char *path)
-{
-    struct patience patience;
-    unsigned answers = 0;
-    int status = 200;
-
-    apply_many();
-    patience = patience_begin(OPERATOR_WAIT_MS);
-    for (; status == 200 || status == 421; answers++) { /* another may lead meanwhile */
-        if (patience_is_over(&patience))
-            patience_fail("the witness is busy after %u answers", answers);
-        status = operator_ask_leader(who, "GET", path, NULL, 0);
-    }
-
-    print_message("busy after %u answers\n", answers - 1);
-    assert_int_equal(status, 503);
-    assert_says(operator.reply.body, "this witness is asked for too many long documents");
-}
-
-static void who_asks_for_the_feature_level_without_end_is_told_to_wait(void **state)
-{
-    (void)state;
-    ask_until_it_is_busy(operator.trio.viewer, "/v1/feature-level");
-}
-
-static void who_saves_the_state_without_end_is_told_to_wait(void **state)
-{
-    (void)state;
-    ask_until_it_is_busy(operator.operator, "/v1/snapshot");
-}
-
-/* ---- orders */
+/* ---- requests that share the time of reading and of orders */
 
 #define UNKNOWN_KEYS 16000
-#define ORDERERS     4
+#define ASKERS       4
 
 static struct {
     atomic_uint port; /* of the leader */
     struct ssl_ctx_st *context;
+    const char *refusal;                /* the 503 that the test waits for says this */
     char text[UNKNOWN_KEYS * 12 + 256]; /* of each request */
-    atomic_uint refused;                /* answers that give no time */
-} orderer;
+    atomic_uint refused;
+} asker;
 
-/* Another leader may be elected meanwhile. */
-static void *give_orders(void *user)
+/* Keeps its connection, so that the witness spends more on the answer than on handshakes. Another leader may be elected
+ * meanwhile: it answers 421. */
+static void *ask_without_end(void *user)
 {
     struct test_https client;
     struct test_answer answer;
 
     (void)user;
     while (!atomic_load(&is_over)) {
-        const bool is_open = test_https_open(&client, (uint16_t)atomic_load(&orderer.port), orderer.context);
+        const bool is_open = test_https_open(&client, (uint16_t)atomic_load(&asker.port), asker.context);
 
         do {
-            answer.status = 0;
-            if (is_open && test_https_say(&client, orderer.text))
+            answer = (struct test_answer){0};
+            if (is_open && test_https_say(&client, asker.text))
                 test_https_hear(&client, false, &answer);
-            if (answer.status == 503 && strstr(answer.body, "too many orders, or too long ones; nothing was changed") != NULL)
-                (void)atomic_fetch_add(&orderer.refused, 1);
-        } while (!atomic_load(&is_over) && (answer.status == 422 || answer.status == 503));
+            if (answer.status == 503 && strstr(answer.body, asker.refusal) != NULL)
+                (void)atomic_fetch_add(&asker.refused, 1);
+        } while (!atomic_load(&is_over) && !answer.closes && answer.status != 0 && answer.status != 421);
         test_https_close(&client);
     }
     return NULL;
 }
+
+/* Repeats `asker.text` with the certificate at `path` until the leader refuses it. A status is answered meanwhile. */
+static void ask_until_refused(const char *path, const char *refusal)
+{
+    pthread_t threads[ASKERS];
+    struct patience patience;
+
+    asker.refusal = refusal;
+    atomic_store(&asker.refused, 0);
+    atomic_store(&asker.port, operator.trio.api[trio_leader(&operator.trio)]);
+    asker.context = test_pki_client(operator.trio.pki.ca_path, path);
+    atomic_store(&is_over, false);
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_without_end, NULL), 0);
+    patience = patience_begin(OPERATOR_WAIT_MS);
+    while (atomic_load(&asker.refused) == 0) {
+        if (patience_is_over(&patience))
+            patience_fail("the leader answers 503, %s", refusal);
+        (void)usleep(OPERATOR_PAUSE_US);
+        atomic_store(&asker.port, operator.trio.api[trio_leader(&operator.trio)]);
+    }
+
+    assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/v1/status", NULL, 0), 200);
+    atomic_store(&is_over, true);
+    for (int i = 0; i < ASKERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    SSL_CTX_free(asker.context);
+}
+
+/* ---- documents that are written for one reader */
+
+/* With more than a thousand sites. `role` reads `document` until its share of the time is spent. */
+static void read_until_refused(const char *role, const char *document)
+{
+    char uri[96];
+    char path[TEST_PKI_PATH_BYTES];
+
+    apply_many();
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/%s/rita", role);
+    test_pki_issue_uri(&operator.trio.pki, "asker.pem", uri, path);
+    (void)snprintf(asker.text, sizeof asker.text, "GET %s HTTP/1.1\r\nHost: w\r\n\r\n", document);
+    ask_until_refused(path, "this witness is asked for too many long documents");
+}
+
+static void who_asks_for_the_feature_level_without_end_is_told_to_wait(void **state)
+{
+    (void)state;
+    read_until_refused("viewer", "/v1/feature-level");
+}
+
+static void who_saves_the_state_without_end_is_told_to_wait(void **state)
+{
+    (void)state;
+    read_until_refused("operator", "/v1/snapshot");
+}
+
+/* ---- orders */
 
 static void write_orders(void)
 {
@@ -416,41 +441,22 @@ static void write_orders(void)
     for (int i = 0; i < UNKNOWN_KEYS; i++)
         size += (size_t)snprintf(body + size, sizeof body - size, "%c\"k%05d\":0", i > 0 ? ',' : '{', i);
     (void)snprintf(body + size, sizeof body - size, "}");
-    assert_in_range(snprintf(orderer.text, sizeof orderer.text,
+    assert_in_range(snprintf(asker.text, sizeof asker.text,
                              "POST /v1/groups/harbor/mode?plan=1 HTTP/1.1\r\nHost: w\r\n"
                              "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                              size + 1, body),
-                    1, sizeof orderer.text - 1);
+                    1, sizeof asker.text - 1);
 }
 
 /* A body that nobody understands costs as much as one that changes something; reading is another part of the time. */
 static void who_gives_orders_without_end_is_told_to_wait(void **state)
 {
-    pthread_t threads[ORDERERS];
-    struct patience patience;
     char path[TEST_PKI_PATH_BYTES];
 
     (void)state;
     write_orders();
-    test_pki_issue_uri(&operator.trio.pki, "orderer.pem", "breakwater://prod/operator/olaf", path);
-    atomic_store(&orderer.port, operator.trio.api[trio_leader(&operator.trio)]);
-    orderer.context = test_pki_client(operator.trio.pki.ca_path, path);
-    atomic_store(&is_over, false);
-    for (int i = 0; i < ORDERERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, give_orders, NULL), 0);
-    patience = patience_begin(OPERATOR_WAIT_MS);
-    while (atomic_load(&orderer.refused) == 0) {
-        if (patience_is_over(&patience))
-            patience_fail("the leader has no time left for orders");
-        (void)usleep(OPERATOR_PAUSE_US);
-        atomic_store(&orderer.port, operator.trio.api[trio_leader(&operator.trio)]);
-    }
-
-    assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/v1/status", NULL, 0), 200);
-    atomic_store(&is_over, true);
-    for (int i = 0; i < ORDERERS; i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    SSL_CTX_free(orderer.context);
+    test_pki_issue_uri(&operator.trio.pki, "asker.pem", "breakwater://prod/operator/olaf", path);
+    ask_until_refused(path, "too many orders, or too long ones; nothing was changed");
 }
 
 #define TOO_OFTEN 1000
