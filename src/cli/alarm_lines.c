@@ -29,6 +29,14 @@ const char *bw_passed(int64_t seconds)
     return text;
 }
 
+const char *bw_times(int64_t count)
+{
+    static char text[32];
+
+    (void)snprintf(text, sizeof text, "%" PRId64 " times", count);
+    return count == 1 ? "once" : count == 2 ? "twice" : text;
+}
+
 const char *bw_seconds(int64_t ms, char out_text[BW_SECONDS_BYTES])
 {
     (void)snprintf(out_text, BW_SECONDS_BYTES, "%" PRId64 ".%d s", ms / 1000,
@@ -69,9 +77,9 @@ static void tell_alarm(enum bw_trouble trouble, const json_t *alarm, FILE *out)
 
     (void)fprintf(out, " (%s", bw_trouble_word(trouble));
     if (alarm != NULL)
-        (void)fprintf(out, ", for %s", bw_passed(bw_json_number(alarm, "on_ms") / 1000));
+        (void)fprintf(out, ", alarm on for %s", bw_passed(bw_json_number(alarm, "on_ms") / 1000));
     if (count > 1)
-        (void)fprintf(out, ", %" PRId64 " times", count);
+        (void)fprintf(out, ", raised %s", bw_times(count));
     if (json_is_object(acked))
         (void)fprintf(out, "; acknowledged by %s%s%s", bw_json_member(acked, "by"),
                       text[0] != '\0' ? ": " : "", text);
@@ -98,23 +106,61 @@ void bw_warn(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of
         bw_tell_remedy(trouble, own, verdict->group, of != NULL ? subject : NULL, verdict->out);
 }
 
-void bw_warn_as_listed(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of)
-{
-    bw_warn(verdict, trouble, of, NULL, "%s: %s", of != NULL ? of : bw_json_member(verdict->group, "name"),
-            bw_trouble_text(trouble)->what);
-}
-
 /* ---- what happened at a site ---- */
 
-void bw_tell_of_failures(const json_t *site, const char *before, FILE *out)
+/* Returns the failure of a script that raised this alarm at the site; NULL: none is known. */
+static const json_t *failure_of(const json_t *site, enum bw_trouble trouble)
+{
+    static const struct {
+        enum bw_trouble trouble;
+        enum bw_action_kind action;
+    } scripts[] = {
+        {BW_TROUBLE_FENCE_FAILED, BW_ACTION_FENCE},   {BW_TROUBLE_STATUS_UNKNOWN, BW_ACTION_STATUS},
+        {BW_TROUBLE_CONDITION_FAILED, BW_ACTION_CONDITION}, {BW_TROUBLE_START_FAILED, BW_ACTION_VERIFY},
+        {BW_TROUBLE_START_FAILED, BW_ACTION_START},   {BW_TROUBLE_STOP_FAILED, BW_ACTION_STOP},
+        {BW_TROUBLE_REJOIN_FAILED, BW_ACTION_REJOIN},
+    };
+
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+        const json_t *failure = scripts[i].trouble != trouble
+                                    ? NULL
+                                    : bw_json_find(json_object_get(site, "failures"), "action", bw_action_word(scripts[i].action));
+
+        if (failure != NULL)
+            return failure;
+    }
+    return NULL;
+}
+
+void bw_warn_as_listed(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of)
+{
+    const json_t *failure =
+        of == NULL ? NULL : failure_of(bw_json_find(json_object_get(verdict->group, "sites"), "name", of), trouble);
+
+    bw_warn(verdict, trouble, of, NULL, "%s: %s", of != NULL ? of : bw_json_member(verdict->group, "name"),
+            failure != NULL ? bw_json_member(failure, "text") : bw_trouble_text(trouble)->what);
+}
+
+void bw_tell_of_failures(const json_t *site, bool is_below_alarms, const char *before, FILE *out)
 {
     json_t *failure;
     size_t i;
 
     json_array_foreach(json_object_get(site, "failures"), i, failure)
     {
-        (void)fprintf(out, "%s%s: %s\n", before, bw_json_member(site, "name"),
-                      bw_json_member(failure, "text"));
+        bool is_told = false;
+        json_t *alarm;
+        size_t j;
+
+        json_array_foreach(json_object_get(site, "alarms"), j, alarm)
+        {
+            enum bw_trouble trouble;
+
+            is_told = is_told || (is_below_alarms && bw_trouble_parse(bw_json_shown(alarm), &trouble) &&
+                                  failure_of(site, trouble) == failure);
+        }
+        if (!is_told)
+            (void)fprintf(out, "%s%s: %s\n", before, bw_json_member(site, "name"), bw_json_member(failure, "text"));
     }
 }
 
@@ -135,7 +181,7 @@ void bw_tell_of_steps(const json_t *site, FILE *out)
     if (running == 0) {
         (void)fprintf(out, "%" PRId64 " of %" PRId64 " steps are done%s\n", done, count,
                       json_is_true(json_object_get(steps, "at_point_of_no_return"))
-                          ? "; waiting for the witnesses to commit the point of no return"
+                          ? "; waiting until a majority of the witnesses has committed the point of no return"
                           : "");
         return;
     }
@@ -167,7 +213,7 @@ static bool describe_restarts(const json_t *site, char out_text[RESTARTS_BYTES])
         (void)snprintf(last, sizeof last, ", last %s ago",
                        bw_passed(json_integer_value(ago_ms) / 1000));
     (void)snprintf(out_text, RESTARTS_BYTES,
-                   "the service ended and was restarted %" PRId64 " time%s in this epoch%s", count, count == 1 ? "" : "s", last);
+                   "the service ended and was restarted %s in this epoch%s", bw_times(count), last);
     return true;
 }
 
@@ -213,8 +259,8 @@ static void warn_of_site(const json_t *status, const char *site, struct bw_verdi
         count++;
     }
     if (count == 1 && answered > 1 && hears != NULL)
-        bw_warn(verdict, BW_TROUBLE_ONE_WITNESS, site, NULL, "%s: connected to only 1 of %zu witnesses: %s", site,
-                answered, hears);
+        bw_warn(verdict, BW_TROUBLE_ONE_WITNESS, site, NULL, "%s: connected only to %s, of %zu witnesses that answer", site,
+                hears, answered);
 }
 
 void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)

@@ -18,12 +18,15 @@ struct bw_verdict {
     const json_t *alarms; /* of the group, or of the witnesses, that is shown */
     const json_t *group;  /* which one, or which witness; NULL: neither */
     const char *answered_by; /* the witness whose answer is shown */
+    bool needs_operator;     /* manual_action_required of the group is printed */
     FILE *out;
 };
 void bw_verdict_worsen(struct bw_verdict *verdict, enum bw_exit exit);
 
 /* "12 min"; overwritten by the next call. */
 const char *bw_passed(int64_t seconds);
+/* "once", "twice", "3 times"; overwritten by the next call. */
+const char *bw_times(int64_t count);
 /* "12.3 s", cut, in `out_text`, which it returns. */
 #define BW_SECONDS_BYTES 32
 const char *bw_seconds(int64_t ms, char out_text[BW_SECONDS_BYTES]);
@@ -36,13 +39,14 @@ const json_t *bw_find_alarm(const json_t *alarms, enum bw_trouble trouble, const
 struct bw_remedy {
     const char *effect;
     const char *fix;
+    const char *see; /* the alarm above that this one follows from: printed in place of effect and fix */
 };
 
 /* Prints a line with the alarm's word, its effect and its fix, and sets exit status 3. One that was acknowledged is the
  * line alone, and no warning. `own` NULL: what the group and the list say. */
 __attribute__((format(printf, 5, 6))) void bw_warn(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of,
                                                    const struct bw_remedy *own, const char *format, ...);
-/* The same, with what the list says has happened; `of` NULL: to the group. */
+/* The same, with what the list says has happened, or how the script failed that raised it; `of` NULL: the group's. */
 void bw_warn_as_listed(struct bw_verdict *verdict, enum bw_trouble trouble, const char *of);
 
 /* Prints effect and fix. `group`: or the witness. */
@@ -50,9 +54,8 @@ void bw_tell_remedy(enum bw_trouble trouble, const struct bw_remedy *own, const 
 /* What has happened to the second enforcer, by the word that its agent has for it. */
 const char *bw_second_text(const char *word);
 
-/* Why, in the words of the script itself. What it means for the group is said by alarms and gates.
- */
-void bw_tell_of_failures(const json_t *site, const char *before, FILE *out);
+/* Prints how each script failed, and its last line. `is_below_alarms`: without those that an alarm above has named. */
+void bw_tell_of_failures(const json_t *site, bool is_below_alarms, const char *before, FILE *out);
 
 /* That what the site serves had ended and was started there again: a warning for an hour, from then
  * on a line as any other; nothing where it was not so. */

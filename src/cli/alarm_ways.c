@@ -21,14 +21,13 @@ static const struct bw_remedy witness_runs = {
 /* Where a site reports what the log lacks. */
 static const struct bw_remedy decision_reported = {
     .effect = "no other site becomes primary until this is resolved",
-    .fix = "stop all witnesses; on the one that has the decision, else on the one with the highest index:\n"
+    .fix = "an outage of all groups, so choose the time. 1. Stop all witnesses. 2. On each, see the newest index:\n"
+           "breakwater recover -c FILE --plan\n"
+           "3. On the witness with the highest index:\n"
            "breakwater recover -c FILE\n"
-           "or, before that, save it, and restore it on a new machine:\n"
-           "breakwater snapshot save SAVED\n"
-           "breakwater snapshot restore -c FILE - <SAVED\n"
-           "Start that witness, and re-create the others. If the report of SITE is false (a stolen key):\n"
+           "4. Start it, and re-create the others as recover prints. Only if the report of SITE is false (a stolen key), "
+           "discard the report instead:\n"
            "breakwater confirm-fenced GROUP --site SITE"};
-static const struct bw_remedy nobody_to_move_to = {.fix = "see what blocks each standby:\nbreakwater explain GROUP"};
 
 #define LOG_OF_SECOND "\njournalctl -u breakwater-second-enforcer"
 /* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */
@@ -38,17 +37,17 @@ static const struct {
     const char *fix;
 } seconds[] = {
     {BW_SECOND_IS_SILENT, "the second enforcer is not connected",
-     "on its machine, start it, and check the network to the agent of SITE:\nsystemctl status breakwater-second-enforcer"},
+     "on the machine of the second enforcer; then check its network to the agent of SITE:\nsystemctl start breakwater-second-enforcer"},
     {BW_SECOND_IS_SAME_MACHINE, "the second enforcer runs on the machine of the guard, and would fail with it",
      "run it on another machine of SITE; there:\nsystemctl enable --now breakwater-second-enforcer"},
     {BW_SECOND_IS_BLIND, "the second enforcer cannot see whether the service runs",
-     "on its machine, run its status_script by hand and repair it:" LOG_OF_SECOND},
+     "on the machine of the second enforcer, run its status_script by hand and repair it:" LOG_OF_SECOND},
     {BW_SECOND_IS_ELSEWHERE, "the second enforcer does not see the service that the guard sees",
-     "compare its status_script with the guard's; on its machine:" LOG_OF_SECOND},
+     "compare its status_script with the guard's; on the machine of the second enforcer:" LOG_OF_SECOND},
     {BW_SECOND_IS_UNPROVED, "the second enforcer has never seen this service run",
-     "compare its status_script with the guard's; on its machine:" LOG_OF_SECOND},
+     "compare its status_script with the guard's; on the machine of the second enforcer:" LOG_OF_SECOND},
     {BW_SECOND_IS_FENCING, "the second enforcer fences this epoch: the agent gave it no newer deadline",
-     "on its machine:" LOG_OF_SECOND},
+     "on the machine of the second enforcer:" LOG_OF_SECOND},
     {BW_SECOND_IS_UNARMED, "the second enforcer does not know the deadline yet",
      "wait 10 s; if this stays, on its machine:" LOG_OF_SECOND},
 };
@@ -89,6 +88,22 @@ static const char *other_site(const json_t *group, const char *of)
     return other;
 }
 
+/* Whether the group moves away from its sick primary by itself (design 3.6). */
+static const char *effect_of_sickness(const json_t *group)
+{
+    const json_t *next = json_object_get(group, "next");
+
+    if (bw_json_truth(next, "will_act"))
+        return "GROUP moves to another site (Next, above)";
+    if (strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_AUTO)) != 0)
+        return "GROUP does not move automatically in this mode";
+    if (json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
+        return "GROUP does not move automatically, because the stop of SITE needs a confirmation";
+    if (!bw_json_truth(json_object_get(group, "failover"), "possible"))
+        return "GROUP does not move automatically, because no standby is eligible";
+    return "GROUP moves automatically if this lasts for unhealthy_after";
+}
+
 static bool is_vacant(const json_t *group)
 {
     const char *phase = json_string_value(json_object_get(group, "phase"));
@@ -105,7 +120,10 @@ static struct bw_remedy remedy_of(enum bw_trouble trouble, const json_t *group, 
     case BW_TROUBLE_SECOND_ENFORCER_LOST:
         return (struct bw_remedy){.fix = of != NULL ? fix_of_second(group, of) : NULL};
     case BW_TROUBLE_UNHEALTHY:
-        return of == NULL || other_site(group, of) == NULL ? nobody_to_move_to : (struct bw_remedy){0};
+        return (struct bw_remedy){.effect = effect_of_sickness(group),
+                                  .fix = of == NULL || other_site(group, of) == NULL
+                                             ? "see what blocks each standby:\nbreakwater explain GROUP"
+                                             : NULL};
     case BW_TROUBLE_DECISIONS_LOST:
         return json_is_array(json_object_get(group, "claims")) ? decision_reported : (struct bw_remedy){0};
     case BW_TROUBLE_WITNESS_LOST:
@@ -177,6 +195,10 @@ void bw_tell_remedy(enum bw_trouble trouble, const struct bw_remedy *own, const 
     (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
     if (trouble == BW_TROUBLE_UNHEALTHY && of != NULL)
         names.other = other_site(group, of);
+    if (special.see != NULL) {
+        (void)fprintf(out, "  %-9s%s, above\n", "see:", special.see);
+        return;
+    }
     print_text("effect:", special.effect != NULL ? special.effect : text->effect, &names, out);
     print_text("fix:", special.fix != NULL ? special.fix : text->fix, &names, out);
 }

@@ -455,12 +455,13 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
     if (answering > 0 && (int64_t)answering <= of / 2 && !is_followed)
         (void)fputs("  First run this command on another machine: if only the network from here is cut, the witnesses\n"
                     "  still decide, and another site may serve.\n"
-                    "  If the witnesses are down, no lease is renewed, and each site stops its services. On each:\n"
+                    "  If the witnesses are down, no lease is renewed, and each site stops its services. On each witness that\n"
+                    "  is down:\n"
                     "    systemctl start breakwater-witness\n"
-                    "  If they are lost for good, on one that is left (stopped), as its user:\n"
+                    "  If they are lost for good, stop the witness that is left, and run there:\n"
                     "    runuser -u breakwater -- breakwater recover -c "
                     "/etc/breakwater/witness.yaml --plan\n"
-                    "  To serve until then at one site, after you have seen that no other site serves:\n"
+                    "  To serve at one site until a quorum is back, after you have seen that no other site serves:\n"
                     "    breakwater override GROUP -c /etc/breakwater/site.yaml --plan\n",
                     stderr);
     if (answering == 0 && api->config_file[0] != '\0')

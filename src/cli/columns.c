@@ -139,10 +139,11 @@ static void describe_service(const json_t *site, char out_text[CELL_BYTES])
                bw_json_member(site, "service"));
     else
         append(out_text, "%s", bw_json_member(site, "service"));
-    if (json_is_integer(json_object_get(readiness, "lag_ms"))) {
+    if (json_is_integer(json_object_get(readiness, "lag_ms")) && !is_word(site, "role", "primary")) {
         char lag[BW_SECONDS_BYTES];
 
-        append(out_text, ", lag %s", bw_seconds(bw_json_number(readiness, "lag_ms"), lag));
+        append(out_text, ", %s %s", bw_json_has(json_object_get(site, "blocked_by"), bw_gate_word(BW_GATE_ID_LAG_UNKNOWN)) ? "last lag" : "lag",
+               bw_seconds(bw_json_number(readiness, "lag_ms"), lag));
     }
     if (json_is_object(readiness) && !bw_json_truth(readiness, "ready"))
         append(out_text, ", not ready");
@@ -164,6 +165,10 @@ static void add_site(struct table *table, const json_t *group, const json_t *sit
     if (is_primary && json_is_integer(json_object_get(group, "lease_remaining_ms"))) {
         (void)snprintf(lease, sizeof lease, "%s left",
                        bw_seconds(bw_json_number(group, "lease_remaining_ms"), left));
+    } else if (is_primary && json_is_integer(json_object_get(json_object_get(group, "end"), "lease_may_live_ms"))) {
+        const int64_t most_ms = bw_json_number(json_object_get(group, "end"), "lease_may_live_ms");
+
+        (void)snprintf(lease, sizeof lease, "%s%s", most_ms > 0 ? bw_seconds(most_ms, left) : "expired", most_ms > 0 ? " left at most" : "");
     } else if (is_primary) {
         (void)snprintf(lease, sizeof lease, "unknown");
     }
@@ -180,8 +185,8 @@ static void warn_of_clocks(const json_t *site, struct bw_verdict *verdict)
     const json_t *rate = json_object_get(site, "clock_rate");
     const char *word = bw_json_member(rate, "verdict");
     const bool is_slow = strcmp(word, "slow") == 0;
-    static const struct bw_remedy slow = {.effect = "the lease of SITE may still run when the witnesses' wait is over"};
-    static const struct bw_remedy fast = {.effect = "the lease of SITE ends too early"};
+    static const struct bw_remedy slow = {.effect = "SITE may still serve while another site starts: split-brain"};
+    static const struct bw_remedy fast = {.effect = "SITE ends its lease too early: a needless outage"};
 
     if (!is_slow && strcmp(word, "fast") != 0)
         return;
@@ -271,7 +276,7 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
         .effect = "SITE will serve without a lease after every other lease has expired",
         .fix = "to cancel it, on SITE:\nbreakwater override GROUP -c /etc/breakwater/site.yaml --stop"};
     static const struct bw_remedy ending = {
-        .effect = "no other site becomes primary until the service is confirmed stopped",
+        .effect = "no site but SITE can become primary until the guard of SITE confirms the stop",
         .fix = "wait; the fence is retried. On SITE:\njournalctl -u breakwater-guard"};
     static const struct bw_remedy observed = {.effect = "it stays so: in mode observe no site becomes primary", .fix = end};
     static const struct bw_remedy serving = {.effect = "SITE becomes primary after every other site has stopped (if the "
@@ -283,7 +288,7 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
     if (strcmp(word, bw_override_word(BW_OVERRIDE_WAITING)) == 0)
         bw_warn(verdict, BW_TROUBLE_OVERRIDE, of, &waiting, "%s: an OVERRIDE was requested and waits", of);
     else if (strcmp(word, bw_override_word(BW_OVERRIDE_ENDING)) == 0)
-        bw_warn(verdict, BW_TROUBLE_OVERRIDE, of, &ending, "%s: its OVERRIDE ends: the guard fences what it served", of);
+        bw_warn(verdict, BW_TROUBLE_OVERRIDE, of, &ending, "%s: its OVERRIDE ends: the guard there fences the service", of);
     else
         bw_warn(verdict, BW_TROUBLE_OVERRIDE, of,
                 strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_OBSERVE)) == 0 ? &observed : &serving,
@@ -301,23 +306,24 @@ static void warn_of_health(const json_t *site, struct bw_verdict *verdict)
         {BW_UNHEALTHY_UNHEALTHY, "status_script reports that the service runs but does not work"},
         {BW_UNHEALTHY_CONDITION, "condition_check_script says stop"},
     };
+    static const struct bw_remedy blocked = {.see = "manual_action_required"};
     const json_t *unhealthy = json_object_get(site, "unhealthy");
     const char *of = bw_json_member(site, "name");
-    char since[CELL_BYTES] = "";
 
     if (bw_find_alarm(verdict->alarms, BW_TROUBLE_UNHEALTHY, of) == NULL)
         return;
-    if (json_is_integer(json_object_get(unhealthy, "for_ms")))
-        append(since, ", for %s", bw_passed(bw_json_number(unhealthy, "for_ms") / 1000));
     for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++)
         if (strcmp(bw_unhealthy_word(whys[i].why), bw_json_member(unhealthy, "why")) == 0)
-            bw_warn(verdict, BW_TROUBLE_UNHEALTHY, of, NULL, "%s: the primary cannot show that it serves%s: %s", of, since,
-                    whys[i].text);
+            bw_warn(verdict, BW_TROUBLE_UNHEALTHY, of, verdict->needs_operator ? &blocked : NULL, "%s: the primary %s show that it %s: %s", of,
+                    verdict->needs_operator ? "could not" : "cannot", verdict->needs_operator ? "served" : "serves", whys[i].text);
 }
 
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
     static const struct bw_remedy unsure = {.effect = "users may have no service"};
+    static const struct bw_remedy blocked = {.see = "manual_action_required"};
+    static const struct bw_remedy unknown = {.see = "status_unknown"};
+    static const struct bw_remedy starting = {.see = "its start"};
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
     json_t *alarm;
     size_t i;
@@ -330,11 +336,14 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
             (void)fprintf(verdict->out, "! %s: alarm %s\n", bw_json_member(site, "name"), bw_json_shown(alarm));
         } else if (trouble == BW_TROUBLE_OVERRIDE)
             warn_of_override(group, site, verdict);
+        else if (is_primary && verdict->needs_operator) /* to be repaired after the group serves again */
+            bw_warn(verdict, trouble, bw_json_member(site, "name"), &blocked, "%s: %s", bw_json_member(site, "name"),
+                    bw_trouble_text(trouble)->what);
         else if (!bw_site_alarm_is_fact(group, site, trouble))
             bw_warn_as_listed(verdict, trouble, bw_json_member(site, "name"));
     }
     bw_tell_of_steps(site, verdict->out);
-    bw_tell_of_failures(site, "", verdict->out);
+    bw_tell_of_failures(site, true, "", verdict->out);
     bw_warn_of_restarts(site, verdict);
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
         !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))
@@ -371,10 +380,14 @@ static void warn_of_site(const json_t *group, const json_t *site, struct bw_verd
     bw_site_facts(group, site, verdict->out);
     warn_of_clocks(site, verdict);
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
-                        "after that, SITE loses its leases, and a primary is fenced", verdict);
+                        "after that, SITE cannot renew a lease; a service that runs there is fenced", verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
         bw_warn(verdict, BW_TROUBLE_NOT_SERVING, bw_json_member(site, "name"),
-                strcmp(bw_json_member(site, "service"), "unknown") == 0 ? &unsure : NULL,
+                verdict->needs_operator                                                        ? &blocked
+                : json_is_object(json_object_get(site, "steps"))                                       ? &starting
+                : bw_json_has(json_object_get(site, "alarms"), bw_trouble_word(BW_TROUBLE_STATUS_UNKNOWN)) ? &unknown
+                : strcmp(bw_json_member(site, "service"), "unknown") == 0                       ? &unsure
+                                                                                                : NULL,
                 "%s: %s primary (epoch %" PRId64 "), and its service is %s", bw_json_member(site, "name"),
                 is_word(group, "phase", bw_phase_word(BW_PHASE_CLOSING)) ? "was" : "is", bw_json_number(group, "epoch"),
                 bw_json_member(site, "service"));
@@ -391,7 +404,7 @@ static void print_outlook(const json_t *status, const json_t *group, int64_t now
     if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
         (void)fprintf(out, "   Last change: %s, %s%s%s, %s.", age, previous,
                       previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
-                      bw_json_member(last, "reason"));
+                      bw_reason_of(last));
     (void)fputc('\n', out);
     bw_show_next(json_object_get(group, "next"), out);
 }
@@ -540,6 +553,8 @@ static void warn_of_claims(const json_t *group, const char *name, struct bw_verd
 
 static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 {
+    static const struct bw_remedy follows = {.see = "manual_action_required"};
+    static const struct bw_remedy paused = {.see = "the pause"};
     const bool is_observed = is_word(group, "mode", "observe");
     const bool is_open = !is_word(group, "phase", "VACANT") && !is_word(group, "phase", "CLOSING");
     char name[BW_NAME_MAX + 1]; /* what bw_json_member gives is gone after sixteen more */
@@ -553,9 +568,14 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
     if (is_observed)
         return;
     if (!is_open) {
-        bw_warn_as_listed(verdict, BW_TROUBLE_NO_ACTIVE_SITE, NULL);
+        bw_warn(verdict, BW_TROUBLE_NO_ACTIVE_SITE, NULL,
+                verdict->needs_operator                                  ? &follows
+                : is_word(group, "mode", bw_mode_word(BW_MODE_PAUSED)) ? &paused
+                                                                         : NULL,
+                "%s: no site is primary", name);
         bw_verdict_worsen(verdict, BW_EXIT_NO_SITE); /* also where somebody knows: it is so */
-        bw_show_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
+        if (!is_word(group, "mode", bw_mode_word(BW_MODE_PAUSED))) /* bw_tell_mode has the ways */
+            bw_show_way(json_object_get(group, "next"), json_object_get(group, "end"), verdict->out);
     } else if (is_word(group, "mode", "auto") && !may_follow(group)) {
         bw_warn_as_listed(verdict, BW_TROUBLE_NO_FAILOVER, NULL);
         tell_of_unmeasured(group, verdict->out);
@@ -575,9 +595,9 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
 
     (void)fprintf(verdict->out, "\nGROUP %s   state %s   epoch %" PRId64 "   mode %s   reason %s\n",
                   bw_json_member(group, "name"), bw_state_text(group, state), bw_json_number(group, "epoch"),
-                  bw_mode_text(group), bw_json_member(group, "reason"));
-    bw_print_service(group, verdict->out);
-    if (target[0] != '\0')
+                  bw_mode_text(group), bw_reason_of(group));
+    bw_print_service(group, bw_json_member(status, "leader")[0] == '\0' ? verdict->answered_by : NULL, verdict->out);
+    if (target[0] != '\0' && !is_word(group, "mode", bw_mode_word(BW_MODE_PAUSED)))
         (void)fprintf(verdict->out, "Move to %s in progress.\n", target);
     if (json_is_object(wish))
         (void)fprintf(verdict->out, "Requested by %s: %s%s%s%s.\n", bw_json_member(wish, "by"),
@@ -596,6 +616,7 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
     print_outlook(status, group, now_unix_ms, verdict->out);
     verdict->alarms = json_object_get(group, "alarms");
     verdict->group = group;
+    verdict->needs_operator = false;
     verdict->exit = BW_EXIT_FINE; /* this group's own, first */
     warn_of_group(group, verdict);
     json_array_foreach(json_object_get(group, "sites"), i, site) {
@@ -611,18 +632,20 @@ void bw_print_unreached(const char *from, const char *to, const json_t *unreache
                   bw_json_member(unreached, "why"));
 }
 
-/* As the witness that answers was told when it dialed that one. */
-static bool is_of_other_cluster(const json_t *status, const json_t *member)
+/* Why the witness that answers cannot connect to that one; "": it can, or has not tried. */
+static const char *why_unreached(const json_t *status, const json_t *member)
 {
     const json_t *self = bw_json_find(json_object_get(status, "witnesses"), "name", bw_json_member(status, "answered_by"));
-    const json_t *unreached = bw_json_find(json_object_get(self, "unreached"), "name", bw_json_member(member, "name"));
 
-    return strstr(bw_json_member(unreached, "why"), BW_HELLO_FOREIGN) != NULL;
+    return bw_json_member(bw_json_find(json_object_get(self, "unreached"), "name", bw_json_member(member, "name")), "why");
 }
 
 static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
 {
     char fix[512];
+    static const struct bw_remedy unreached_fix = {.fix = "repair what the line above names. If WITNESS is down, on WITNESS:\n"
+                                                          "systemctl start breakwater-witness\n"
+                                                          "If WITNESS is lost for good:\nbreakwater members replace WITNESS NEW"};
     const struct bw_remedy other_cluster = {.fix = fix};
     struct table table = {0};
     json_t *member;
@@ -670,13 +693,14 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
         if (json_is_integer(json_object_get(member, "decided_index")))
             bw_warn(verdict, BW_TROUBLE_DECISIONS_LOST, bw_json_member(member, "name"), NULL,
                     "%s: has the committed log entry %" PRId64
-                    ", which the leader has lost: the log of another witness is damaged",
+                    ", which the leader lacks: another witness has lost part of its log",
                     bw_json_member(member, "name"), bw_json_number(member, "decided_index"));
-        if (json_is_false(json_object_get(member, "heard")) && is_of_other_cluster(status, member))
+        if (json_is_false(json_object_get(member, "heard")) && strstr(why_unreached(status, member), BW_HELLO_FOREIGN) != NULL)
             bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), &other_cluster,
                     "%s: the witness was created for another cluster", bw_json_member(member, "name"));
         else if (json_is_false(json_object_get(member, "heard")))
-            bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), NULL, "%s (%s) cannot reach the witness %s",
+            bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"),
+                    why_unreached(status, member)[0] != '\0' ? &unreached_fix : NULL, "%s (%s) cannot reach the witness %s",
                     bw_json_member(status, "answered_by"), bw_json_truth(status, "leads") ? "leader" : "not the leader",
                     bw_json_member(member, "name"));
     }
@@ -720,7 +744,7 @@ static void print_limits(const json_t *status, FILE *out)
 
     if (!json_is_array(names))
         return;
-    (void)fputs("This certificate may see only:", out);
+    (void)fputs("This certificate may see only the groups:", out);
     json_array_foreach(names, i, name) {
         (void)fprintf(out, "%s %s", i > 0 ? "," : "", bw_json_shown(name));
     }

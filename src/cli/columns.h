@@ -21,6 +21,8 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
 void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
 /* What a person can do about `next`, where time alone changes nothing; not twice: `end` of the same
  * group names its own. */
+/* The reason of a grant or of an end; the command that it came from, if an operator confirmed the stop. */
+const char *bw_reason_of(const json_t *object);
 void bw_show_way(const json_t *next, const json_t *end, FILE *out);
 /* A line: witness `from` cannot connect to `to`, as `unreached` of a status or members document says. */
 void bw_print_unreached(const char *from, const char *to, const json_t *unreached, FILE *out);
@@ -40,7 +42,7 @@ void bw_show_report(const json_t *report, FILE *out);
  * does not end, and what its mode keeps from happening. Design 3.6, 4. */
 
 /* Prints one line: where the service runs, as the probes of the connected sites report it. */
-void bw_print_service(const json_t *group, FILE *out);
+void bw_print_service(const json_t *group, const char *known_by, FILE *out);
 
 /* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out);

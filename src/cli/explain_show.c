@@ -66,8 +66,8 @@ static bool is_of_site(const json_t *explanation, const json_t *gate)
     return bw_json_find(json_object_get(site, "gates"), "blocked_by", bw_json_member(gate, "blocked_by")) != NULL;
 }
 
-/* While a site is primary and nothing is to come, what would end its epoch blocks nothing. Of what is to come, the step
- * that it comes by is of interest. */
+/* While a site is primary and nothing is to come, what would end its epoch blocks nothing. While its stop needs a
+ * confirmation, print_end says which. If something is to come, the step that it comes by is of interest. */
 static bool does_matter(const json_t *explanation, const json_t *gate)
 {
     static const char *const asked[] = {"A10", "A11", "A35"};
@@ -80,7 +80,8 @@ static bool does_matter(const json_t *explanation, const json_t *gate)
     if (bw_json_truth(next, "will_act"))
         return is_word(gate, "step", bw_json_member(next, "rule"));
     if (!is_word(explanation, "phase", bw_phase_word(BW_PHASE_GRANTED)))
-        return true;
+        return !is_word(explanation, "phase", bw_phase_word(BW_PHASE_CLOSING)) ||
+               !json_is_false(json_object_get(json_object_get(explanation, "end"), "by_time"));
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
         if (is_word(gate, "step", asked[i]))
             return true;
@@ -89,6 +90,7 @@ static bool does_matter(const json_t *explanation, const json_t *gate)
 
 static void print_gates(const json_t *explanation, bool is_all, FILE *out)
 {
+    const bool is_coming = bw_json_truth(json_object_get(explanation, "next"), "will_act");
     bool is_first = true;
     json_t *gate;
     size_t i;
@@ -98,10 +100,19 @@ static void print_gates(const json_t *explanation, bool is_all, FILE *out)
         if (!is_all && !does_matter(explanation, gate))
             continue;
         if (is_first)
-            (void)fputs(is_all ? "Conditions:\n" : "Conditions not met:\n", out);
+            (void)fputs(is_all     ? "Conditions:\n"
+                        : is_coming ? "Not yet, because:\n"
+                                    : "Conditions not met:\n",
+                        out);
         is_first = false;
         print_gate(gate, "", is_all, out);
     }
+}
+
+/* The command says that an operator has seen the stop, at a site that still answers. */
+static bool does_attest(const json_t *end)
+{
+    return strstr(bw_json_member(end, "suggested_command"), "--service-is-stopped") != NULL;
 }
 
 static void print_end(const json_t *explanation, FILE *out)
@@ -112,12 +123,12 @@ static void print_end(const json_t *explanation, FILE *out)
 
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
-    (void)fprintf(out, "%s%s %s: %s (%s).\n", is_closing ? "" : "If ", holder,
-                  is_closing ? "needs manual action" : "fails, failover is manual", bw_json_member(end, "why"),
-                  bw_json_member(end, "blocked_by"));
+    (void)fprintf(out, is_closing ? "The stop of %s needs a confirmation: %s (%s).\n" : "If %s fails, failover is manual: %s (%s).\n",
+                  holder, bw_json_member(end, "why"), bw_json_member(end, "blocked_by"));
     if (json_is_false(json_object_get(end, "by_holder")))
         (void)fprintf(out, "The agent of %s has lost its state and cannot release the lease.\n", holder);
-    (void)fprintf(out, "If %s is off:\n  %s\n", holder, bw_json_member(end, "suggested_command"));
+    (void)fprintf(out, does_attest(end) ? "If you have seen that the service is stopped at %s:\n  %s\n" : "If %s is powered off:\n  %s\n",
+                  holder, bw_json_member(end, "suggested_command"));
     bw_tell_remote_fence(end, out);
 }
 
@@ -139,8 +150,7 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
     bw_show_way(next, json_object_get(explanation, "end"), out);
     bw_tell_mode(explanation, bw_json_member(explanation, "group"), out);
     if (bw_json_truth(explanation, "will_act"))
-        (void)fprintf(out, "Now: %s (rule %s).\n", bw_json_member(explanation, "rule_text"),
-                      bw_json_member(explanation, "rule"));
+        (void)fprintf(out, "Now: %s.\n", bw_json_member(explanation, "rule_text"));
     else if (json_is_object(command))
         (void)fprintf(out, "Ready to %s, but not allowed to act.\n", bw_json_member(command, "kind"));
     print_end(explanation, out);
@@ -153,11 +163,12 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
         (void)fprintf(out, "%s: %s\n", bw_json_member(site, "name"),
                       is_primary && is_closing          ? "ending: it was the primary, and no report confirms that its service has stopped"
                       : is_primary                      ? "is the primary"
-                      : bw_json_truth(site, "eligible") ? "eligible for automatic failover"
-                                                        : "not eligible for automatic failover");
+                      : !bw_json_truth(site, "eligible") ? "not eligible for automatic failover"
+                      : holder[0] != '\0' && !is_closing ? "eligible for automatic failover"
+                                                         : "eligible");
         if (is_all || !is_primary)
             print_site_gates(site, is_all, out);
-        bw_tell_of_failures(site, "  ", out);
+        bw_tell_of_failures(site, false, "  ", out);
         bw_tell_of_restarts(site, "  ", out);
     }
 }

@@ -117,8 +117,7 @@ static void add_restarts(struct facts *facts, const json_t *entry)
     char when[24];
 
     if (json_is_object(restarts))
-        add(facts, "the service was restarted at %s %" PRId64 " time%s, last %s", bw_json_member(entry, "site"), count,
-            count == 1 ? "" : "s", short_time(bw_json_member(restarts, "last"), when));
+        add(facts, "the service was restarted at %s %s, last %s", bw_json_member(entry, "site"), bw_times(count), short_time(bw_json_member(restarts, "last"), when));
 }
 
 static void add_waived(struct facts *facts, const json_t *entry)
@@ -133,13 +132,15 @@ static void add_waived(struct facts *facts, const json_t *entry)
 static void add_kill(struct facts *facts, const json_t *entry)
 {
     const char *seen = bw_json_member(entry, "reach_seen");
+    const bool is_over = json_is_object(json_object_get(entry, "ended"));
 
     if (strcmp(seen, bw_reach_seen_word(BW_REACH_INSIDE)) == 0)
-        add(facts, "the guard can kill the service (%s)", bw_json_truth(entry, "reach_proved") ? "tested" : "not tested");
+        add(facts, "the guard %s kill the service (%s)", is_over ? "could" : "can",
+            bw_json_truth(entry, "reach_proved") ? "tested" : "not tested");
     else if (strcmp(seen, bw_reach_seen_word(BW_REACH_OUTSIDE)) == 0)
-        add(facts, "the guard cannot kill the service");
+        add(facts, "the guard %s kill the service", is_over ? "could not" : "cannot");
     else
-        add(facts, "it is unknown whether the guard can kill the service");
+        add(facts, "it is unknown whether the guard %s kill the service", is_over ? "could" : "can");
 }
 
 static void add_hold(struct facts *facts, const json_t *entry)
@@ -153,8 +154,13 @@ static void add_hold(struct facts *facts, const json_t *entry)
     add(facts, "fence failed %s", short_time(bw_json_member(held, "since"), when));
     if (json_is_integer(for_ms))
         add(facts, "blocked for %s", bw_seconds(json_integer_value(for_ms), text));
-    else
-        add(facts, "blocked until a fence confirms the stop");
+}
+
+const char *bw_reason_of(const json_t *object)
+{
+    const char *word = bw_json_member(object, "reason");
+
+    return strcmp(word, bw_reason_word(BW_REASON_OPERATOR)) == 0 ? "confirm-fenced" : word;
 }
 
 static void add_end(struct facts *facts, const json_t *entry)
@@ -163,16 +169,23 @@ static void add_end(struct facts *facts, const json_t *entry)
     char when[24], words[512], text[32];
 
     if (!json_is_object(end)) {
-        add(facts, "current epoch");
+        if (!json_is_object(json_object_get(entry, "held")))
+            add(facts, "current epoch");
+        else
+            add(facts, "current epoch; no site is primary until the stop of %s is confirmed", bw_json_member(entry, "site"));
         return;
     }
     (void)words_of(end, words);
     if (bw_json_number(entry, "served_after_end_ms") > 0)
         add(facts, "served %s after its end",
             bw_seconds(bw_json_number(entry, "served_after_end_ms"), text));
-    add(facts, "ended %s: %s, reason %s%s%s%s", short_time(bw_json_member(end, "time"), when),
-        bw_json_member(entry, "ended_by"), bw_json_member(end, "reason"), words[0] != '\0' ? " (" : "",
-        words, words[0] != '\0' ? ")" : "");
+    if (strcmp(bw_json_member(entry, "ended_by"), bw_grade_shown(BW_GRADE_FORCED)) == 0)
+        add(facts, "ended %s: an operator confirmed the stop", short_time(bw_json_member(end, "time"), when));
+    else
+        add(facts, "ended %s: %s, reason %s", short_time(bw_json_member(end, "time"), when), bw_json_member(entry, "ended_by"),
+            bw_reason_of(end));
+    if (words[0] != '\0')
+        add(facts, "by %s", words);
 }
 
 static void show_epoch(const json_t *entry, FILE *out)
@@ -181,9 +194,13 @@ static void show_epoch(const json_t *entry, FILE *out)
     struct facts facts = {{0}};
     char what[256], words[512];
 
-    (void)snprintf(what, sizeof what, "epoch %" PRId64 "  %s %s%s%s",
-                   bw_json_number(entry, "epoch"), bw_json_member(entry, "reason"), previous,
-                   previous[0] != '\0' ? " -> " : "", bw_json_member(entry, "site"));
+    const char *site = bw_json_member(entry, "site");
+    const bool is_again = strcmp(previous, site) == 0;
+
+    (void)snprintf(what, sizeof what, "epoch %" PRId64 "  %s %s%s%s", bw_json_number(entry, "epoch"), bw_reason_of(entry),
+                   is_again ? "" : previous, previous[0] == '\0' || is_again ? "" : " -> ", site);
+    if (is_again)
+        (void)snprintf(what + strlen(what), sizeof what - strlen(what), " again");
     print_head(entry, what, out);
     if (words_of(entry, words)[0] != '\0')
         add(&facts, "by %s", words);
@@ -300,9 +317,12 @@ static void print_history(const json_t *history, FILE *out)
     const json_t *changes = json_object_get(history, "changes");
     const size_t epoch_count = json_array_size(epochs);
     const size_t change_count = json_array_size(changes);
+    const json_t *newest = json_array_get(epochs, 0);
     size_t epoch = 0;
     size_t change = 0;
 
+    if (json_is_object(json_object_get(newest, "ended")))
+        (void)fprintf(out, "No site is primary now: epoch %" PRId64 " has ended.\n", bw_json_number(newest, "epoch"));
     while (epoch < epoch_count || change < change_count) {
         const json_t *next_epoch = json_array_get(epochs, epoch);
         const json_t *next_change = json_array_get(changes, change);
@@ -323,6 +343,21 @@ static void print_history(const json_t *history, FILE *out)
 
 /* ---- one failover ---- */
 
+/* Whose data is the newest is then whose epoch it was; else it may be that of one before (4). */
+static bool is_known_to_have_written(const json_t *entry)
+{
+    return bw_json_truth(entry, "adopted") || moment_of(entry, "no_return") != NULL ||
+           moment_of(entry, "started") != NULL || moment_of(entry, "verified") != NULL;
+}
+
+/* 3.1: under an epoch that is known to have left the data alone nobody served, and what is measured began before it. */
+static const char *who_served_last(const json_t *report)
+{
+    return is_known_to_have_written(json_object_get(report, "before"))
+               ? bw_json_member(json_object_get(report, "epoch"), "previous_site")
+               : "an earlier primary";
+}
+
 /* Each moment of the timeline as people call it; of the site before, or of this one. */
 static const struct {
     const char *phase;
@@ -330,7 +365,7 @@ static const struct {
     const char *words;
     const char *adopted; /* of what served already; NULL: the same */
 } moments[] = {
-    {"last_served", NULL, "the service was seen to run for the last time", NULL},
+    {"last_served", "previous_site", " was seen to serve for the last time", NULL},
     {"told_to_stop", "previous_site", " was ordered to stop", NULL},
     {"last_renewal", "previous_site", " renewed its lease for the last time", NULL},
     {"closed", "previous_site", "'s epoch was closed: no renewal counts after that", NULL},
@@ -342,8 +377,9 @@ static const struct {
     {"verified", "site", " had verified the start", " had verified that it serves"},
 };
 
-static void print_moments(const json_t *entry, FILE *out)
+static void print_moments(const json_t *report, FILE *out)
 {
+    const json_t *entry = json_object_get(report, "epoch");
     json_t *moment;
     size_t i;
 
@@ -363,9 +399,8 @@ static void print_moments(const json_t *entry, FILE *out)
             (void)fprintf(out, "%s\n", phase); /* of a newer witness */
             continue;
         }
-        if (moments[known].member != NULL)
-            who = bw_json_member(entry, moments[known].member);
-        (void)fprintf(out, "%s%s\n", who[0] != '\0' || moments[known].member == NULL ? who : "the last primary",
+        who = known == 0 ? who_served_last(report) : bw_json_member(entry, moments[known].member);
+        (void)fprintf(out, "%s%s\n", who[0] != '\0' ? who : "the last primary",
                       bw_json_truth(entry, "adopted") && moments[known].adopted != NULL
                           ? moments[known].adopted
                           : moments[known].words);
@@ -422,21 +457,6 @@ static bool is_way_back(const json_t *entry)
     return strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_ROLLBACK)) == 0;
 }
 
-/* Whose data is the newest is then whose epoch it was; else it may be that of one before (4). */
-static bool is_known_to_have_written(const json_t *entry)
-{
-    return bw_json_truth(entry, "adopted") || moment_of(entry, "no_return") != NULL ||
-           moment_of(entry, "started") != NULL || moment_of(entry, "verified") != NULL;
-}
-
-/* 3.1: under an epoch that is known to have left the data alone nobody served, and what is measured began before it. */
-static const char *who_served_last(const json_t *report)
-{
-    return is_known_to_have_written(json_object_get(report, "before"))
-               ? bw_json_member(json_object_get(report, "epoch"), "previous_site")
-               : "the service";
-}
-
 static void print_outage(const json_t *report, FILE *out)
 {
     const json_t *entry = json_object_get(report, "epoch");
@@ -446,7 +466,7 @@ static void print_outage(const json_t *report, FILE *out)
 
     if (was_overridden(entry))
         print_fact(out, "Without service (RTO)",
-                   "not measured: %s served under a manual lease during that time (override)",
+                   "not measured: %s served already, under an override that an operator began there",
                    bw_json_member(entry, "site"));
     else if (bw_json_truth(entry, "adopted") && strcmp(bw_json_member(entry, "site"), bw_json_member(entry, "previous_site")) == 0)
         print_fact(out, "Without service (RTO)", "none: the service ran, and was adopted");
@@ -454,7 +474,7 @@ static void print_outage(const json_t *report, FILE *out)
         print_fact(out, "Without service (RTO)",
                    "%s, as reported by the sites: %sfrom the last probe that saw %s serve%s, until the start was verified%s",
                    outage_text(entry, text), has_least ? "at most " : "", who_served_last(report),
-                   bw_json_truth(entry, "outage_reported") ? "" : " (in the last report before the connection was lost)",
+                   bw_json_truth(entry, "outage_reported") ? "" : " (as of its last report)",
                    has_least ? "; at least from the confirmed end, until the next start was allowed"
                              : "");
     else if (was_made_anew(report))
@@ -474,7 +494,7 @@ static void print_loss_of_same(const json_t *report, const char *site, FILE *out
         print_fact(out, "Data lost (RPO)", "none: %s was the primary before, too", site);
     else
         print_fact(out, "Data lost (RPO)",
-                   "unknown: %s was the primary before, too, and is not known to have served then; its lag "
+                   "unknown: %s was the primary before, too; whether its service changed data then is unknown, and its lag "
                    "was not measured",
                    site);
 }
@@ -544,8 +564,10 @@ static void print_report(const json_t *report, FILE *out)
     const json_t *before = json_object_get(report, "before");
 
     show_epoch(entry, out);
+    if (json_is_object(json_object_get(entry, "ended")))
+        (void)fprintf(out, "The state since then:\n    breakwater history %s\n", bw_json_member(entry, "group"));
     (void)fputs("\nTimeline\n", out);
-    print_moments(entry, out);
+    print_moments(report, out);
     (void)fputc('\n', out);
     print_phases(entry, out);
     print_outage(report, out);

@@ -158,7 +158,7 @@ static void tell_failed_start(const struct bw_api *api, const struct bw_move *mo
 {
     const json_t *group = bw_json_find_group(api->status, move->group);
 
-    bw_tell_of_failures(bw_json_find(json_object_get(group, "sites"), "name", site), "  ", stderr);
+    bw_tell_of_failures(bw_json_find(json_object_get(group, "sites"), "name", site), false, "  ", stderr);
     (void)fprintf(stderr, "  fix the start on that site, then:  breakwater %s %s --to %s\n", move->command->name, move->group,
                   site);
 }

@@ -10,20 +10,6 @@
 #include "alarm_lines.h"
 #include "api.h"
 
-/* Where time alone ends nothing; `after_fence`: who would follow. NULL: of an older witness, which does not
- * say. */
-static void print_after_fence(const json_t *after_fence, FILE *out)
-{
-    if (json_is_string(after_fence))
-        (void)fprintf(out,
-                      "Failover to %s: possible after the automatic fence from another site has confirmed the stop.",
-                      bw_json_shown(after_fence));
-    else if (json_is_null(after_fence))
-        (void)fputs("Failover: manual only: after the automatic fence from another site, run `breakwater failover`.", out);
-    else
-        (void)fputs("Failover: after the automatic fence from another site has confirmed the stop.", out);
-}
-
 const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES])
 {
     const bool is_held = bw_json_truth(group, "held");
@@ -54,15 +40,32 @@ static int print_probed(const json_t *group, enum bw_service service, const char
     return count;
 }
 
-void bw_print_service(const json_t *group, FILE *out)
+/* Prints the site whose start or stop is under way; 0: there is none. */
+static int print_steps(const json_t *group, FILE *out)
 {
-    if (print_probed(group, BW_SERVICE_STARTED, "Service: runs at ", out) == 0) {
-        (void)fputs("Service: ", out);
+    const json_t *site;
+    int count = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+        if (json_is_object(json_object_get(site, "steps")))
+            (void)fprintf(out, "%s%s at %s (probe: %s)", count++ == 0 ? "" : ", ",
+                          strcmp(bw_json_member(json_object_get(site, "steps"), "action"), "stop") == 0 ? "stopping" : "starting",
+                          bw_json_member(site, "name"), bw_json_member(site, "service"));
+    return count;
+}
+
+void bw_print_service(const json_t *group, const char *known_by, FILE *out)
+{
+    (void)fputs("Service: ", out);
+    if (print_steps(group, out) == 0 && print_probed(group, BW_SERVICE_STARTED, "runs at ", out) == 0) {
         if (print_probed(group, BW_SERVICE_UNKNOWN, "unknown at ", out) == 0)
             (void)fputs("down, stopped at every site", out);
         else
             (void)print_probed(group, BW_SERVICE_STOPPED, "; stopped at ", out);
     }
+    if (known_by != NULL)
+        (void)fprintf(out, ", as %s last knew", known_by);
     (void)fputs(".\n", out);
 }
 
@@ -80,6 +83,30 @@ void bw_show_next(const json_t *next, FILE *out)
         (void)fprintf(out, "%s%s.\n", bw_json_truth(next, "will_act") ? "Next: " : "", bw_json_member(next, "text"));
 }
 
+/* A site is primary, or stops for another one. */
+static bool is_open(const json_t *group)
+{
+    const char *phase = bw_json_member(group, "phase");
+
+    return strcmp(phase, bw_phase_word(BW_PHASE_VACANT)) != 0 && strcmp(phase, bw_phase_word(BW_PHASE_CLOSING)) != 0;
+}
+
+/* Why a failover to no site is possible now. */
+static const char *no_failover(const json_t *group)
+{
+    static const struct {
+        enum bw_mode mode;
+        const char *text;
+    } modes[] = {{BW_MODE_OBSERVE, "the group is unmanaged"},
+                 {BW_MODE_PAUSED, "the group is paused"},
+                 {BW_MODE_MANUAL, "the mode is manual"}};
+
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        if (strcmp(bw_json_member(group, "mode"), bw_mode_word(modes[i].mode)) == 0)
+            return modes[i].text;
+    return is_open(group) ? "no standby is eligible" : "no site is eligible";
+}
+
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
 {
     const json_t *failover = json_object_get(group, "failover");
@@ -87,25 +114,30 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
     const char *leader = bw_json_member(status, "leader");
     const bool is_possible = bw_json_truth(failover, "possible");
     const char *to = is_possible ? bw_json_member(failover, "to") : "no site";
+    const bool is_fenced = !is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0';
 
-    if (!is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0')
-        print_after_fence(json_object_get(failover, "after_fence"), out);
+    if (is_fenced && json_is_string(json_object_get(failover, "after_fence")))
+        (void)fprintf(out, "Failover: automatic to %s, after a fence from another site has confirmed the stop.",
+                      bw_json_member(failover, "after_fence"));
+    else if (is_fenced)
+        (void)fprintf(out, "Failover: not automatic: %s.", no_failover(group));
     else if (!is_possible &&
              json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
-        (void)fputs("Failover: manual only.", out);
+        (void)fprintf(out, "Failover: not automatic: %sthe stop of %s needs a confirmation.", is_open(group) ? "after a loss, " : "",
+                      bw_json_member(group, "holder"));
     else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
         (void)fprintf(out,
                       "Failover: not possible without a quorum; %s knows no leader.", self);
     else if (!bw_json_truth(status, "leads"))
         (void)fprintf(out, "Failover: decided by the leader, %s; %s expects %s.", leader, self, to);
     else if (is_possible)
-        (void)fprintf(out, "Failover to %s: possible.", to);
+        (void)fprintf(out, "Failover: automatic to %s.", to);
     else if (bw_json_member(failover, "to")[0] != '\0')
-        (void)fprintf(out, "Failover: not possible now; to %s in %" PRId64 " min.",
+        (void)fprintf(out, "Failover: automatic to %s, but only in %" PRId64 " min.",
                       bw_json_member(failover, "to"),
                       bw_json_number(failover, "after_ms") / 60000 + 1);
     else
-        (void)fputs("Failover: not possible now.", out);
+        (void)fprintf(out, "Failover: not automatic: %s.", no_failover(group));
 }
 
 void bw_tell_remote_fence(const json_t *end, FILE *out)
@@ -113,7 +145,7 @@ void bw_tell_remote_fence(const json_t *end, FILE *out)
     const char *fence = bw_json_member(end, "remote_fence");
 
     if (fence[0] != '\0')
-        (void)fprintf(out, "  Automatic fence from another site: %s\n", fence);
+        (void)fprintf(out, "  Fence from another site: %s\n", fence);
 }
 
 void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
@@ -125,12 +157,17 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
     const char *by = bw_json_member(end, "vouched_by");
     const char *text = bw_json_member(end, "vouched_text");
     const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
+    const bool is_unseen = strstr(bw_json_member(end, "suggested_command"), "--service-is-stopped") != NULL;
     const bool is_fenced = bw_json_member(end, "remote_fence")[0] != '\0';
-    char fix[256];
+    char fix[512];
 
     if (by[0] != '\0')
-        (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed: %s confirmed that the site is off%s%s.\n",
-                      bw_json_number(group, "epoch"), by, text[0] != '\0' ? ": " : "", text);
+        (void)fprintf(verdict->out,
+                      json_is_object(json_object_get(group, "request"))
+                          ? "Epoch %" PRId64 " ends after its leases have expired: %s confirmed that %s is off%s%s.\n"
+                          : "The leader changed before epoch %" PRId64 " ended, after %s had confirmed that %s is off%s%s. Confirm it "
+                            "again, as below.\n",
+                      bw_json_number(group, "epoch"), by, site, text[0] != '\0' ? ": " : "", text);
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
     if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 && !is_lost &&
@@ -138,24 +175,26 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
         (void)fprintf(verdict->out, "If %s fails, %s: %s.\n", site,
                       is_fenced ? "the end of its lease is not enough" : "failover is manual", bw_json_member(end, "why"));
         bw_tell_remote_fence(end, verdict->out);
-        (void)fprintf(verdict->out, "  %s power %s off, and run:\n           %s\n",
-                      is_fenced ? "If that fence fails," : "Then", site, bw_json_member(end, "suggested_command"));
+        (void)fprintf(verdict->out, "  %s, power %s off, then run:\n           %s\n",
+                      is_fenced ? "If that fence fails" : "In that case", site, bw_json_member(end, "suggested_command"));
         return;
     }
     (void)snprintf(fix, sizeof fix,
-                   is_lost ? "its agent has lost its state and cannot release the lease. After GROUP is stopped at SITE:\n%s"
-                   : bw_json_truth(holder, "connected")
-                       ? "stop GROUP at SITE: the next probe there confirms the stop. Or power SITE off, then:\n%s"
-                       : "wait for SITE to return; or power it off, then:\n%s",
+                   is_lost ? "the agent of SITE has lost its state, so its report cannot confirm the stop. Check at SITE that GROUP is "
+                             "stopped, then:\n%s"
+                   : is_fenced ? "wait for the fence from another site (below) or for SITE to return; or power SITE off, then:\n%s"
+                   : !bw_json_truth(holder, "connected") ? "wait for SITE to return; or power SITE off, then:\n%s"
+                   : is_unseen ? "stop GROUP at SITE, and repair status_script: the next probe then confirms the stop. If you have seen "
+                                 "yourself that GROUP is stopped there:\n%s\nOr power SITE off, then:\n"
+                                 "breakwater confirm-fenced GROUP --site SITE"
+                               : "stop GROUP at SITE: the next probe there confirms the stop. Or power SITE off, then:\n%s",
                    bw_json_member(end, "suggested_command"));
+    verdict->needs_operator = true;
     bw_warn(verdict, BW_TROUBLE_NEEDS_PERSON, NULL, &(struct bw_remedy){.fix = fix},
-            "%s: no automatic failover from %s (epoch %" PRId64 "): %s", name, site, bw_json_number(group, "epoch"),
-            bw_json_member(end, "why"));
+            is_fenced ? "%s: the failover from %s (epoch %" PRId64 ") waits for a confirmed stop: %s"
+                      : "%s: no automatic failover from %s (epoch %" PRId64 "): %s",
+            name, site, bw_json_number(group, "epoch"), bw_json_member(end, "why"));
     bw_tell_remote_fence(end, verdict->out);
-    if (bw_json_number(end, "lease_may_live_ms") > 0)
-        (void)fprintf(verdict->out, "  The service at %s may still run under its lease for %" PRId64 ".%d s\n", site,
-                      bw_json_number(end, "lease_may_live_ms") / 1000,
-                      (int)(bw_json_number(end, "lease_may_live_ms") % 1000 / 100));
 }
 
 /* 3.6: a stop that was ordered is finished, and its target is granted by nobody meanwhile. */
@@ -169,14 +208,15 @@ static void tell_pause(const json_t *group, const char *name, FILE *out)
         (void)fprintf(out,
                       "%s is paused in the middle of a move to %s: no site serves.\n"
                       "  continue:  breakwater resume %s\n"
-                      "  or choose a site:  breakwater failover %s\n",
+                      "  or choose a site:  breakwater failover %s --to SITE\n",
                       name, target, name, name);
     else
         (void)fprintf(out,
-                      "%s is paused in the middle of a move to %s: %s still stops, then no site serves; a lost lease is still "
-                      "fenced.\n"
+                      "%s is paused in the middle of a move to %s. If %s has begun to stop, it completes the stop, and no site serves until you "
+                      "resume; "
+                      "else the move is canceled, and %s stays primary.\n"
                       "  continue:  breakwater resume %s\n",
-                      name, target, bw_json_member(group, "holder"), name);
+                      name, target, bw_json_member(group, "holder"), bw_json_member(group, "holder"), name);
 }
 
 void bw_tell_mode(const json_t *group, const char *name, FILE *out)
@@ -185,7 +225,10 @@ void bw_tell_mode(const json_t *group, const char *name, FILE *out)
 
     (void)snprintf(mode, sizeof mode, "%.15s", bw_json_member(group, "mode"));
     if (strcmp(mode, "observe") == 0)
-        (void)fprintf(out, "%s is unmanaged: it is not started, stopped or fenced.\n", name);
+        (void)fprintf(out,
+                      "%s is unmanaged: breakwater does not start, stop or fence it. To end this:\n"
+                      "           breakwater mode %s auto\n",
+                      name, name);
     else if (strcmp(mode, "paused") == 0)
         tell_pause(group, name, out);
     else if (strcmp(mode, "manual") == 0)
@@ -208,9 +251,10 @@ static void tell_of_cut(const json_t *site, FILE *out)
 
     if (json_is_integer(json_object_get(site, "fence_cut_ms")))
         (void)fprintf(
-            out, "%s: the limit of its fence script is %s, but at the lease deadline the guard sends %s to the service after %s\n",
-            bw_json_member(site, "name"), bw_seconds(bw_json_number(site, "fence_limit_ms"), limit),
-            is_inside ? "TERM" : "KILL", bw_seconds(bw_json_number(site, "fence_cut_ms"), cut));
+            out, "%s: at the lease deadline, the guard sends %s %s after the fence begins, before the limit of fence_script (%s). "
+                 "If fence_script needs longer, raise fence_window in groups.yaml.\n",
+            bw_json_member(site, "name"), is_inside ? "TERM" : "KILL", bw_seconds(bw_json_number(site, "fence_cut_ms"), cut),
+            bw_seconds(bw_json_number(site, "fence_limit_ms"), limit));
 }
 
 static bool has_loop(const json_t *site)

@@ -120,7 +120,7 @@ static enum bw_exit show_once(struct bw_api *api, const char *group, enum bw_out
     if (group != NULL && !filter(api->status, group))
         return complain_of_group(api, group);
     if (!has_leader)
-        (void)fprintf(stderr, "The last state that %s knew:\n", bw_json_member(api->status, "answered_by"));
+        (void)fprintf(stderr, "The state as %s last knew it:\n", bw_json_member(api->status, "answered_by"));
     exit = print(api, output);
     bw_api_tell_outdated(api);
     return has_leader ? warn_of_silence(api, exit) : lack;
@@ -361,6 +361,21 @@ static const char *sentence_of(const json_t *group)
     return word;
 }
 
+/* How the guard can kill the service, and whether that was tested (design 3.4). */
+static void print_kill(const json_t *group)
+{
+    const char *seen = bw_json_member(group, "seen");
+    const char *verdict = ", not verified for this service";
+
+    if (!bw_json_truth(group, "reach_works"))
+        verdict = ", not shown to work";
+    else if (strcmp(seen, bw_reach_seen_word(BW_REACH_OUTSIDE)) == 0)
+        verdict = "; the service runs outside of it";
+    else if (strcmp(seen, bw_reach_seen_word(BW_REACH_INSIDE)) == 0)
+        verdict = bw_json_truth(group, "proved") ? ", tested" : ", not tested";
+    (void)printf("  %-9s by %s%s\n", "kill:", bw_json_member(group, "reach"), verdict);
+}
+
 static void print_group(const json_t *group)
 {
     (void)printf("\n%s\n", bw_json_member(group, "name"));
@@ -381,9 +396,7 @@ static void print_group(const json_t *group)
                       bw_json_number(group, "loop_delay_ms"), " of its question\n");
     print_script("script:", json_object_get(group, "action"));
     print_script("failed:", json_object_get(group, "failure"));
-    (void)printf("  %-9s %s, %s; service %s%s\n", "reach:", bw_json_member(group, "reach"),
-                 bw_json_truth(group, "reach_works") ? "works" : "not shown to work",
-                 bw_json_member(group, "seen"), bw_json_truth(group, "proved") ? ", kill tested" : "");
+    print_kill(group);
 }
 
 /* One that stands holds its connection and renews nothing. */

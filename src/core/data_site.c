@@ -195,7 +195,7 @@ static const char *lag_unknown(const struct bw_group *group, const struct bw_wat
     if (group->phase == BW_PHASE_VACANT && group->last_end.grade == BW_GRADE_LET_GO)
         return "the last primary was unmanaged and may have served since";
     if (!sample->known)
-        return "not measured while the last primary served";
+        return "not measured since the newest primary began to serve";
     if (is_of_another_machine(sample, &watch->reports[site]))
         return "measured of a machine that was replaced since";
     if (may_have_served_on(group, watch, leadership))

@@ -34,7 +34,7 @@ static const char *unproved_word(const struct bw_evaluation *eval)
         return bw_eval_outside_word(sight);
     if (sight->proved || is_inside_enough(eval))
         return NULL;
-    return "a kill by its guard was never confirmed to stop it";
+    return "it was never tested that its guard can kill the service";
 }
 
 /* Time alone ends (3.3) what was never started, what a second enforcer ends, what is proved to end by itself, and
@@ -44,7 +44,7 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval)
     const struct bw_group *group = eval->group;
 
     if (group->spec.handover_by_time == BW_HANDOVER_NEVER)
-        return "handover_by_time: never requires a confirmed stop";
+        return "this group requires a confirmed stop (handover_by_time: never)";
     if (group->terms.reach == BW_REACH_NONE)
         return "what its guard can kill is unknown";
     if (bw_eval_was_never_started(eval) || group->terms.second_enforcer ||

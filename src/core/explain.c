@@ -431,7 +431,7 @@ const char *bw_eval_outside_word(const struct bw_reach_sight *sight)
     case BW_REACH_UNSEEN:
         break;
     }
-    return "its processes were not yet found inside of what its guard can kill";
+    return "its guard has not verified that it can kill the service";
 }
 
 const char *bw_eval_inside_word(const struct bw_group *group)

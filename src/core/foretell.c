@@ -522,7 +522,7 @@ static const struct {
     const char *text;
 } coming[] = {
     {BW_COMMAND_GRANT, " becomes primary"},
-    {BW_COMMAND_EXPIRED, "'s lease expires"},
+    {BW_COMMAND_EXPIRED, "'s lease is not renewed, and expires"},
     {BW_COMMAND_CLOSE, "'s epoch is closed, its end needs a confirmation"},
     {BW_COMMAND_RELEASED, "'s release is committed"},
     {BW_COMMAND_FENCED, "'s fence from another site is committed"},
@@ -557,6 +557,32 @@ static void describe(const struct bw_foretold *foretold, const struct bw_group *
                        foretold->after_ns > 0 ? ", unless a fence confirms the stop before," : " by a failed fence");
 }
 
+/* Nothing is to come by itself. */
+static void describe_wait(const struct bw_group *group, char *out_text, size_t size)
+{
+    switch (group->phase) {
+    case BW_PHASE_GRANTED:
+        (void)snprintf(out_text, size, "Waiting until the request can be carried out");
+        return;
+    case BW_PHASE_REVOKING:
+        (void)snprintf(out_text, size, "Waiting until %s reports that its service has stopped", group->holder_site);
+        return;
+    case BW_PHASE_CLOSING:
+        (void)snprintf(out_text, size, "Waiting until the stop of %s is confirmed",
+                       group->holder_site);
+        return;
+    case BW_PHASE_VACANT:
+    case BW_PHASE_COUNT:
+        break;
+    }
+    if (group->spec.mode == BW_MODE_PAUSED)
+        (void)snprintf(out_text, size, "Waiting for an operator: the group is paused");
+    else if (group->spec.mode == BW_MODE_MANUAL)
+        (void)snprintf(out_text, size, "Waiting for an operator: the mode is manual");
+    else
+        (void)snprintf(out_text, size, "Waiting until a site is eligible, or an operator chooses one");
+}
+
 void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group *group, bool is_requested,
                       char *out_text, size_t size)
 {
@@ -568,11 +594,13 @@ void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group 
         (void)snprintf(when, sizeof when, "in %" PRIu64 ".%u s", after_ms / 1000, (unsigned)(after_ms % 1000 / 100));
     if (foretold->acts) {
         describe(foretold, group, what, sizeof what);
-        (void)snprintf(out_text, size, "%s %s (%s)", what, when, foretold->rule);
+        (void)snprintf(out_text, size, "%s %s", what, when);
+        if (foretold->command.kind == BW_COMMAND_UNREVOKE && after_ms > 0)
+            (void)snprintf(out_text, size, "%s %s if %s has not begun to stop", what, when, group->holder_site);
     } else if (group->spec.mode == BW_MODE_OBSERVE)
         (void)snprintf(out_text, size, "Next: the group stays unmanaged");
     else if (group->phase == BW_PHASE_GRANTED && !is_requested)
         (void)snprintf(out_text, size, "Next: %s stays primary", group->holder_site);
     else
-        (void)snprintf(out_text, size, "Waiting for a site report or an operator");
+        describe_wait(group, out_text, size);
 }

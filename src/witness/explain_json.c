@@ -207,13 +207,13 @@ static void plan_switchover(const struct bw_operator_view *view, int group_index
     if (may_end_unseen(view, group_index, wish))
         add(steps, timeout_ms,
             "%s stops, or is fenced if its status does not confirm the stop, and releases epoch %" PRIu64
-            "; if it has not begun by then, the switchover is canceled and nothing has changed",
-            group->holder_site, group->epoch);
+            "; if its stop has not begun within this time, the switchover is canceled, and %s stays primary",
+            group->holder_site, group->epoch, group->holder_site);
     else
         add(steps, timeout_ms,
-            "%s stops and releases epoch %" PRIu64 " with its final position; if it has not begun by "
-            "then, the switchover is canceled and nothing has changed",
-            group->holder_site, group->epoch);
+            "%s stops and releases epoch %" PRIu64 " with its final position; if its stop has not begun within this time, the "
+            "switchover is canceled, and %s stays primary",
+            group->holder_site, group->epoch, group->holder_site);
     add(steps, timeout_ms, "%s confirms that it has all data of %s (if readiness_script reports a position)", wish->to, group->holder_site);
     add(steps, -1, "%s becomes primary by a majority of the witnesses (epoch %" PRIu64 " -> %" PRIu64 ")", wish->to,
         group->epoch, bw_group_next_epoch(group));

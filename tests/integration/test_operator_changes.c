@@ -108,7 +108,7 @@ static void a_site_in_maintenance_is_no_candidate_until_it_ends(void **state)
                 "breakwater_maintenance_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ");
 
     assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
-    until_status_says(0, "Failover to dc-b: possible");
+    until_status_says(0, "Failover: automatic to dc-b");
     assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
     assert_says(operator.out, "nothing to do: dc-b is in no maintenance for harbor");
 }
@@ -160,7 +160,7 @@ static void it_ends_by_itself(void **state)
     do {
         if (patience_is_over(&patience))
             patience_fail("the maintenance ends:\n%s", operator.out);
-        until_status_says(0, "Failover to dc-b: possible"); /* its end is foretold before it is committed */
+        until_status_says(0, "Failover: automatic to dc-b"); /* its end is foretold before it is committed */
     } while (strstr(operator.out, "maintenance") != NULL);
 }
 
@@ -561,7 +561,7 @@ static void alarms_are_told_too_and_who_has_seen_them(void **state)
     assert_string_equal(json_string_value(json_object_get(event, "text")), "rehearsal");
     json_decref(event);
     assert_int_equal(run("maintenance harbor --end --yes"), 0);
-    until_status_says(0, "Failover to dc-b: possible");
+    until_status_says(0, "Failover: automatic to dc-b");
 }
 
 #define FLOOD 90 /* more than the queue of 64 has room for */

@@ -190,7 +190,7 @@ static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
 static void a_grant_pins_what_the_candidate_has_seen_before(void **state)
 {
     static const char *const whys[] = {
-        [BW_REACH_UNSEEN] = "its processes were not yet found inside of what its guard can kill",
+        [BW_REACH_UNSEEN] = "its guard has not verified that it can kill the service",
         [BW_REACH_OUTSIDE] = "its processes run outside of what its guard can kill"};
     struct bw_end_waits waits;
 

@@ -666,10 +666,10 @@ static void a_lag_without_an_age_is_none(void **state)
     world_sync_all(&world);
     world_watch(&world)->lag[B] = (struct bw_lag_sample){0};
     world_sync_all(&world);
-    assert_non_null(strstr(loss_of(B).unknown, "not measured while"));
+    assert_non_null(strstr(loss_of(B).unknown, "not measured since"));
     world.sites[B].report.ready_age_ms = UINT32_MAX - 1; /* before it served */
     world_sync_all(&world);
-    assert_non_null(strstr(loss_of(B).unknown, "not measured while"));
+    assert_non_null(strstr(loss_of(B).unknown, "not measured since"));
 }
 
 int main(void)

@@ -328,7 +328,7 @@ static void every_text_stands_with_and_without_values(void **state)
     bw_gate_describe(BW_GATE_ID_LAPSE, BW_GATE_PROBLEM, NULL, NULL, text, sizeof text);
     assert_string_equal(text, "the primary's lease has not expired");
     bw_gate_describe(BW_GATE_ID_LAG, BW_GATE_FIX, NULL, NULL, text, sizeof text);
-    assert_string_equal(text, "repair the replication; to accept the loss of data: breakwater failover GROUP --to SITE --accept-data-loss");
+    assert_string_equal(text, "repair the replication; if the primary is lost, and a loss of data is acceptable: breakwater failover GROUP --to SITE --accept-data-loss");
 }
 
 /* Of all that a decision waits for the first wakes it, however soon it comes. */

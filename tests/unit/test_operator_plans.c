@@ -640,9 +640,14 @@ static void a_report_says_none_is_lost_only_where_the_same_site_had_served(void 
     (void)state;
     let_before_never_serve(report);
     set(json_object_get(report, "before"), "restarts", NULL);
+    set(json_object_get(report, "before"), "reason", "site_lost");
+    set(json_object_get(report, "before"), "previous_site", "dc-a");
+    assert_int_equal(json_object_set_new(json_object_get(report, "before"), "epoch", json_integer(2)), 0);
+    assert_int_equal(json_object_set_new(epoch, "epoch", json_integer(3)), 0);
     let_release(json_object_get(report, "before"), "start_failed");
     compare_shown_report(report, "report_second_try.txt");
     assert_int_equal(json_object_set_new(epoch, "lag", json_null()), 0);
+    set(epoch, "bypassed", "lag_unknown");
     compare_shown_report(report, "report_second_try_unmeasured.txt");
     json_decref(report);
 

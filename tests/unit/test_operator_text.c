@@ -215,6 +215,7 @@ static void each_certificate_that_ends_soon_is_told_with_what_renews_it(void **s
                                                    "name", "an\033[2Jna", "file", "/etc/anna.pem",
                                                    "certificate_left_s", 6 * 86400)),
                      0);
+    add_answers(status);
     out = begin_telling();
     assert_int_equal(bw_show_status(status, NULL, SIX_DAYS_MS, out), BW_EXIT_WARNINGS);
     assert_int_equal(fclose(out), 0);
@@ -411,20 +412,27 @@ static void a_start_by_steps_is_shown_as_far_as_it_has_come(void **state)
                                         .phase = BW_STEP_PHASE_DATABASE,
                                         .attempt = 2,
                                         .age_ms = 42000};
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
     world_sync_all(&world);
     view = view_of_calm_leader();
-    compare_status(&view, BW_EXIT_FINE, "status_steps.txt");
+    compare_status(&view, BW_EXIT_WARNINGS, "status_steps.txt");
 
+    world.sites[A].report.service = BW_SERVICE_STARTED;
     *steps = (struct bw_steps_progress){.count = 3, .done = 1, .is_stop = true};
     world_sync_all(&world);
+    world_group(&world)->phase = BW_PHASE_REVOKING;
+    (void)snprintf(world_group(&world)->target, sizeof world_group(&world)->target, "dc-b");
     view = view_of_calm_leader();
     compare_status(&view, BW_EXIT_FINE, "status_steps_between.txt");
+    world_group(&world)->phase = BW_PHASE_GRANTED;
+    world_group(&world)->target[0] = '\0';
 
     *steps = (struct bw_steps_progress){.count = 3, .done = 1};
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
     world.sites[A].report.asks_to_pass = world_group(&world)->epoch;
     world_sync_all(&world);
     view = view_of_calm_leader();
-    compare_status(&view, BW_EXIT_FINE, "status_steps_no_return.txt");
+    compare_status(&view, BW_EXIT_WARNINGS, "status_steps_no_return.txt");
 }
 
 /* Nobody may wait for a give-back that cannot come: only an epoch's own instance gives it back. */
@@ -585,8 +593,10 @@ static void a_witness_that_cannot_be_connected_to_is_named_with_the_reason(void 
     view.members[2].raft_address = "w3.example.net:7401";
     view.members[2].unreached_why = "its name was not resolved in time";
     view.members[2].unreached_ms = 12300;
+    view.members[2].is_in_contact = false;
+    view.voters_in_contact = 2;
 
-    compare_status(&view, BW_EXIT_FINE, "status_unreached.txt");
+    compare_status(&view, BW_EXIT_WARNINGS, "status_unreached.txt");
 }
 
 /* L33: who has what the others have lost, and what to type. */
@@ -647,7 +657,8 @@ static void a_witness_that_answers_and_is_not_heard_is_not_replaced(void **state
     view.members[2].is_in_contact = false;
     view.members[2].role = "unknown";
     status = status_of(&view);
-    (void)json_object_set_new(json_array_get(json_object_get(status, "witnesses"), 2), "reaches", json_pack("[s]", "w2"));
+    (void)json_object_set_new(json_array_get(json_object_get(status, "witnesses"), 2), "reaches", json_pack("[sss]", "w2", "dc-a", "dc-b"));
+    add_answers(status);
     out = begin_telling();
     assert_int_equal(bw_show_status(status, NULL, SIX_DAYS_MS, out), BW_EXIT_WARNINGS);
     assert_int_equal(fclose(out), 0);

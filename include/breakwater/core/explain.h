@@ -229,11 +229,11 @@
     X(LAG, "lag", "lag_too_high",                                                                                     \
       "the loss of data is within max_lag",                                                                           \
       "lag[ {value}] exceeds max_lag[ {limit}][: {why}]",                                                             \
-      "repair the replication; to accept the loss of data: breakwater failover {group} --to {site} --accept-data-loss")                    \
+      "repair the replication; if the primary is lost, and a loss of data is acceptable: breakwater failover {group} --to {site} --accept-data-loss")                    \
     X(LAG_UNKNOWN, "lag", "lag_unknown",                                                                              \
       "the lag is known",                                                                                             \
       "lag unknown[: {why}]",                                                                                         \
-      "add or repair readiness_script; to accept the loss of data: breakwater failover {group} --to {site} --accept-data-loss")                   \
+      "add or repair readiness_script; if the primary is lost, and a loss of data is acceptable: breakwater failover {group} --to {site} --accept-data-loss")                   \
     X(ASKED, "asked", "other_site_requested",                                                                         \
       "it is the site that was requested",                                                                            \
       "the operator requested another site",                                                                          \

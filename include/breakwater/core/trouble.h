@@ -94,10 +94,11 @@
       "if a second enforcer of the site counts, status shows a line instead of this "              \
       "alarm")                                                                                     \
     X(REACH_UNSEEN, "kill_unverified", "reach_unseen",                                             \
-      "breakwater has not seen that it can stop this service: a script changed since "             \
-      "the start, or the processes cannot be listed",                                              \
+      "breakwater has not verified that it can stop this service as it runs now",                   \
       "no automatic failover if SITE fails",                                                       \
-      "undo the change; or, on SITE, restart the service once with the new scripts:\n"             \
+      "see the cause in the log. If a script was changed by mistake, undo that; on SITE:\n"        \
+      "journalctl -u breakwater-guard\n"                                                           \
+      "Else test the kill, which stops and starts the service once:\n"                             \
       "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
       "")                                                                                          \
     X(OVERRIDE, "override", "override",                                                            \
@@ -116,7 +117,7 @@
       "it ends 1 h after the last restart, or with the epoch")                                     \
     X(NOT_CONNECTED, "not_connected", "not_connected",                                             \
       "the site is not connected: this witness has no fresh report",                               \
-      "SITE can neither become primary nor renew a lease through this witness",                    \
+      "SITE can neither become primary nor renew a lease until it is connected",                   \
       "check the machine, the agent and the network in both directions; on SITE:\n"                \
       "breakwater status --site",                                                                  \
       "")                                                                                          \
@@ -146,7 +147,8 @@
       "status alone shows it, since it asks all witnesses")                                        \
     X(CLOCK_RATE, "clock_rate", "clock_rate",                                                      \
       "a clock runs faster or slower than max_clock_drift_ppm allows",                             \
-      "a lease of SITE may end after the witnesses' wait (slow), or too early (fast)",             \
+      "slow: SITE may still serve while another site starts (split-brain); fast: a lease ends "    \
+      "too early",                                                                                 \
       "on SITE, check the time service and the clock source:\n"                                    \
       "chronyc tracking",                                                                          \
       "")                                                                                          \
@@ -154,7 +156,8 @@
       "a certificate of the agent or witness, or of its CA, expires within 60 days, "              \
       "or its file was replaced by an unusable one",                                               \
       "after that, peers reject its connections",                                                  \
-      "on the machine with the CA, renew it, with a new CA if the CA expires:\n"                   \
+      "on the machine with the CA, renew the file, then copy it to SITE, which takes it by "       \
+      "itself:\n"                                                                                  \
       "breakwater pki renew --dir DIR FILE",                                                       \
       "")                                                                                          \
     X(NOT_SERVING, "primary_down", "not_serving",                                                  \
@@ -166,14 +169,14 @@
     X(UNHEALTHY, "unhealthy", "unhealthy",                                                         \
       "the primary cannot show that it serves",                                                    \
       "after unhealthy_after the group moves automatically if its mode is auto, a standby is "     \
-      "eligible, and a test has shown that its guard can kill the service; else it does not move",  \
+      "eligible, and a test has shown that the guard of SITE can kill the service",                \
       "repair status_script or the service; to see what a move would do, and its risk:\n"          \
       "breakwater switchover GROUP --to OTHER --plan",                                             \
       "")                                                                                          \
     X(SECOND_ENFORCER_LOST, "second_enforcer_lost", "second_enforcer_lost",                        \
       "the second enforcer does not count",                                                        \
-      "no automatic failover if the machine of SITE fails and its service runs "                   \
-      "elsewhere",                                                                                 \
+      "no automatic failover if the machine of SITE fails, because the guard cannot kill "         \
+      "the service",                                                                               \
       "on the machine of the second enforcer:\n"                                                   \
       "journalctl -u breakwater-second-enforcer",                                                  \
       "")                                                                                          \
@@ -191,7 +194,7 @@
       "")                                                                                          \
     X(NO_ACTIVE_SITE, "no_primary", "no_active_site",                                              \
       "no site is primary",                                                                        \
-      "no site has the right to run the service",                                                  \
+      "no site may start the service",                                                             \
       "see what breakwater waits for:\n"                                                           \
       "breakwater explain GROUP",                                                                  \
       "")                                                                                          \
@@ -227,25 +230,25 @@
       "breakwater members replace WITNESS NEW",                                                    \
       "")                                                                                          \
     X(DISK_LOW, "disk_low", "disk_low",                                                            \
-      "the disk has no room for the log, or no snapshot was taken for 30 s",                       \
+      "the disk is full, or a snapshot of the Raft log failed for 30 s",                           \
       "if a majority of witnesses has no room, no lease is renewed",                               \
-      "on WITNESS, free space outside of data_dir; the log says which of the two it "              \
-      "is. The witness then takes its snapshot, or restarts:\n"                                    \
+      "on WITNESS, see the cause, and free space outside of data_dir; the witness then goes on by " \
+      "itself:\n"                                                                                  \
       "journalctl -u breakwater-witness",                                                          \
       "")                                                                                          \
     X(DECISIONS_LOST, "decisions_lost", "decisions_lost",                                          \
-      "the leader has lost a decision that was committed; a witness or a site still "              \
-      "knows it",                                                                                  \
-      "the decision is lost if you replace that witness; if a site reports it, no "                \
-      "site becomes primary",                                                                      \
-      "to keep the decision, stop the other witnesses, then on WITNESS:\n"                         \
+      "the leader has lost a committed decision, which a witness or a site still has",             \
+      "replacing WITNESS loses the decision; if a site reports the decision later, no site "       \
+      "becomes primary",                                                                           \
+      "to keep the decision, stop the other witnesses (each primary is fenced when its lease "     \
+      "ends), then on WITNESS:\n"                                                                  \
       "breakwater recover -c FILE\n"                                                               \
       "Start WITNESS, and re-create the others. To give the decision up:\n"                        \
       "breakwater members replace WITNESS NEW",                                                    \
       "")                                                                                          \
     X(PEOPLE_NOT_APPLIED, "people_not_applied", "people_not_applied",                              \
-      "the witness has a list people in its file, and no list is applied",                         \
-      "each witness uses the list of its own file, and the lists may differ",                      \
+      "the list of operators (people:) is in this witness's file, and not applied",                \
+      "each witness uses its own file, so the rights of a person may differ",                      \
       "apply one list for all witnesses:\n"                                                        \
       "breakwater people >people.yaml\n"                                                           \
       "breakwater apply -f people.yaml",                                                           \

@@ -67,10 +67,10 @@ MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "DATE"),
     (re.compile(r"\b\d+(\.\d+)? (s|ms|min|h|days?)\b"), "TIME"),
     (re.compile(r"\bpid \d+"), "pid N"),
-    (re.compile(r", \d+ times\b"), ""),
-    (re.compile(r"(?<=\(for TIME), \d+ times\b"), ""),  # of an alarm: how often it came, within a day
     (re.compile(r"\bterm \d+"), "term N"),
-    (re.compile(r" \(for TIME\)"), ""),  # once the witness that answers has looked at its alarms
+    (re.compile(r"(?<=  )TIME left at most(?=  )"), "expired"),  # a lease that ends
+    # An alarm's age, and how often it came: known once the witness that answers has looked at its alarms.
+    (re.compile(r", alarm on for TIME(, raised (twice|\d+ times))?"), ""),
     (re.compile(r"^\d+( +DATE)", re.MULTILINE), r"N\1"),
     (re.compile(r" {2,}(?=\S)"), "  "),
     (re.compile(r"[ ]+$", re.MULTILINE), ""),
@@ -358,7 +358,7 @@ class Lab(Machine):
         """What it shows, and its exit status; not in the moment in which a proposal is on its way."""
         def shows():
             done = attempt(*self.cli(*((verb,) if verb == "status" else (verb, GROUP))), timeout=60)
-            seen.append((done.stdout + done.stderr, done.returncode))
+            seen.append((done.stderr + done.stdout, done.returncode))  # as a terminal shows them
             return "decision_pending" not in done.stdout
         seen = []
         wait_for("no proposal to be on its way", PATIENCE_S, shows)
@@ -376,7 +376,7 @@ class Lab(Machine):
         """What the guard of that site shows to whoever stands before its machine."""
         done = attempt(*self.net.within(site, [self.breakwater, "status", "--site", "--socket",
                                                self.guard_socket(site)]), timeout=60)
-        return self.shown(f"{site}$ breakwater status --site", done.stdout + done.stderr,
+        return self.shown(f"{site}$ breakwater status --site", done.stderr + done.stdout,
                           done.returncode)
 
     def type_from(self, screens, beginning, answer=""):
