@@ -259,8 +259,8 @@ static void warn_of_site(const json_t *status, const char *site, struct bw_verdi
         count++;
     }
     if (count == 1 && answered > 1 && hears != NULL)
-        bw_warn(verdict, BW_TROUBLE_ONE_WITNESS, site, NULL, "%s: connected only to %s, of %zu witnesses that answer", site,
-                hears, answered);
+        bw_warn(verdict, BW_TROUBLE_ONE_WITNESS, site, NULL, "%s: only %s reaches the site; %zu other witness%s", site,
+                hears, answered - 1, answered == 2 ? " runs" : "es run");
 }
 
 void bw_warn_of_reach(const json_t *status, struct bw_verdict *verdict)

@@ -10,8 +10,8 @@
 
 /* Only while nobody holds the group and a site may become primary. */
 static const struct bw_remedy start_failed_vacant = {
-    .fix = "on SITE, repair the cause: status has the script's last line, the guard's log has all of its output; then "
-           "start at once:\nbreakwater failover GROUP --to SITE"};
+    .fix = "on SITE, repair the cause; all that the script printed is in the log:\njournalctl -u breakwater-guard\n"
+           "then start at once:\nbreakwater failover GROUP --to SITE"};
 /* Of a witness that has no vote yet; of one that answers this command, so it runs. */
 static const struct bw_remedy witness_joins = {
     .effect = "the witness has no vote yet",
@@ -21,13 +21,13 @@ static const struct bw_remedy witness_runs = {
 /* Where a site reports what the log lacks. */
 static const struct bw_remedy decision_reported = {
     .effect = "no other site becomes primary until this is resolved",
-    .fix = "an outage of all groups, so choose the time. 1. Stop all witnesses. 2. On each, see the newest index:\n"
+    .fix = "if the report of SITE is false (a stolen key), discard it:\n"
+           "breakwater confirm-fenced GROUP --site SITE\n"
+           "Else choose a time for an outage of all groups. 1. Stop all witnesses. 2. On each, see the newest index:\n"
            "breakwater recover -c FILE --plan\n"
            "3. On the witness with the highest index:\n"
            "breakwater recover -c FILE\n"
-           "4. Start it, and re-create the others as recover prints. Only if the report of SITE is false (a stolen key), "
-           "discard the report instead:\n"
-           "breakwater confirm-fenced GROUP --site SITE"};
+           "4. Start it, and re-create the others as recover prints."};
 
 #define LOG_OF_SECOND "\njournalctl -u breakwater-second-enforcer"
 /* Of second_enforcer_lost: by the word that the site's agent has for it (3.4). */
@@ -37,7 +37,8 @@ static const struct {
     const char *fix;
 } seconds[] = {
     {BW_SECOND_IS_SILENT, "the second enforcer is not connected",
-     "on the machine of the second enforcer; then check its network to the agent of SITE:\nsystemctl start breakwater-second-enforcer"},
+     "on the machine of the second enforcer, start it; if it runs, check its network to the agent of SITE:\n"
+     "systemctl start breakwater-second-enforcer"},
     {BW_SECOND_IS_SAME_MACHINE, "the second enforcer runs on the machine of the guard, and would fail with it",
      "run it on another machine of SITE; there:\nsystemctl enable --now breakwater-second-enforcer"},
     {BW_SECOND_IS_BLIND, "the second enforcer cannot see whether the service runs",

@@ -139,6 +139,10 @@ static void describe_service(const json_t *site, char out_text[CELL_BYTES])
                bw_json_member(site, "service"));
     else
         append(out_text, "%s", bw_json_member(site, "service"));
+    if (bw_json_truth(site, "connected") && !bw_json_truth(site, "guard")) {
+        append(out_text, " (last known)");
+        return;
+    }
     if (json_is_integer(json_object_get(readiness, "lag_ms")) && !is_word(site, "role", "primary")) {
         char lag[BW_SECONDS_BYTES];
 
@@ -278,7 +282,7 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
     static const struct bw_remedy ending = {
         .effect = "no site but SITE can become primary until the guard of SITE confirms the stop",
         .fix = "wait; the fence is retried. On SITE:\njournalctl -u breakwater-guard"};
-    static const struct bw_remedy observed = {.effect = "it stays so: in mode observe no site becomes primary", .fix = end};
+    static const struct bw_remedy observed = {.effect = "while the group is unmanaged, no site becomes primary", .fix = end};
     static const struct bw_remedy serving = {.effect = "SITE becomes primary after every other site has stopped (if the "
                                                        "group is paused: not before; in mode manual: by a failover)",
                                              .fix = end};
@@ -292,7 +296,7 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
     else
         bw_warn(verdict, BW_TROUBLE_OVERRIDE, of,
                 strcmp(bw_json_member(group, "mode"), bw_mode_word(BW_MODE_OBSERVE)) == 0 ? &observed : &serving,
-                "%s: serves without a lease (operator OVERRIDE)", of);
+                "%s: may serve without a lease (operator OVERRIDE)", of);
 }
 
 /* Why it cannot show that it serves; what its scripts have printed is in what bw_site_facts prints. */
@@ -472,8 +476,8 @@ static void tell_of_unmeasured(const json_t *group, FILE *out)
         if (!bw_json_has(blocked_by, bw_gate_word(BW_GATE_ID_LAG_UNKNOWN)) &&
             !bw_json_has(blocked_by, bw_gate_word(BW_GATE_ID_LAG)))
             continue;
-        (void)fputs("  No connected site has a readiness_script, so the lag is unknown. Add one;\n"
-                    "  or, if a loss of data is acceptable, set on_lag: allow in groups.yaml:\n"
+        (void)fputs("  No connected site has a readiness_script, so the lag is unknown. Add one to site.yaml of each site.\n"
+                    "  Only if each later failover may lose data, set on_lag: allow in groups.yaml:\n"
                     "           breakwater apply -f groups.yaml\n",
                     out);
         return;
@@ -598,7 +602,8 @@ static void print_group(const json_t *status, const json_t *group, int64_t now_u
                   bw_mode_text(group), bw_reason_of(group));
     bw_print_service(group, bw_json_member(status, "leader")[0] == '\0' ? verdict->answered_by : NULL, verdict->out);
     if (target[0] != '\0' && !is_word(group, "mode", bw_mode_word(BW_MODE_PAUSED)))
-        (void)fprintf(verdict->out, "Move to %s in progress.\n", target);
+        (void)fprintf(verdict->out, is_word(group, "phase", bw_phase_word(BW_PHASE_CLOSING)) ? "Move to %s, after a confirmed stop.\n"
+                                                                                              : "Move to %s in progress.\n", target);
     if (json_is_object(wish))
         (void)fprintf(verdict->out, "Requested by %s: %s%s%s%s.\n", bw_json_member(wish, "by"),
                       bw_json_member(wish, "kind"),

@@ -164,7 +164,9 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
                       is_primary && is_closing          ? "ending: it was the primary, and no report confirms that its service has stopped"
                       : is_primary                      ? "is the primary"
                       : !bw_json_truth(site, "eligible") ? "not eligible for automatic failover"
-                      : holder[0] != '\0' && !is_closing ? "eligible for automatic failover"
+                      : holder[0] != '\0' && !is_closing &&
+                              !json_is_false(json_object_get(json_object_get(explanation, "end"), "by_time"))
+                          ? "eligible for automatic failover"
                                                          : "eligible");
         if (is_all || !is_primary)
             print_site_gates(site, is_all, out);

@@ -132,15 +132,16 @@ static void add_waived(struct facts *facts, const json_t *entry)
 static void add_kill(struct facts *facts, const json_t *entry)
 {
     const char *seen = bw_json_member(entry, "reach_seen");
+    const char *site = bw_json_member(entry, "site");
     const bool is_over = json_is_object(json_object_get(entry, "ended"));
 
     if (strcmp(seen, bw_reach_seen_word(BW_REACH_INSIDE)) == 0)
-        add(facts, "the guard %s kill the service (%s)", is_over ? "could" : "can",
+        add(facts, "the guard of %s %s kill the service (%s)", site, is_over ? "could" : "can",
             bw_json_truth(entry, "reach_proved") ? "tested" : "not tested");
     else if (strcmp(seen, bw_reach_seen_word(BW_REACH_OUTSIDE)) == 0)
-        add(facts, "the guard %s kill the service", is_over ? "could not" : "cannot");
+        add(facts, "the guard of %s %s kill the service", site, is_over ? "could not" : "cannot");
     else
-        add(facts, "it is unknown whether the guard %s kill the service", is_over ? "could" : "can");
+        add(facts, "it is unknown whether the guard of %s %s kill the service", site, is_over ? "could" : "can");
 }
 
 static void add_hold(struct facts *facts, const json_t *entry)
@@ -380,13 +381,14 @@ static const struct {
 static void print_moments(const json_t *report, FILE *out)
 {
     const json_t *entry = json_object_get(report, "epoch");
+    const bool is_released = strcmp(bw_json_member(json_object_get(report, "before"), "ended_by"), bw_grade_shown(BW_GRADE_CONFIRMED)) == 0;
     json_t *moment;
     size_t i;
 
     json_array_foreach(json_object_get(entry, "timeline"), i, moment)
     {
         const char *phase = bw_json_member(moment, "phase");
-        const char *who = "";
+        const char *who = "", *words;
         char at[32], took[34] = "+";
         size_t known = 0;
 
@@ -399,11 +401,10 @@ static void print_moments(const json_t *report, FILE *out)
             (void)fprintf(out, "%s\n", phase); /* of a newer witness */
             continue;
         }
+        words = strcmp(phase, "ended") == 0 && is_released ? " released its lease" : moments[known].words;
         who = known == 0 ? who_served_last(report) : bw_json_member(entry, moments[known].member);
         (void)fprintf(out, "%s%s\n", who[0] != '\0' ? who : "the last primary",
-                      bw_json_truth(entry, "adopted") && moments[known].adopted != NULL
-                          ? moments[known].adopted
-                          : moments[known].words);
+                      bw_json_truth(entry, "adopted") && moments[known].adopted != NULL ? moments[known].adopted : words);
     }
 }
 

@@ -131,7 +131,8 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
     else if (!bw_json_truth(status, "leads"))
         (void)fprintf(out, "Failover: decided by the leader, %s; %s expects %s.", leader, self, to);
     else if (is_possible)
-        (void)fprintf(out, "Failover: automatic to %s.", to);
+        (void)fprintf(out, is_open(group) ? "Failover: automatic to %s if %s fails." : "Failover: automatic to %s.", to,
+                      bw_json_member(group, "holder"));
     else if (bw_json_member(failover, "to")[0] != '\0')
         (void)fprintf(out, "Failover: automatic to %s, but only in %" PRId64 " min.",
                       bw_json_member(failover, "to"),
@@ -251,9 +252,10 @@ static void tell_of_cut(const json_t *site, FILE *out)
 
     if (json_is_integer(json_object_get(site, "fence_cut_ms")))
         (void)fprintf(
-            out, "%s: at the lease deadline, the guard sends %s %s after the fence begins, before the limit of fence_script (%s). "
-                 "If fence_script needs longer, raise fence_window in groups.yaml.\n",
-            bw_json_member(site, "name"), is_inside ? "TERM" : "KILL", bw_seconds(bw_json_number(site, "fence_cut_ms"), cut),
+            out, "%s: if the lease ends, fence_script has %s %s; its own limit is %s. If fence_script needs longer, raise "
+                 "fence_window in groups.yaml.\n",
+            bw_json_member(site, "name"), bw_seconds(bw_json_number(site, "fence_cut_ms"), cut),
+            is_inside ? "before the guard sends TERM to the service" : "until the deadline",
             bw_seconds(bw_json_number(site, "fence_limit_ms"), limit));
 }
 

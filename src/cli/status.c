@@ -437,7 +437,7 @@ static void print_silence(const json_t *witnesses)
 {
     if (has_no_answer(witnesses))
         (void)printf("! no leader of the witnesses has answered this site for %s\n"
-                     "  effect:  no lease is renewed, and the guard fences what it serves when the lease ends\n"
+                     "  effect:  this site cannot serve: its guard fences each service whose lease ends\n"
                      "  fix:     check the network from here to the witnesses and back; then run:\n"
                      "           breakwater check --connect /etc/breakwater/site.yaml\n",
                      bw_passed(bw_json_number(witnesses, "silent_ms") / 1000));

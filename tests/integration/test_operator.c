@@ -253,7 +253,7 @@ static void status_is_fine_when_one_serves_and_one_could_follow(void **state)
 {
     (void)state;
 
-    operator_until_it_says("cli.yaml", "status", 0, "Failover: automatic to dc-b.");
+    operator_until_it_says("cli.yaml", "status", 0, "Failover: automatic to dc-b");
 
     assert_says(operator.out, "state active");
     assert_says(operator.out, "s left");
@@ -302,7 +302,7 @@ static void the_plan_of_a_switchover_changes_nothing(void **state)
     json_t *before, *after;
 
     (void)state;
-    operator_until_it_says("cli.yaml", "status", 0, "Failover: automatic to dc-b.");
+    operator_until_it_says("cli.yaml", "status", 0, "Failover: automatic to dc-b");
     before = operator_status();
 
     const int status = operator_run("cli.yaml", "switchover harbor --to dc-b --plan");

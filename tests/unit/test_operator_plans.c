@@ -534,6 +534,19 @@ static void let_before_never_serve(json_t *report)
         assert_int_equal(json_array_remove(moments, json_array_size(moments) - 1), 0);
 }
 
+/* The last renewal, which the timeline has first, comes later than what it has next. */
+static void let_renew_until(json_t *moments, int at_ms)
+{
+    json_t *renewed = json_incref(json_array_get(moments, 0));
+
+    assert_string_equal(bw_json_member(renewed, "phase"), "last_renewal");
+    assert_int_equal(json_array_remove(moments, 0), 0);
+    assert_int_equal(json_object_set_new(renewed, "at_ms", json_integer(at_ms)), 0);
+    assert_int_equal(json_object_set_new(renewed, "took_ms", json_integer(at_ms)), 0);
+    assert_int_equal(json_object_set_new(json_array_get(moments, 1), "took_ms", json_integer(20000 - at_ms)), 0);
+    assert_int_equal(json_array_insert_new(moments, 1, renewed), 0);
+}
+
 /* `text` NULL: null. */
 static void set(json_t *object, const char *key, const char *text)
 {
@@ -642,6 +655,8 @@ static void a_report_says_none_is_lost_only_where_the_same_site_had_served(void 
     set(json_object_get(report, "before"), "restarts", NULL);
     set(json_object_get(report, "before"), "reason", "site_lost");
     set(json_object_get(report, "before"), "previous_site", "dc-a");
+    set(json_object_get(report, "before"), "time", "2026-01-06T09:01:10.002Z");
+    let_renew_until(json_object_get(epoch, "timeline"), 19000);
     assert_int_equal(json_object_set_new(json_object_get(report, "before"), "epoch", json_integer(2)), 0);
     assert_int_equal(json_object_set_new(epoch, "epoch", json_integer(3)), 0);
     let_release(json_object_get(report, "before"), "start_failed");

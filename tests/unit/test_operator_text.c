@@ -41,7 +41,7 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     world.sites[B].report.guard_alive = false;
     world.sites[B].report.failure_count = 1;
     world.sites[B].report.failures[0] = (struct bw_script_failure){
-        .action = BW_ACTION_START,
+        .action = BW_ACTION_READINESS,
         .result = BW_RUN_FAILED,
         .age_ms = 12000,
         .outcome = {.exited = true, .exit_status = 1, .words = "cannot open database"}};

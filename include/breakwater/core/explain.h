@@ -233,7 +233,7 @@
     X(LAG_UNKNOWN, "lag", "lag_unknown",                                                                              \
       "the lag is known",                                                                                             \
       "lag unknown[: {why}]",                                                                                         \
-      "add or repair readiness_script; if the primary is lost, and a loss of data is acceptable: breakwater failover {group} --to {site} --accept-data-loss")                   \
+      "check the replication and readiness_script; if the primary is lost, and a loss of data is acceptable: breakwater failover {group} --to {site} --accept-data-loss")                   \
     X(ASKED, "asked", "other_site_requested",                                                                         \
       "it is the site that was requested",                                                                            \
       "the operator requested another site",                                                                          \

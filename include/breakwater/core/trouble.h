@@ -15,7 +15,7 @@
     X(ROGUE_START, "unauthorized_start", "rogue_start",                                            \
       "the service was started without a lease, and the guard fenced it",                          \
       "until the fence, a second copy of the service ran at SITE",                                 \
-      "on SITE, disable the unit, container or job that starts it; then confirm:\n"                \
+      "on SITE, disable the unit, container or job that starts it; then acknowledge:\n"                \
       "breakwater ack GROUP unauthorized_start --site SITE",                                       \
       "it ends with the site's next epoch or a restart of its agent; another such "                \
       "start raises it again")                                                                     \
@@ -66,14 +66,15 @@
       "the start script failed or timed out, or the service did not come up",                      \
       "SITE has to wait before its next start, twice as long after each failure, up "              \
       "to 10 min",                                                                                 \
-      "on SITE, repair the cause: status has the script's last line, the guard's log "             \
-      "has all of its output; then confirm:\n"                                                     \
+      "on SITE, repair the cause; all that the script printed is in the log:\n"                    \
+      "journalctl -u breakwater-guard\n"                                                           \
+      "then acknowledge:\n"                                                                        \
       "breakwater ack GROUP start_failed --site SITE",                                             \
       "it ends with the site's next epoch or a restart of its agent")                              \
     X(STOP_FAILED, "stop_failed", "stop_failed",                                                   \
       "the stop script failed or timed out, or the service still ran after it",                    \
       "the guard fences the service instead, so a move takes longer",                              \
-      "on SITE, repair stop_script; then confirm:\n"                                               \
+      "on SITE, repair stop_script; then acknowledge:\n"                                               \
       "breakwater ack GROUP stop_failed --site SITE",                                              \
       "it ends with the next stop that succeeds")                                                  \
     X(REJOIN_FAILED, "rejoin_failed", "rejoin_failed",                                             \
@@ -96,9 +97,10 @@
     X(REACH_UNSEEN, "kill_unverified", "reach_unseen",                                             \
       "breakwater has not verified that it can stop this service as it runs now",                   \
       "no automatic failover if SITE fails",                                                       \
-      "see the cause in the log. If a script was changed by mistake, undo that; on SITE:\n"        \
+      "on SITE, see the cause in the log:\n"                                                       \
       "journalctl -u breakwater-guard\n"                                                           \
-      "Else test the kill, which stops and starts the service once:\n"                             \
+      "If a script was changed by mistake, undo that. Else test the kill, which stops and "        \
+      "starts the service once:\n"                                                                 \
       "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
       "")                                                                                          \
     X(OVERRIDE, "override", "override",                                                            \
@@ -112,7 +114,7 @@
     X(LOCAL_RESTARTS, "service_restarted", "local_restarts",                                       \
       "the service had ended and was restarted at the primary",                                    \
       "users had a short outage; if it goes on, the group moves to another site",                  \
-      "on SITE, find the cause in the service's own log; then confirm:\n"                          \
+      "on SITE, find the cause in the service's own log; then acknowledge:\n"                          \
       "breakwater ack GROUP service_restarted --site SITE",                                        \
       "it ends 1 h after the last restart, or with the epoch")                                     \
     X(NOT_CONNECTED, "not_connected", "not_connected",                                             \
@@ -135,7 +137,7 @@
       "")                                                                                          \
     X(RELAYED, "no_direct_leader_path", "relayed",                                                 \
       "the site has no direct connection to the leader, only through another witness",             \
-      "the lease of SITE depends on the witnesses between",                                        \
+      "the lease of SITE depends on the witness in between",                                       \
       "check the network from SITE to the leader; on SITE:\n"                                      \
       "journalctl -u breakwater-agent",                                                            \
       "")                                                                                          \
@@ -194,7 +196,7 @@
       "")                                                                                          \
     X(NO_ACTIVE_SITE, "no_primary", "no_active_site",                                              \
       "no site is primary",                                                                        \
-      "no site may start the service",                                                             \
+      "no site has a lease, so users have no service",                                             \
       "see what breakwater waits for:\n"                                                           \
       "breakwater explain GROUP",                                                                  \
       "")                                                                                          \
@@ -238,12 +240,12 @@
       "")                                                                                          \
     X(DECISIONS_LOST, "decisions_lost", "decisions_lost",                                          \
       "the leader has lost a committed decision, which a witness or a site still has",             \
-      "replacing WITNESS loses the decision; if a site reports the decision later, no site "       \
-      "becomes primary",                                                                           \
-      "to keep the decision, stop the other witnesses (each primary is fenced when its lease "     \
-      "ends), then on WITNESS:\n"                                                                  \
+      "the decision is lost if WITNESS is replaced; if a site reports it later, no site becomes "   \
+      "primary",                                                                                   \
+      "leave WITNESS as it is. To keep the decision, choose a time for an outage of all "          \
+      "groups; then stop the other witnesses, and on WITNESS:\n"                                   \
       "breakwater recover -c FILE\n"                                                               \
-      "Start WITNESS, and re-create the others. To give the decision up:\n"                        \
+      "Start WITNESS, and re-create the others as recover prints. Only to give the decision up:\n" \
       "breakwater members replace WITNESS NEW",                                                    \
       "")                                                                                          \
     X(PEOPLE_NOT_APPLIED, "people_not_applied", "people_not_applied",                              \
