@@ -490,7 +490,7 @@ static void tell_who(const struct bw_evaluation *eval, char *out_text, size_t si
     for (int site = 0; site < (int)eval->group->spec.site_count && used < size; site++) {
         if (bw_eval_has_remote_fence_at(eval, site))
             used += (size_t)snprintf(out_text + used, size - used, "%s%s",
-                                     used > 0 ? " or " : "it runs at ",
+                                     used > 0 ? " or " : "the fence script runs at ",
                                      eval->group->spec.sites[site].name);
     }
     if (used < size)

@@ -222,8 +222,8 @@ void bw_failure_text(const struct bw_script_failure *failure, uint64_t more_ms,
         break;
     case BW_RUN_TIMED_OUT:
         (void)snprintf(what, sizeof what,
-                       "%s did not end in %" PRIu32 ".%" PRIu32 " s and was killed %s", word,
-                       tenths / 10, tenths % 10, age);
+                       "%s%s did not end in %" PRIu32 ".%" PRIu32 " s and was killed %s", word,
+                       action == BW_ACTION_NONE ? "" : " script", tenths / 10, tenths % 10, age);
         break;
     case BW_RUN_KILLED:
         (void)snprintf(what, sizeof what, "%s was killed %s, after %" PRIu32 ".%" PRIu32 " s", word,

@@ -43,7 +43,7 @@ static void people_are_told_what_becomes_of_it(void **state)
                                       &world.witness.leadership, world.now, text, sizeof text));
     world_group(&world)->terms.reach = BW_REACH_REMOTE;
     give_scripts();
-    assert_text("it runs at dc-b after every lease of the epoch has expired");
+    assert_text("the fence script runs at dc-b after every lease of the epoch has expired");
     begin_closed(2);
     assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
                                          &world.witness.leadership, &waits));
@@ -105,10 +105,10 @@ static void people_are_told_who_would_be_asked(void **state)
     (void)state;
     begin_closed(3);
     world.witness.leadership.leads = false;
-    assert_text("it runs at dc-b or dc-c after every lease of the epoch has expired");
+    assert_text("the fence script runs at dc-b or dc-c after every lease of the epoch has expired");
     world.sites[B].report.remote_fence.limit_ms = 0;
     world_sync_all(&world);
-    assert_text("it runs at dc-c after");
+    assert_text("the fence script runs at dc-c after");
 }
 
 /* A room that is too small is filled, and no more. */
@@ -183,7 +183,7 @@ static void people_are_told_who_will_be_asked_of_an_epoch_that_is_closed_early(v
     give_scripts();
     close.epoch = world_group(&world)->epoch;
     assert_string_not_equal(world_apply(&world, &close), "-");
-    assert_whole_text("it runs at dc-b after every lease of the epoch has expired");
+    assert_whole_text("the fence script runs at dc-b after every lease of the epoch has expired");
 }
 
 /* Whichever its place in the spec is; and of its own word, that it has seen the end, and no more. */
@@ -194,7 +194,7 @@ static void people_are_told_of_the_first_site_as_of_any_other(void **state)
     say(A, BW_REMOTE_FENCE_SEEN);
     assert_whole_text("dc-a has confirmed the end");
     world.witness.leadership.leads = false;
-    assert_whole_text("it runs at dc-a after every lease of the epoch has expired");
+    assert_whole_text("the fence script runs at dc-a after every lease of the epoch has expired");
 }
 
 static bool has_way_out(void)
@@ -214,9 +214,9 @@ static void a_site_that_is_never_asked_is_promised_to_nobody(void **state)
     world_begin(&world, 3);
     world_group(&world)->terms.reach = BW_REACH_REMOTE;
     give_scripts();
-    assert_text("it runs at dc-b or dc-c after");
+    assert_text("the fence script runs at dc-b or dc-c after");
     world_group(&world)->spec.sites[B].never_candidate = true;
-    assert_text("it runs at dc-c after");
+    assert_text("the fence script runs at dc-c after");
     assert_true(has_way_out());
     world_group(&world)->spec.sites[C].never_candidate = true;
     assert_false(has_way_out());

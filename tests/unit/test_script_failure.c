@@ -101,7 +101,7 @@ static void each_end_has_its_words(void **state)
 {
     (void)state;
     run(BW_ACTION_START, BW_RUN_TIMED_OUT, "", "waiting for port 5432");
-    assert_string_equal(text_of(0), "start did not end in 30.0 s and was killed 12 s ago: waiting "
+    assert_string_equal(text_of(0), "start script did not end in 30.0 s and was killed 12 s ago: waiting "
                                     "for port 5432");
     run(BW_ACTION_START, BW_RUN_KILLED, "", "");
     assert_string_equal(text_of(0), "start was killed 12 s ago, after 30.0 s");
