@@ -140,7 +140,18 @@ static enum bw_exit put_in_place(struct bw_tree *tree, const struct generate_val
     return BW_EXIT_FINE;
 }
 
-static enum bw_exit write_all(const struct bw_answers *answers, const char *file, const char *deploy,
+/* Compares the answers with the folder that is there. */
+static bool is_of_folder(struct bw_answers *answers, struct bw_tree *tree)
+{
+    struct bw_problems *problems = answers->document.problems;
+
+    if (tree->is_replaced)
+        bw_generate_compare(answers, tree);
+    bw_problems_print(problems, CONSEQUENCE, stderr);
+    return problems->error_count == 0;
+}
+
+static enum bw_exit write_all(struct bw_answers *answers, const char *file, const char *deploy,
                               const struct generate_values *values)
 {
     struct bw_tree tree;
@@ -148,7 +159,9 @@ static enum bw_exit write_all(const struct bw_answers *answers, const char *file
 
     if (bw_tree_begin(&tree, values->out) != BW_OK)
         return report(&tree);
-    if (tree.is_replaced && !bw_confirm_is_possible(&generate_command, values->is_yes || values->is_plan))
+    if (!is_of_folder(answers, &tree))
+        exit = BW_EXIT_FAILED;
+    else if (tree.is_replaced && !bw_confirm_is_possible(&generate_command, values->is_yes || values->is_plan))
         exit = BW_EXIT_USAGE;
     else if (bw_generate(answers, deploy, &tree) != BW_OK)
         exit = report(&tree);
@@ -177,9 +190,12 @@ enum bw_exit bw_verb_generate(int argc, char **argv)
     answers = bw_answers_load(operands.items[0], deploy, &problems);
     if (answers != NULL && !values.is_offline)
         bw_generate_resolve(answers);
-    bw_problems_print(&problems, CONSEQUENCE, stderr);
-    exit = answers != NULL && problems.error_count == 0 ? write_all(answers, operands.items[0], deploy, &values)
-                                                        : BW_EXIT_FAILED;
+    if (answers == NULL || problems.error_count > 0) {
+        bw_problems_print(&problems, CONSEQUENCE, stderr);
+        exit = BW_EXIT_FAILED;
+    } else {
+        exit = write_all(answers, operands.items[0], deploy, &values);
+    }
     bw_answers_free(answers);
     bw_problems_deinit(&problems);
     return exit;

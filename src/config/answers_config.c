@@ -9,6 +9,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/members.h>
 
 #include "answers_group.h"
 #include "config_file.h"
@@ -32,6 +33,9 @@ static const struct bw_key witness_keys[] = {
     BW_KEY(NAME, "name", WITNESS(name), .required = true, .example = "w1", .help = "the witness's name"),
     BW_KEY(TEXT, "address", WITNESS(host), .required = true, .min = 1, .max = HOST_BYTES_MAX,
            .example = "w1.example.net", .help = "the name or address of its machine, or of its load balancer in Kubernetes"),
+    BW_KEY(NUMBER, "id", WITNESS(id), .min = 1, .max = BW_MEMBERS_ID_MAX,
+           .absent_note = "a founding witness: its place in the list",
+           .help = "for a witness that joined later: a number above all ids before it, also above those of former witnesses"),
     BW_KEY(NAME, "failure_domain", WITNESS(failure_domain), .required = true, .example = "zone-1",
            .help = "failure domain: a zone, a building"),
     BW_KEY(NUMBER, "port", WITNESS(port), .min = 1, .max = 65535, .absent = "7400", .help = "HTTPS for agents and operators"),
@@ -44,7 +48,7 @@ static const struct bw_key witness_keys[] = {
 
 static const struct bw_table witness_table = {
     .name = "witnesses[]",
-    .help = "a witness; its id is its place in the list",
+    .help = "a witness",
     .keys = witness_keys,
     .key_count = BW_KEY_COUNT(witness_keys),
     .size = sizeof(struct bw_answers_witness),
@@ -128,7 +132,7 @@ static const struct bw_key keys[] = {
     BW_KEY(LIST, "witnesses", FIELD(witnesses), .item = BW_KEY_MAP, .table = &witness_table, .in_place = true,
            .required = true, .count_offset = FIELD(witness_count), .min = 1, .max = BW_WITNESSES_MAX,
            .example = "[{name: w1, address: w1.example.net, failure_domain: zone-1}]",
-           .help = "the witnesses, 3 or 5; add later ones at the end"),
+           .help = "the witnesses, 3 or 5; a replacement is written in the place of the former one, with an id of its own"),
     BW_KEY(LIST, "sites", FIELD(sites), .item = BW_KEY_MAP, .table = &site_table, .required = true,
            .count_offset = FIELD(site_count), .min = 2, .max = BW_ANSWERS_SITES_MAX,
            .example = "[{name: dc-a, address: 192.0.2.10}]", .help = "the sites"),
@@ -259,6 +263,12 @@ static void check_witness(const struct bw_answers *answers, struct bw_document *
         bw_document_fail(document, path, "is the same as port; Raft has a port of its own");
     }
     for (uint32_t i = 0; i < index; i++) {
+        (void)snprintf(path, sizeof path, "witnesses[%" PRIu32 "].id", index);
+        if (own->id == answers->witnesses[i].id)
+            bw_document_fail(document, path, "%" PRIu32 " is the id of witnesses[%" PRIu32 "] too; write a number above all ids",
+                             own->id, i);
+    }
+    for (uint32_t i = 0; i < index; i++) {
         const struct bw_answers_witness *other = &answers->witnesses[i];
 
         (void)snprintf(path, sizeof path, "witnesses[%" PRIu32 "].address", index);
@@ -274,8 +284,15 @@ static void check_witness(const struct bw_answers *answers, struct bw_document *
     }
 }
 
-static void check_witnesses(const struct bw_answers *answers, struct bw_document *document)
+static void check_witnesses(struct bw_answers *answers, struct bw_document *document)
 {
+    for (uint32_t i = 0; i < answers->witness_count; i++) {
+        struct bw_answers_witness *witness = &answers->witnesses[i];
+
+        witness->has_joined = witness->id != 0;
+        witness->is_first = i == 0 && !witness->has_joined;
+        witness->id = witness->has_joined ? witness->id : i + 1;
+    }
     for (uint32_t i = 0; i < answers->witness_count; i++)
         check_witness(answers, document, i);
     if (answers->witness_count % 2 == 0 && bw_document_is_sound(document, "witnesses"))

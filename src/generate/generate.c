@@ -75,7 +75,7 @@ static void put_members(const struct bw_answers *answers, FILE *out)
         (void)bw_answers_address(of->host, of->port, address); /* was checked */
         (void)bw_answers_address(of->host, of->raft_port, raft); /* likewise */
         (void)fprintf(out, "  - {name: %s, id: %" PRIu32 ", address: \"%s\", raft: \"%s\", failure_domain: %s}\n", of->name,
-                      i + 1, address, raft, of->failure_domain);
+                      of->id, address, raft, of->failure_domain);
     }
 }
 

@@ -59,6 +59,7 @@ static void note_units(struct steps *steps)
 static void on_machine(struct steps *steps, const struct bw_answers_witness *witness, bool is_first)
 {
     char made[256 + BW_NAME_MAX];
+    const char *options = is_first ? "" : witness->has_joined ? " --join --cluster-id ID" : " --cluster-id ID";
 
     step(steps, "Setting up breakwater", PACKAGE);
     note_units(steps);
@@ -68,9 +69,9 @@ static void on_machine(struct steps *steps, const struct bw_answers_witness *wit
     (void)snprintf(made, sizeof made, "Made %s for witness %s%s", witness->data_dir, witness->name,
                    is_first ? ", and the id of the cluster: the other witnesses need it"
                             : ". A witness that is not made yet does not answer"); /* a long path is cut */
-    step(steps, made,
-         "runuser -u breakwater -- breakwater witness init -c /etc/breakwater/witness.yaml%s", is_first ? "" : " --cluster-id ID");
-    step(steps, "Created symlink. The cluster begins when all witnesses run", "systemctl enable --now breakwater-witness");
+    step(steps, made, "runuser -u breakwater -- breakwater witness init -c /etc/breakwater/witness.yaml%s", options);
+    step(steps, witness->has_joined ? "Created symlink" : "Created symlink. The cluster begins when all witnesses run",
+         "systemctl enable --now breakwater-witness");
 }
 
 static void in_cluster(struct steps *steps, const char *namespace, bool is_first)
@@ -92,14 +93,17 @@ void bw_install_witness(struct bw_generation *generation, const struct bw_answer
     char name[NAME_BYTES];
     struct steps steps = {.out = begin(generation, witness->name, name)};
     const bool is_pod = witness->namespace[0] != '\0';
-    const bool is_first = witness == &generation->answers->witnesses[0];
+    const struct bw_answers_witness *first = &generation->answers->witnesses[0];
+    const bool is_first = witness->is_first;
 
     if (steps.out == NULL)
         return;
     (void)fprintf(steps.out, "Witness %s of cluster %s, %s %s.\n", witness->name, generation->answers->cluster,
                   is_pod ? "in the namespace" : "on the machine", is_pod ? witness->namespace : witness->host);
-    if (!is_first)
-        (void)fprintf(steps.out, "Witness %s comes first: it prints the ID of the cluster.\n", generation->answers->witnesses[0].name);
+    if (witness->has_joined || first->has_joined)
+        (void)fputs("`breakwater members` prints the ID of the cluster.\n", steps.out);
+    else if (!is_first)
+        (void)fprintf(steps.out, "Witness %s comes first: it prints the ID of the cluster.\n", first->name);
     if (is_pod) {
         (void)fputs("In this folder, with a kubeconfig of that cluster. Under each command is what it prints.\n", steps.out);
         in_cluster(&steps, witness->namespace, is_first);
@@ -108,6 +112,10 @@ void bw_install_witness(struct bw_generation *generation, const struct bw_answer
         on_machine(&steps, witness, is_first);
         copy_unit(generation, witness->name, "breakwater-witness.service");
     }
+    if (witness->has_joined)
+        (void)fprintf(steps.out,
+                      "\nThen, as an operator: breakwater members replace OLD %s. If no witness is replaced: breakwater members add %s.\n"
+                      "Copy the changed files to all witnesses, sites and operators, and reload.\n", witness->name, witness->name);
     bw_tree_close(generation->tree, steps.out, name);
 }
 

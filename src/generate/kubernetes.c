@@ -207,14 +207,14 @@ void bw_generate_witness_overlay(struct bw_generation *generation, const struct 
     (void)fprintf(out,
                   "# Written by breakwater generate. Change the answers, not this file.\n"
                   "resources: [manifests/witness.yaml, manifests/repair.yaml]\n"
-                  "configMapGenerator:\n- name: breakwater-witness\n  namespace: %s\n  files: [witness.yaml, cluster-id]\n"
+                  "configMapGenerator:\n- name: breakwater-witness\n  namespace: %s\n  files: [witness.yaml, cluster-id]\n%s"
                   "secretGenerator:\n- name: breakwater-witness-tls\n  namespace: %s\n"
                   "  files: [ca.pem, identity.pem=witness.pem]\n"
                   "generatorOptions:\n  disableNameSuffixHash: true\nimages:\n",
-                  witness->namespace, witness->namespace);
+                  witness->namespace, witness->has_joined ? "  literals: [join=yes]\n" : "", witness->namespace);
     put_image(out, "breakwater", generation->answers->image);
     bw_tree_close(generation->tree, out, name);
-    if (witness != &generation->answers->witnesses[0])
+    if (!witness->is_first)
         return; /* its file is written with the id that the first one prints */
     (void)snprintf(name, sizeof name, "%s/cluster-id", witness->name);
     bw_tree_close(generation->tree, bw_tree_open(generation->tree, name, 0644), name);

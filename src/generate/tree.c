@@ -239,6 +239,27 @@ static void each_old(struct bw_tree *tree, void (*use)(struct bw_tree *tree, con
         (void)fclose(list); /* only read from */
 }
 
+struct searched {
+    const char *name;
+    bool is_found;
+};
+
+static void search_one(struct bw_tree *tree, const char *name, void *with)
+{
+    struct searched *searched = with;
+
+    (void)tree;
+    searched->is_found = searched->is_found || strcmp(name, searched->name) == 0;
+}
+
+bool bw_tree_was_written(struct bw_tree *tree, const char *name)
+{
+    struct searched searched = {.name = name};
+
+    each_old(tree, search_one, &searched);
+    return searched.is_found;
+}
+
 struct counted {
     FILE *out;
     size_t count;

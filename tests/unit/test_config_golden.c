@@ -180,13 +180,15 @@ static void every_file_gives_its_transcript(void **state)
     globfree(&found);
 }
 
-/* What `generate` would print about the answers. Names ending in .invalid are resolved nowhere (RFC 6761). */
+/* What `generate` would print about the answers. Names ending in .invalid are resolved nowhere (RFC 6761). The folder NAME.made is
+ * what an earlier run has left for NAME.yaml. */
 static char *answers_transcript(const char *file)
 {
     char directory[4096];
     char *result;
     struct bw_problems problems;
     struct bw_answers *answers;
+    static struct bw_tree made;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -196,6 +198,9 @@ static char *answers_transcript(const char *file)
     answers = bw_answers_load(file, "../../../deploy", &problems);
     if (answers != NULL)
         bw_generate_resolve(answers);
+    (void)snprintf(made.dir, sizeof made.dir, "%.*s.made", (int)(strlen(file) - strlen(".yaml")), file);
+    if (answers != NULL && access(made.dir, F_OK) == 0)
+        bw_generate_compare(answers, &made);
     bw_problems_print(&problems, "nothing was written", out);
     fprintf(out, "%s\n", answers != NULL && problems.error_count == 0 ? "loaded" : "refused");
     bw_answers_free(answers);

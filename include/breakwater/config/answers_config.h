@@ -17,6 +17,9 @@
 
 struct bw_answers_witness {
     char name[BW_NAME_MAX + 1];
+    uint32_t id;
+    bool has_joined; /* the answers have its id: it is no founding member */
+    bool is_first;   /* it makes the id of the cluster */
     const char *host; /* a name or an address */
     uint32_t port;
     uint32_t raft_port;

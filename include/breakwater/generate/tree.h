@@ -34,6 +34,9 @@ void bw_tree_end(struct bw_tree *tree);
 void bw_tree_old_path(const struct bw_tree *tree, const char *name, char out_path[BW_TREE_PATH_BYTES]);
 void bw_tree_fresh_path(struct bw_tree *tree, const char *name, char out_path[BW_TREE_PATH_BYTES]);
 
+/* An earlier run has written that file, by its list. */
+bool bw_tree_was_written(struct bw_tree *tree, const char *name);
+
 /* Makes the folders on the way to `name`, and puts it on the list. Others write the file, before bw_tree_changes. */
 bool bw_tree_announce(struct bw_tree *tree, const char *name);
 /* A file to be written, and closed by bw_tree_close. NULL: it failed. */
