@@ -20,12 +20,19 @@ struct replaced {
     size_t count;
 };
 
+/* Documents that are put only once. */
+struct once {
+    char **texts;
+    size_t count;
+};
+
 /* How the manifests become those of one site or witness. Two sites of one cluster differ by their namespaces: in all names of the
  * cluster and of its machines, and in the label of the nodes. */
 struct fitted {
     struct replaced replaced;
     const char *namespace; /* a label of the DNS, so a `.` before it makes a name that no other namespace makes */
     const char *scripts;   /* what the volume of the scripts has besides; "": nothing */
+    struct once *once;     /* NULL: every document is put */
 };
 
 static void add(struct replaced *replaced, const char *from, const char *to)
@@ -112,14 +119,37 @@ static size_t copy_word(const struct fitted *fitted, const char *text, size_t at
     return length;
 }
 
+/* True if that document was put before. Otherwise it is kept, and freed with the others. */
+static bool is_repeated(struct once *once, char *text)
+{
+    for (size_t i = 0; i < once->count; i++)
+        if (strcmp(once->texts[i], text) == 0)
+            return true;
+    once->texts = realloc(once->texts, (once->count + 1) * sizeof *once->texts);
+    BW_ASSERT(once->texts != NULL);
+    once->texts[once->count++] = text;
+    return false;
+}
+
 static void copy_document(const struct fitted *fitted, const char *text, FILE *out)
 {
     const bool is_cluster_wide = strstr(text, "\nkind: ClusterRole") != NULL; /* or its binding */
+    char *fit = NULL;
+    size_t size = 0;
+    FILE *memory;
 
     if (strstr(text, "\nkind: Namespace\n") != NULL)
         return; /* it may be the service's own: what deletes all of this must not delete that */
+    memory = open_memstream(&fit, &size);
+    BW_ASSERT(memory != NULL);
     for (size_t at = 0; text[at] != '\0';)
-        at += copy_word(fitted, text, at, is_cluster_wide, out);
+        at += copy_word(fitted, text, at, is_cluster_wide, memory);
+    BW_ASSERT(fclose(memory) == 0);
+    if (fitted->once == NULL || !is_repeated(fitted->once, fit)) {
+        (void)fputs(fit, out);
+        fit = fitted->once != NULL ? NULL : fit;
+    }
+    free(fit);
 }
 
 /* A document of the file, with the line that ends it; the caller frees it. NULL: there is none. */
@@ -142,23 +172,38 @@ static char *next_document(FILE *in)
     return text;
 }
 
-static void copy_manifest(struct bw_generation *generation, const char *path, const struct fitted *fitted, const char *name)
+/* The caller frees it. "": the file has no document that is put. */
+static char *fit_manifest(struct bw_tree *tree, const char *path, const struct fitted *fitted)
 {
-    struct bw_tree *tree = generation->tree;
     FILE *in = fopen(path, "re");
-    FILE *out = in != NULL ? bw_tree_open(tree, name, 0644) : NULL;
-    char *text;
+    char *text = NULL;
+    char *document;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
 
+    BW_ASSERT(out != NULL);
     if (in == NULL && tree->err == BW_OK)
         tree->err = bw_diag_set(&tree->diag, BW_ERR_NOT_FOUND, "%s is not there; name the folder deploy with --deploy",
                                 path);
-    while (out != NULL && (text = next_document(in)) != NULL) {
-        copy_document(fitted, text, out);
-        free(text);
+    while (in != NULL && (document = next_document(in)) != NULL) {
+        copy_document(fitted, document, out);
+        free(document);
     }
-    bw_tree_close(tree, out, name);
+    BW_ASSERT(fclose(out) == 0);
     if (in != NULL)
         (void)fclose(in); /* only read from */
+    return text;
+}
+
+static void copy_manifest(struct bw_generation *generation, const char *path, const struct fitted *fitted, const char *name)
+{
+    char *text = fit_manifest(generation->tree, path, fitted);
+    FILE *out = bw_tree_open(generation->tree, name, 0644);
+
+    if (out != NULL)
+        (void)fputs(text, out);
+    bw_tree_close(generation->tree, out, name);
+    free(text);
 }
 
 /* A manifest of `deploy` into the folder. */
@@ -222,22 +267,20 @@ void bw_generate_witness_overlay(struct bw_generation *generation, const struct 
 
 /* ---- a site ---------------------------------------------------------------------------------- */
 
-/* Of the sets of this site: the namespaces that the answers give. */
-static void find_namespaces(const struct bw_answers *answers, const struct bw_answers_site *site, struct replaced *replaced)
+/* The namespaces that the answers give for the set of this group; two groups of one set may have different ones. */
+static void find_namespaces(const struct bw_answers *answers, const struct bw_answers_group *group, const struct bw_answers_site *site,
+                            struct replaced *replaced)
 {
     char value[BW_NAME_MAX + 1];
 
+    *replaced = (struct replaced){0};
     add(replaced, NAMESPACE_OF_MANIFESTS, site->namespace);
-    for (uint32_t g = 0; g < answers->group_count; g++) {
-        const struct bw_answers_group *group = &answers->groups[g];
+    for (uint32_t v = 0; v < group->variable_count; v++) {
+        const struct bw_set_variable *variable = &group->variables[v].of;
 
-        for (uint32_t v = 0; v < group->variable_count; v++) {
-            const struct bw_set_variable *variable = &group->variables[v].of;
-
-            if (variable->is_namespace && variable->value != NULL && bw_answers_member_at(group, site->name) != NULL &&
-                bw_generate_variable(answers, group, site, variable->name, value, sizeof value))
-                add(replaced, variable->value, value);
-        }
+        if (variable->is_namespace && variable->value != NULL &&
+            bw_generate_variable(answers, group, site, variable->name, value, sizeof value))
+            add(replaced, variable->value, value);
     }
 }
 
@@ -255,30 +298,54 @@ static bool has_account(const struct bw_answers *answers, const struct bw_answer
     return false;
 }
 
-static void put_roles(struct bw_generation *generation, const struct bw_answers_site *site, const struct fitted *fitted,
-                      FILE *kustomization)
+/* The roles of one group and manifest, without documents that an earlier group has brought. The file is named after the group if
+ * an earlier group has the manifest, too. */
+static void put_roles_of(struct bw_generation *generation, const struct bw_answers_site *site, const char *manifest, const char *group,
+                         const struct fitted *fitted, FILE *kustomization)
 {
-    const struct bw_answers *answers = generation->answers;
     char path[BW_TREE_PATH_BYTES];
     char folder[BW_SET_PATH_BYTES];
-    char name[NAME_BYTES];
     char there[BW_TREE_PATH_BYTES];
+    char name[NAME_BYTES];
+    char *text;
+    FILE *out;
+
+    if (!bw_set_folder(generation->deploy, manifest, folder))
+        return;
+    (void)snprintf(path, sizeof path, "%.*s/%s", BW_TREE_PATH_BYTES - 64, folder,
+                   strcmp(manifest, "kubernetes") == 0 ? "postgresql-rbac.yaml" : "rbac.yaml");
+    text = fit_manifest(generation->tree, path, fitted);
+    (void)snprintf(name, sizeof name, "%s/manifests/roles-%s.yaml", site->name, manifest);
+    bw_tree_fresh_path(generation->tree, name, there);
+    if (access(there, F_OK) == 0)
+        (void)snprintf(name, sizeof name, "%s/manifests/roles-%s-%s.yaml", site->name, manifest, group);
+    out = text[0] != '\0' ? bw_tree_open(generation->tree, name, 0644) : NULL;
+    if (out != NULL) {
+        (void)fputs(text, out);
+        (void)fprintf(kustomization, "- %s\n", name + strlen(site->name) + 1);
+    }
+    bw_tree_close(generation->tree, out, name);
+    free(text);
+}
+
+static void put_roles(struct bw_generation *generation, const struct bw_answers_site *site, FILE *kustomization)
+{
+    const struct bw_answers *answers = generation->answers;
+    struct once once = {0};
+    struct fitted fitted = {.namespace = site->namespace, .scripts = "", .once = &once};
 
     for (uint32_t g = 0; g < answers->group_count; g++) {
-        const struct bw_set_config *set = answers->groups[g].loaded;
+        const struct bw_answers_group *group = &answers->groups[g];
 
-        for (uint32_t m = 0; set != NULL && m < set->manifest_count; m++) {
-            (void)snprintf(name, sizeof name, "%s/manifests/roles-%s.yaml", site->name, set->manifests[m]);
-            bw_tree_fresh_path(generation->tree, name, there);
-            if (bw_answers_member_at(&answers->groups[g], site->name) == NULL || access(there, F_OK) == 0 ||
-                !bw_set_folder(generation->deploy, set->manifests[m], folder))
-                continue;
-            (void)snprintf(path, sizeof path, "%.*s/%s", BW_TREE_PATH_BYTES - 64, folder,
-                           strcmp(set->manifests[m], "kubernetes") == 0 ? "postgresql-rbac.yaml" : "rbac.yaml");
-            copy_manifest(generation, path, fitted, name);
-            (void)fprintf(kustomization, "- manifests/roles-%s.yaml\n", set->manifests[m]);
-        }
+        if (group->loaded == NULL || bw_answers_member_at(group, site->name) == NULL)
+            continue;
+        find_namespaces(answers, group, site, &fitted.replaced);
+        for (uint32_t m = 0; m < group->loaded->manifest_count; m++)
+            put_roles_of(generation, site, group->loaded->manifests[m], group->spec.name, &fitted, kustomization);
     }
+    for (size_t i = 0; i < once.count; i++)
+        free(once.texts[i]);
+    free(once.texts);
 }
 
 /* ---- own scripts: one ConfigMap, a folder of the volume for each group ------------------------ */
@@ -338,7 +405,7 @@ void bw_generate_site_overlay(struct bw_generation *generation, const struct bw_
     char *items = NULL, *files = NULL, *volume = NULL;
     FILE *out;
 
-    find_namespaces(generation->answers, site, &fitted.replaced);
+    add(&fitted.replaced, NAMESPACE_OF_MANIFESTS, site->namespace);
     (void)snprintf(name, sizeof name, "%s/kustomization.yaml", site->name);
     out = bw_tree_open(generation->tree, name, 0644);
     if (out == NULL)
@@ -359,7 +426,7 @@ void bw_generate_site_overlay(struct bw_generation *generation, const struct bw_
         copy_manifest(generation, path, &fitted, name);
         (void)fputs("- manifests/account.yaml\n", out);
     }
-    put_roles(generation, site, &fitted, out);
+    put_roles(generation, site, out);
     put_generators(out, site->namespace, files);
     free(items);
     free(files);
