@@ -107,7 +107,7 @@ static enum bw_err load(const struct check *check, struct checked_file *file,
     case BW_CONFIG_KIND_WITNESS:
         return bw_witness_config_load(file->name, check->scope, &file->witness, problems);
     case BW_CONFIG_KIND_SITE:
-        return bw_site_config_load(file->name, check->scope, &file->site, problems);
+        return bw_check_load_site(file->name, check->scope, &file->site, problems);
     case BW_CONFIG_KIND_GROUPS:
         return bw_groups_config_load(file->name, check->election_timeout_ms, &file->groups,
                                      problems);

@@ -142,6 +142,8 @@ void bw_check_followed(struct bw_check_lines *lines, const struct bw_site_config
 
 /* The script sets of a group, on this machine. */
 
+/* bw_site_config_load, with a warning of each variable that no script set of its group knows. */
+enum bw_err bw_check_load_site(const char *file, enum bw_config_scope scope, struct bw_site_config **out_site, struct bw_problems *problems);
 /* Each part that PARTS names is there, if the group's scripts are those of the folder `parts`. */
 void bw_check_parts(struct bw_check_lines *lines, const struct bw_group_config *group);
 /* Runs `settings.sh` in each folder that has one next to a script of the group, with the group's variables: a line says

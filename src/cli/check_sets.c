@@ -13,6 +13,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/utf8.h>
 #include <breakwater/config/script_env.h>
+#include <breakwater/config/set_config.h>
 #include <breakwater/os/path_owner.h>
 
 #define TEXT_BYTES 4096
@@ -43,6 +44,15 @@ static bool find_folder(const char *script, char out_folder[PATH_MAX])
         return false;
     (void)snprintf(out_folder, PATH_MAX, "%.*s", (int)(slash - script), script); /* fits */
     return has(out_folder, "parts.sh");
+}
+
+enum bw_err bw_check_load_site(const char *file, enum bw_config_scope scope, struct bw_site_config **out_site, struct bw_problems *problems)
+{
+    const enum bw_err err = bw_site_config_load(file, scope, out_site, problems);
+
+    if (err == BW_OK)
+        bw_site_variables_check(file, *out_site, problems);
+    return err;
 }
 
 /* ---- parts ---- */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/core/spec_keys.h>
+
+#include "config_file.h"
 
 #define PROBLEMS_MAX 32
 #define PATH_BYTES   192
@@ -174,6 +177,18 @@ static const char *value_in(const struct bw_env_entry *env, uint32_t count, cons
     return NULL;
 }
 
+static const char *nearest_variable(const struct bw_answers_group *group, const char *name)
+{
+    const char **known = bw_config_new((group->variable_count + 1) * sizeof *known);
+    const char *nearest;
+
+    for (uint32_t i = 0; i < group->variable_count; i++)
+        known[i] = group->variables[i].of.name;
+    nearest = bw_set_nearest_variable(name, known, group->variable_count);
+    free((void *)known);
+    return nearest;
+}
+
 /* A variable that the set does not have may be one of a program that its scripts call. */
 static void check_given(struct bw_document *document, const struct bw_answers_group *group, struct place env_path,
                         const struct bw_env_entry *env, uint32_t count, bool is_of_site)
@@ -181,21 +196,12 @@ static void check_given(struct bw_document *document, const struct bw_answers_gr
     for (uint32_t i = 0; i < count; i++) {
         const struct place path = variable_in(env_path, env[i].name);
         const struct bw_answers_variable *variable = bw_answers_find_variable(group, env[i].name);
-        const char *nearest = NULL;
-        uint32_t best = 3;
+        const char *nearest = variable == NULL ? nearest_variable(group, env[i].name) : NULL;
 
         if (variable != NULL && variable->of.place == BW_VARIABLE_GROUP && is_of_site)
             bw_document_fail(document, path.text, "must be the same at all sites; write it once, under env of the group");
         if (variable != NULL && variable->of.place == BW_VARIABLE_SITE && !is_of_site)
             bw_document_fail(document, path.text, "is not the same at all sites; write it under env of each of the group's sites");
-        for (uint32_t v = 0; v < group->variable_count && variable == NULL; v++) {
-            const uint32_t distance = bw_word_distance(env[i].name, group->variables[v].of.name);
-
-            if (distance >= best)
-                continue;
-            best = distance;
-            nearest = group->variables[v].of.name;
-        }
         if (nearest != NULL)
             bw_document_fail(document, path.text, "no script of the group reads it; did you mean \"%s\"?", nearest);
     }

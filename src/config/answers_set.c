@@ -191,12 +191,12 @@ static bool runs_script(const struct loading *loading, const char *folder, const
     return group->loaded != NULL && script == NULL && is_part(group, folder);
 }
 
-/* Scripts, and what they read beside them; no pages, no manifests. */
+/* Scripts, what they read beside them, and the set's variables for `check`; no pages, no manifests. */
 static bool is_wanted(const char *name)
 {
     const char *end = strrchr(name, '.');
 
-    return name[0] != '.' && (end == NULL || (strcmp(end, ".md") != 0 && strcmp(end, ".yaml") != 0));
+    return name[0] != '.' && (end == NULL || strcmp(name, "set.yaml") == 0 || (strcmp(end, ".md") != 0 && strcmp(end, ".yaml") != 0));
 }
 
 bool bw_answers_each_script(const char *folder, void (*use)(const char *name, bool is_executable, void *with), void *with)

@@ -36,6 +36,8 @@ static enum bw_err load(enum bw_config_kind kind, const char *file, struct bw_pr
         break;
     case BW_CONFIG_KIND_SITE:
         err = bw_site_config_load(file, BW_CONFIG_OFFLINE, &site, problems);
+        if (err == BW_OK)
+            bw_site_variables_check(file, site, problems);
         break;
     case BW_CONFIG_KIND_GROUPS:
         err = bw_groups_config_load(file, ELECTION_TIMEOUT_MS, &groups, problems);

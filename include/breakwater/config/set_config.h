@@ -8,6 +8,7 @@
 
 #include <breakwater/config/document.h>
 #include <breakwater/config/schema.h>
+#include <breakwater/config/site_config.h>
 #include <breakwater/core/spec.h>
 
 #define BW_SET_VARIABLES_MAX 64
@@ -55,5 +56,11 @@ void bw_set_suggest(const char *deploy, const char *word, char *out_nearest, siz
 struct bw_set_config *bw_set_config_load(const char *folder, struct bw_problems *problems);
 /* Accepts NULL. */
 void bw_set_config_free(struct bw_set_config *set);
+
+/* The known name of which `name` is a slip; NULL: none, or `name` is a variable of another program, such as PATH or PGHOST. */
+const char *bw_set_nearest_variable(const char *name, const char *const *known, size_t count);
+/* Warns of each variable in FILE that no script set of its group knows, by the set.yaml in the folder of the group's scripts. `site`
+ * was loaded from FILE. */
+void bw_site_variables_check(const char *file, const struct bw_site_config *site, struct bw_problems *problems);
 
 #endif
