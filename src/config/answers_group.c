@@ -210,11 +210,13 @@ static void check_given(struct bw_document *document, const struct bw_answers_gr
 static void note_missing(struct bw_document *document, const struct bw_answers_variable *missing, struct place path)
 {
     const struct bw_set_variable *variable = &missing->of;
+    const bool has_env = bw_document_find(document, path.text) != NULL;
+    const char *example = variable->example != NULL ? variable->example : "VALUE";
+    const char *quote = strpbrk(example, ", :#[]{}") != NULL ? "'" : "";
 
-    bw_document_fail(document, path.text, "the set %s needs the variable %s (%s)%s%s%s%s%s", missing->set, variable->name,
-                     variable->help, variable->example != NULL ? "; for example \"" : "",
-                     variable->example != NULL ? variable->name : "", variable->example != NULL ? ": " : "",
-                     variable->example != NULL ? variable->example : "", variable->example != NULL ? "\"" : "");
+    bw_document_fail(document, path.text, "the set %s needs the variable %s (%s); for example \"%s%s: %s%s%s%s\"", missing->set,
+                     variable->name, variable->help, has_env ? "" : "env: {", variable->name, quote, example, quote,
+                     has_env ? "" : "}");
 }
 
 static void check_needed(struct bw_document *document, const struct bw_answers_group *group, uint32_t index,

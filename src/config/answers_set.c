@@ -55,7 +55,8 @@ static void note_unknown(const struct loading *loading, const char *path)
     if (nearest[0] != '\0')
         bw_document_fail(loading->document, path, "\"%s\" is no set; did you mean \"%s\"?", name, nearest);
     else if (known[0] != '\0')
-        bw_document_fail(loading->document, path, "\"%s\" is no set (known here: %s)", name, known);
+        bw_document_fail(loading->document, path, "\"%s\" is no set; write one of %s, or name a folder of own scripts with the key "
+                         "\"scripts\"", name, known);
     else
         bw_document_fail(loading->document, path, "\"%s\" is no set: %s has none; name the folder deploy with --deploy", name,
                          loading->deploy);
