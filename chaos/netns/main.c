@@ -61,53 +61,53 @@ struct values {
 
 #define COMMON_OPTIONS                                                                             \
     BW_OPTION_TEXT(struct values, program, "program", 0, "PATH",                                   \
-                   "the breakwater that is put to the test (the one beside this program)"),        \
+                   "the breakwater to test (the program next to this one)"),                       \
         BW_OPTION_NUMBER(struct values, sites, "sites", 0, "N", 2, BW_LAB_SITES_MAX,               \
-                         "how many sites there are (2)"),                                          \
+                         "number of sites (2)"),                                                   \
         BW_OPTION_NUMBER(struct values, groups, "groups", 0, "N", 1, BW_LAB_GROUPS_MAX,            \
-                         "how many groups they share (3)"),                                        \
+                         "number of groups (3)"),                                                  \
         BW_OPTION_TEXT(struct values, lease, "lease", 0, "D",                                      \
-                       "lease_ttl of every group, 1200ms to 60s; all else follows (1200ms)"),      \
+                       "lease_ttl of every group, 1200ms to 60s; other times follow (1200ms)"),    \
         BW_OPTION_TEXT(struct values, terms, "terms", 0, "scaled|default|far",                     \
-                       "what leases are granted on (scaled: as --lease has it)"),                  \
+                       "the timings of the groups (scaled: to --lease)"),                          \
         BW_OPTION_TEXT(struct values, trip, "rtt", 0, "D",                                         \
-                       "the round trip between witnesses and sites, at most 4s (0s)"),             \
+                       "round trip between witnesses and sites, at most 4s (0s)"),                 \
         BW_OPTION_NUMBER(struct values, loss, "loss", 0, "N", 0, 50,                               \
-                         "so many of 100 packets are lost between them (0)"),                      \
+                         "percentage of lost packets between them (0)"),                           \
         BW_OPTION_NUMBER(struct values, rate, "rate", 0, "N", 0, 1000000,                          \
-                         "kbit/s of each of their links, in each direction (no limit)"),           \
+                         "kbit/s of each link between them, in each direction (no limit)"),        \
         BW_OPTION_NUMBER(struct values, reorder, "reorder", 0, "N", 0, 50,                         \
-                         "so many of 100 packets overtake those that --rtt delays (0)"),           \
+                         "percentage of packets that overtake those delayed by --rtt (0)"),        \
         BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",                                \
-                       "keep what the services recorded and all logs, new"),                       \
+                       "new folder for the records of the services, and all logs"),                \
         BW_OPTION_TEXT(struct values, html, "html", 0, "FILE", "write a page with pictures"),      \
         BW_OPTION_TEXT(struct values, json, "json", 0, "FILE", "write the result as JSON")
 
 static const struct bw_option run_options[] = {COMMON_OPTIONS, BW_OPTIONS_END};
 static const struct bw_option random_options[] = {
     BW_OPTION_NUMBER(struct values, seed, "seed", 0, "N", 0, UINT64_MAX,
-                     "what is broken when; the same number, the same schedule (drawn)"),
-    BW_OPTION_TEXT(struct values, time, "for", 0, "D", "how long, at most 2h (60s)"),
+                     "seed of the faults; the same seed gives the same schedule (drawn)"),
+    BW_OPTION_TEXT(struct values, time, "for", 0, "D", "duration, at most 2h (60s)"),
     BW_OPTION_FLAG(struct values, is_drawn, "weather", 0,
-                   "draw round trip, loss, rate and reordering from the seed, too"),
+                   "also draw round trip, loss, rate and reordering from the seed"),
     COMMON_OPTIONS, BW_OPTIONS_END};
 static const struct bw_option weather_options[] = {
     BW_OPTION_TEXT(struct values, time, "for", 0, "D",
-                   "how long nothing is broken at first, at most 2h (60s)"),
+                   "duration of the first part, without a fault, at most 2h (60s)"),
     COMMON_OPTIONS, BW_OPTIONS_END};
 static const struct bw_option members_options[] = {
     BW_OPTION_NUMBER(struct values, replacements, "replacements", 0, "N", 1, BW_REPLACEMENTS_MAX,
-                     "how many witnesses are replaced (20)"),
+                     "number of witnesses to replace (20)"),
     BW_OPTION_NUMBER(struct values, writers, "writers", 0, "N", 1, BW_ENTRIES_WRITERS_MAX,
-                     "how many writers write meanwhile (3)"),
+                     "number of writers during that time (3)"),
     BW_OPTION_NUMBER(struct values, seed, "seed", 0, "N", 0, UINT64_MAX,
-                     "who is lost, and what happens in the middle of it (drawn)"),
+                     "seed of the losses and interruptions (drawn)"),
     BW_OPTION_TEXT(struct values, program, "program", 0, "PATH",
-                   "the breakwater that is put to the test (the one beside this program)"),
+                   "the breakwater to test (the program next to this one)"),
     BW_OPTION_TEXT(struct values, lease, "lease", 0, "D",
-                   "lease_ttl of every group, 1200ms to 60s; all else follows (6s)"),
+                   "lease_ttl of every group, 1200ms to 60s; other times follow (6s)"),
     BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",
-                   "keep what services and writers recorded, and all logs, new"),
+                   "new folder for the records of services and writers, and all logs"),
     BW_OPTIONS_END};
 static const struct bw_option no_options[] = {BW_OPTIONS_END};
 
@@ -118,7 +118,7 @@ static const struct bw_cli_command run_command = {
     .operands_min = 1,
     .operands_max = BW_RUNS_MAX,
     .help =
-        "Runs scenarios, each on a new cluster; `breakwater-chaos list` names them. Needs root\n"
+        "Runs scenarios, each on a new cluster; `breakwater-chaos list` prints their names. Needs root\n"
         "(network namespaces).",
     .options = run_options,
 };
@@ -127,9 +127,9 @@ static const struct bw_cli_command random_command = {
     .program = "breakwater-chaos",
     .operands = "",
     .help =
-        "Rounds of faults drawn from a seed, alone and combined, each followed by calm in which\n"
-        "every group must be served again within a computed bound. Needs root (network\n"
-        "namespaces).",
+        "Runs rounds of faults that are drawn from a seed, alone and combined. After each round a calm\n"
+        "follows, in which every group must be served again within a computed bound. Needs root\n"
+        "(network namespaces).",
     .options = random_options,
 };
 static const struct bw_cli_command weather_command = {
@@ -137,9 +137,9 @@ static const struct bw_cli_command weather_command = {
     .program = "breakwater-chaos",
     .operands = "",
     .help =
-        "What a group of two sites bears: under --rtt, --loss and --rate nothing is broken for a\n"
-        "while, then the primary's machine is lost, then an operator moves the group. Counts the\n"
-        "leases lost, and says how long nobody served. Needs root (network namespaces).",
+        "Measures how a group of two sites works under --rtt, --loss and --rate: first without a fault,\n"
+        "then after the loss of the primary's machine, then in a switchover. Prints the number of lost\n"
+        "leases and the time without service. Needs root (network namespaces).",
     .options = weather_options,
 };
 static const struct bw_cli_command members_command = {
@@ -147,17 +147,17 @@ static const struct bw_cli_command members_command = {
     .program = "breakwater-chaos",
     .operands = "",
     .help =
-        "Replaces witnesses, again and again, by the commands of `breakwater members`, while writers\n"
-        "write and two sites serve: their disks are deleted, leaders are killed and commands\n"
-        "interrupted in the middle of it. Counts what was acknowledged, and what of it is lost.\n"
-        "Needs root (network namespaces).",
+        "Replaces witnesses, again and again, with the commands of `breakwater members`, while writers\n"
+        "write and two sites serve. During this, disks are deleted, leaders are killed and commands are\n"
+        "interrupted. Counts the acknowledged writes, and the lost ones among them. Needs root (network\n"
+        "namespaces).",
     .options = members_options,
 };
 static const struct bw_cli_command list_command = {
     .name = "list",
     .program = "breakwater-chaos",
     .operands = "",
-    .help = "Names every scenario, fault and crash point.",
+    .help = "Prints the name of every scenario, fault and crash point.",
     .options = no_options,
 };
 static const struct bw_cli_command judge_command = {
@@ -166,7 +166,7 @@ static const struct bw_cli_command judge_command = {
     .operands = "DIR",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Judges kept records again (RUN/records of --records): did two sites serve at once?",
+    .help = "Checks kept records again (RUN/records of --records) for two sites that served at once.",
     .options = no_options,
 };
 
@@ -675,13 +675,13 @@ struct verb {
     int (*run)(int argc, char **argv);
 };
 static const struct verb verbs[] = {
-    {"list", "name every scenario and fault", list_verb},
+    {"list", "print the name of every scenario and fault", list_verb},
     {"run", "run scenarios, each on a new cluster", run_verb},
-    {"random", "break things as a seed has it, for a while", random_verb},
-    {"weather", "measure what a group bears of round trips, loss and thin lines", weather_verb},
+    {"random", "break things for a while, as drawn from a seed", random_verb},
+    {"weather", "measure a group under long round trips, loss and thin lines", weather_verb},
     {"members", "replace witnesses while writers write", members_verb},
-    {"judge", "judge kept records again", judge_verb},
-    {"scripts", "try a site's own scripts", bw_trials_verb},
+    {"judge", "check kept records again", judge_verb},
+    {"scripts", "test the scripts of a site", bw_trials_verb},
     {"ledger", NULL, ledger_verb},
     {"names", NULL, names_verb},
 };
@@ -689,19 +689,21 @@ static const struct verb verbs[] = {
 
 static void print_help(FILE *out)
 {
-    (void)fputs("usage: breakwater-chaos VERB [ARGUMENT]...\n\n"
-                "Breaks networks, disks, clocks and processes under a whole cluster of the real\n"
-                "programs, in namespaces that leave nothing behind, and judges what their services\n"
-                "recorded.\n\nverbs:\n",
+    (void)fputs("usage: breakwater-chaos VERB [ARGUMENT]...\n"
+                "\n"
+                "Breaks networks, disks, clocks and processes of a whole cluster of the real programs, in\n"
+                "namespaces that end with this program, and checks the records of the services.\n"
+                "\n"
+                "verbs:\n",
                 out);
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (verbs[i].help != NULL)
             (void)fprintf(out, "  %-10s%s\n", verbs[i].name, verbs[i].help);
     (void)fputs(
-        "\n\"breakwater-chaos VERB --help\" tells more.\n"
-        "exit status: 0 every promise was kept, 1 one was broken or nothing could be shown,\n"
-        "2 wrong usage, 77 needs root or something that this machine lacks, 128 + N signal "
-        "N.\n",
+        "\n"
+        "\"breakwater-chaos VERB --help\" shows the options.\n"
+        "exit status: 0 every promise was kept, 1 a promise was broken or the test was inconclusive,\n"
+        "2 wrong usage, 77 root or a feature of the machine is missing, 128 + N signal N.\n",
         out);
 }
 

@@ -24,14 +24,14 @@ struct bw_api_values {
     const char *wait_timeout;
 };
 #define BW_API_OPTIONS(type, member)                                                               \
-    BW_OPTION_TEXT(type, member.config, "config", 0, "FILE", "cli.yaml"),                          \
+    BW_OPTION_TEXT(type, member.config, "config", 0, "FILE", "configuration of commands (cli.yaml)"), \
         BW_OPTION_LIST(type, member.endpoints, "endpoint", 0, "HOST:PORT",                         \
-                       "a witness to ask, again for more"),                                        \
-        BW_OPTION_TEXT(type, member.ca, "ca", 0, "FILE", "the CAs to trust"),                      \
+                       "address of a witness; may be repeated"),                                   \
+        BW_OPTION_TEXT(type, member.ca, "ca", 0, "FILE", "CA certificates to trust"),              \
         BW_OPTION_TEXT(type, member.identity, "identity", 0, "FILE",                               \
-                       "certificate and key to ask with"),                                         \
+                       "your certificate and key, in one file"),                                   \
         BW_OPTION_TEXT(type, member.wait_timeout, "wait-timeout", 0, "D",                          \
-                       "how long to wait for an answer or outcome")
+                       "limit of the wait for an answer or a result")
 
 #define BW_API_PATH_BYTES    4096
 #define BW_API_WITNESSES_MAX (BW_ENDPOINTS_MAX + BW_WITNESSES_MAX)

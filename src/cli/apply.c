@@ -139,11 +139,11 @@ struct apply_values {
 static const struct bw_option apply_options[] = {
     BW_OPTION_TEXT(struct apply_values, file, "file", 'f', "FILE", "groups.yaml"),
     BW_OPTION_TEXT(struct apply_values, initial_primary, "initial-primary", 0, "SITE",
-                   "the first primary of a group that had none yet"),
+                   "first primary of new, recovered and formerly unmanaged groups"),
     BW_OPTION_FLAG(struct apply_values, is_unmanaged, "unmanaged", 0,
-                   "a group that does not exist yet begins in mode unmanaged, whatever FILE says"),
-    BW_OPTION_FLAG(struct apply_values, is_plan, "plan", 0, "say what would change, and stop"),
-    BW_OPTION_FLAG(struct apply_values, is_yes, "yes", 0, "do not ask for confirmation"),
+                   "start new groups in mode unmanaged, whatever FILE says"),
+    BW_OPTION_FLAG(struct apply_values, is_plan, "plan", 0, "show what would happen, and stop"),
+    BW_OPTION_FLAG(struct apply_values, is_yes, "yes", 0, "skip the confirmation"),
     BW_API_OPTIONS(struct apply_values, api),
     BW_OPTIONS_END,
 };
@@ -152,14 +152,15 @@ static const struct bw_cli_command apply_command = {
     .name = "apply",
     .operands = "",
     .help =
-        "Makes the groups of FILE what FILE says: all of them, or none when any has a problem.\n"
-        "A key that FILE does not name has its default, but a mode that it does not name stays.\n"
-        "With --unmanaged a new group is only watched, until `breakwater mode GROUP auto`.\n"
-        "If it names a version, that must still be the group's. Groups that FILE does not name\n"
-        "stay as they are; none is ever deleted. A holder keeps the terms of its epoch.\n"
-        "A FILE with people, and no groups, says who may do what: it replaces the list before it.\n"
-        "With --initial-primary you vouch that each group of FILE that was never granted, was let\n"
-        "go or recovered serves nowhere else: the plan names each site that does not say so.",
+        "Makes the groups in FILE equal to FILE. All groups change, or, if FILE has a problem, none.\n"
+        "Groups that are missing in FILE stay. A missing key gets its default value; a missing mode\n"
+        "stays as it is. If FILE names a version, the group must still have this version. A primary\n"
+        "keeps the terms of its epoch.\n"
+        "A FILE with people, and without groups, replaces the rights of all operators and viewers.\n"
+        "With --unmanaged, breakwater only watches a new group, until `breakwater mode GROUP auto`.\n"
+        "With --initial-primary, you confirm that the service is stopped at all other sites. It is for\n"
+        "new and recovered groups, and for groups that leave mode unmanaged. The plan names each site\n"
+        "that does not report a stopped service.",
     .options = apply_options,
 };
 

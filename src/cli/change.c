@@ -277,9 +277,8 @@ static const struct bw_cli_command cancel_command = {
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Takes back what was asked for of GROUP and still waits: a switchover, a failover, a\n"
-            "confirm-fenced. A move that is on its way is given up as long as its site has not\n"
-            "begun to stop the service.",
+    .help = "Cancels a request for GROUP that still waits: a switchover, a failover or a confirm-fenced. A\n"
+            "running switchover is canceled if the primary has not started to stop the service.",
     .options = cancel_options,
 };
 
@@ -321,10 +320,10 @@ static const struct bw_cli_command delete_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "Takes GROUP off the witnesses; its history stays. Every site that is heard is let go: what\n"
-        "serves goes on, and nobody guards it. The plan names the sites that have not confirmed that:\n"
-        "what serves there when their guard begins is fenced. Asks for the group's name. Refused\n"
-        "while a site holds it: `breakwater mode GROUP observe` lets that one go first.",
+        "Removes GROUP from the witnesses; its history stays. Each connected site stops managing the\n"
+        "service, which runs on without a guard. The plan names each site that has yet to confirm\n"
+        "this: if the service runs there when the guard starts, the guard fences it. Asks for the\n"
+        "group's name. Refused while a site is primary; run `breakwater mode GROUP unmanaged` before.",
     .options = delete_options,
 };
 
@@ -359,7 +358,7 @@ struct ack_values {
 static const struct bw_option ack_options[] = {
     BW_CHANGE_OPTIONS(struct ack_values, change),
     BW_OPTION_TEXT(struct ack_values, site, "site", 0, "SITE",
-                   "the site that has it; else it is the group's own"),
+                   "the site of the alarm (none: an alarm of the group)"),
     BW_OPTIONS_END,
 };
 
@@ -368,9 +367,9 @@ static const struct bw_cli_command ack_command = {
     .operands = "GROUP ALARM",
     .operands_min = 2,
     .operands_max = 2,
-    .help = "Says that you have seen ALARM of GROUP: it stays in status, with your name and the\n"
-            "reason, until what it is about has ended, and is no warning any more. When it\n"
-            "begins anew it is loud again; so it is when another witness leads.",
+    .help = "Acknowledges ALARM of GROUP. The alarm stays in status, with your name and the reason, until\n"
+            "its cause has ended, but no longer counts as a warning. It is a warning again if the cause\n"
+            "comes back, or if the leader changes.",
     .options = ack_options,
 };
 

@@ -15,9 +15,9 @@ struct bw_change_values {
     bool is_yes;
 };
 #define BW_CHANGE_OPTIONS(type, member)                                                            \
-    BW_OPTION_TEXT(type, member.reason, "reason", 0, "TEXT", "why, for the record"),               \
-        BW_OPTION_FLAG(type, member.is_plan, "plan", 0, "say what would happen, and stop"),        \
-        BW_OPTION_FLAG(type, member.is_yes, "yes", 0, "do not ask for confirmation"),              \
+    BW_OPTION_TEXT(type, member.reason, "reason", 0, "TEXT", "reason, for the record"),           \
+        BW_OPTION_FLAG(type, member.is_plan, "plan", 0, "show what would happen, and stop"),       \
+        BW_OPTION_FLAG(type, member.is_yes, "yes", 0, "skip the confirmation"),                    \
         BW_API_OPTIONS(type, member.api)
 #define BW_CHANGE_WAIT_MS                                                                          \
     (10 * 60 * 1000) /* for what is in its way for a while, a site that is being let go */

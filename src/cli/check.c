@@ -36,11 +36,11 @@ struct check_values {
 
 static const struct bw_option check_options[] = {
     BW_OPTION_FLAG(struct check_values, offline, "offline", 0,
-                   "judge the files alone, not this machine"),
+                   "check only the files, without this machine"),
     BW_OPTION_FLAG(struct check_values, connect, "connect", 0,
-                   "dial what the files name, with their own certificates"),
+                   "also dial what the files name, with their own certificates"),
     BW_OPTION_TEXT(struct check_values, election_timeout, "election-timeout", 0, "D",
-                   "election timeout to judge groups files by (that of a witness file, else 1s)"),
+                   "for groups files (that of a witness file, else 1s)"),
     BW_OPTIONS_END,
 };
 
@@ -50,11 +50,11 @@ static const struct bw_cli_command check_command = {
     .operands_min = 1,
     .operands_max = BW_CHECK_FILES_MAX,
     .help =
-        "Checks witness, site, groups and cli files, told apart by their keys, and the machine\n"
-        "they are on: certificates, directories, scripts, clock. Files given together are\n"
-        "also checked against each other. Starts and changes nothing. With --connect, witnesses\n"
-        "and the guard of this machine are dialled too, for 3 s each.\n"
-        "Exit status: 0 nothing failed, 1 something did.",
+        "Checks files for witnesses, sites, groups and commands, and this machine: certificates,\n"
+        "directories, scripts, clock. check recognizes each kind by its keys, compares files that are\n"
+        "given together, and only reads. With --connect, check also dials the witnesses and the guard\n"
+        "of this machine, for 3 s each.\n"
+        "Exit status: 0 the check passed, maybe with warnings; 1 a check failed.",
     .options = check_options,
 };
 

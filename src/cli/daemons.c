@@ -23,15 +23,16 @@ static const struct bw_option agent_options[] = {
 static const struct bw_cli_command agent_command = {
     .name = "agent",
     .operands = "",
-    .help = "Runs the agent of a site: it holds the leases of its groups and orders the guard.\n"
-            "SIGTERM ends it and leaves guard and service alone; SIGHUP reads the file again.\n"
-            "Exit status: 0 told to end, 75 to be restarted, 78 a person must act.",
+    .help = "Runs the agent of a site until SIGTERM. The agent holds the leases of the site's groups, and\n"
+            "orders the guard to run scripts. SIGTERM leaves guard and service alone; SIGHUP reads FILE\n"
+            "again.\n"
+            "Exit status: 0 ended by a signal, 75 has to be restarted, 78 an operator has to act.",
     .options = agent_options,
 };
 
 enum bw_exit bw_verb_agent(int argc, char **argv)
 {
-    return bw_daemon_verb(&agent_command, argc, argv, "-c FILE is needed", bw_agent_run);
+    return bw_daemon_verb(&agent_command, argc, argv, "needs -c FILE", bw_agent_run);
 }
 
 /* ---- guard ---- */
@@ -40,16 +41,16 @@ enum bw_exit bw_verb_agent(int argc, char **argv)
 
 static const struct bw_option guard_options[] = {
     BW_OPTION_TEXT(struct bw_daemon_values, config, "config", 'c', "FILE",
-                   "the site's file, site.yaml"),
+                   "the site file (site.yaml)"),
     BW_OPTIONS_END,
 };
 
 static const struct bw_cli_command guard_command = {
     .name = "guard",
     .operands = "",
-    .help = "Runs the guard of a site until SIGTERM: it runs all scripts of the site's groups,\n"
-            "as the agent orders, and ends the service itself when its lease ends.\n"
-            "A service unit of its own; SIGHUP reads the file again.",
+    .help = "Runs the guard of a site until SIGTERM. The guard runs all scripts of the site's groups, as\n"
+            "the agent orders, and fences the service when the lease ends, even if the agent is down.\n"
+            "Needs a service unit of its own. SIGHUP reads FILE again.",
     .options = guard_options,
 };
 
@@ -68,7 +69,7 @@ enum bw_exit bw_verb_enforcer(int argc, char **argv)
     (void)argv;
     if (bw_enforcer_run())
         return BW_EXIT_FINE;
-    (void)fputs("error: enforcer: only a guard starts it (see: breakwater guard --help)\n", stderr);
+    (void)fputs("error: enforcer: only a guard starts this program (see: breakwater guard --help)\n", stderr);
     return BW_EXIT_USAGE;
 }
 
@@ -86,17 +87,17 @@ static const struct bw_cli_command second_command = {
     .name = "second-enforcer",
     .operands = "",
     .help =
-        "Runs the second enforcer of a site, on another machine than its guard: for a service\n"
-        "that outlives that machine. It asks the agent how much of the lease is left, and runs\n"
-        "fence_script when there is no more. It starts nothing.\n"
-        "SIGTERM ends it, after a fence that runs; SIGHUP reads the file again.\n"
-        "Exit status: 0 told to end, 75 to be restarted, 78 a person must act.",
+        "Runs the second enforcer of a site until SIGTERM, on another machine than the guard: for a\n"
+        "service that outlives the guard's machine. It asks the agent for the time left of the lease,\n"
+        "and runs fence_script when the lease ends. It never starts the service.\n"
+        "SIGTERM waits for a running fence; SIGHUP reads FILE again.\n"
+        "Exit status: 0 ended by a signal, 75 has to be restarted, 78 an operator has to act.",
     .options = second_options,
 };
 
 enum bw_exit bw_verb_second_enforcer(int argc, char **argv)
 {
-    return bw_daemon_verb(&second_command, argc, argv, "-c FILE is needed", bw_second_run);
+    return bw_daemon_verb(&second_command, argc, argv, "needs -c FILE", bw_second_run);
 }
 
 /* ---- standalone ---- */
@@ -106,7 +107,7 @@ enum bw_exit bw_verb_second_enforcer(int argc, char **argv)
 
 static const struct bw_option standalone_options[] = {
     BW_OPTION_TEXT(struct bw_daemon_values, config, "config", 'c', "FILE",
-                   "the file with the seven keys; also as -config FILE"),
+                   "the file with the seven keys; -config FILE works as well"),
     BW_OPTIONS_END,
 };
 
@@ -114,10 +115,11 @@ static const struct bw_cli_command standalone_command = {
     .name = "standalone",
     .operands = "",
     .help =
-        "Runs the check loop of the program that breakwater replaces, with its file unchanged:\n"
-        "the condition script says start or stop, the status script what there is, and start or\n"
-        "stop script is called where they differ. No lease is held and no witness asked: where\n"
-        "the condition is wrong two sites may serve at once. Until SIGTERM.",
+        "Runs the check loop of the replaced program until SIGTERM, with its file unchanged: if the\n"
+        "condition script prints start or stop, and the status script reports the opposite, the loop\n"
+        "runs the start or stop script.\n"
+        "Warning: the loop has no lease and asks no witness. If the condition is wrong, two sites may\n"
+        "serve at once (split-brain).",
     .options = standalone_options,
 };
 
@@ -160,6 +162,6 @@ int bw_verb_steps(void)
 
     if (status >= 0)
         return status;
-    (void)fputs("error: steps: only a guard starts it (see: breakwater guard --help)\n", stderr);
+    (void)fputs("error: steps: only a guard starts this program (see: breakwater guard --help)\n", stderr);
     return BW_EXIT_USAGE;
 }

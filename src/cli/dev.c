@@ -24,15 +24,15 @@ struct dev_values {
 
 static const struct bw_option dev_options[] = {
     BW_OPTION_TEXT(struct dev_values, scenario, "scenario", 's', "NAME",
-                   "break something, judge what follows, and end; see below"),
+                   "break something, check the result, and end (see above)"),
     BW_OPTION_TEXT(struct dev_values, dir, "dir", 0, "DIR",
-                   "work directory, new or empty, kept (one in /tmp, removed)"),
+                   "new or empty work directory, kept (one in /tmp, removed)"),
     BW_OPTION_TEXT(struct dev_values, records, "records", 0, "DIR",
-                   "keep what the services recorded, new or empty"),
+                   "new or empty folder for the records of the services, kept"),
     BW_OPTION_FLAG(struct dev_values, fast, "fast", 0, "a lease of 1 s instead of 5 s"),
     BW_OPTION_NUMBER(struct dev_values, runs, "runs", 0, "N", 1, RUNS_MAX,
                      "run the scenario N times, each on a new cluster (1)"),
-    BW_OPTION_TEXT(struct dev_values, timeout, "timeout", 0, "D", "how long one run may take (2m)"),
+    BW_OPTION_TEXT(struct dev_values, timeout, "timeout", 0, "D", "limit of one run (2m)"),
     BW_OPTION_OUTPUT(struct dev_values, output),
     BW_OPTIONS_END,
 };
@@ -40,19 +40,19 @@ static const struct bw_option dev_options[] = {
 static const struct bw_cli_command dev_command = {
     .name = "dev",
     .operands = "",
-    .help = "Starts a whole cluster on this machine: three witnesses, two sites with agent, guard\n"
-            "and a demo service, each its own process, with throw-away certificates. Without\n"
-            "--scenario it shows what happens until Ctrl-C. With it, something is broken, and the\n"
-            "records of the services themselves show whether two sites ever served at once.\n"
+    .help = "Starts a whole cluster on this machine: three witnesses, and two sites with agent, guard and\n"
+            "a demo service, as separate processes with temporary certificates. Without --scenario, dev\n"
+            "prints what happens, until Ctrl-C. With --scenario, dev breaks a part, and checks in the\n"
+            "records of the demo services whether two sites ever served at once.\n"
             "Scenarios:\n"
-            "  kill-site     agent, guard and service of the primary die at once\n"
-            "  cut-site      the primary's site loses its network to the witnesses, and lives\n"
-            "  freeze-agent  the primary's agent is stopped, and goes on after the takeover\n"
-            "  kill-guard    the primary's guard dies, its agent and service live\n"
+            "  kill-site     agent, guard and service of the primary are killed at once\n"
+            "  cut-site      the site of the primary loses the network to the witnesses\n"
+            "  freeze-agent  the agent of the primary hangs, and continues after the failover\n"
+            "  kill-guard    the guard of the primary is killed; its agent and service run on\n"
             "  switchover    a planned move to the other site\n"
-            "  lose-witness  the leading witness dies: no script may run\n"
-            "`breakwater dev ledger` is the demo service itself.\n"
-            "Exit status: 0 it went as it must, 1 it did not.",
+            "  lose-witness  the leader of the witnesses is killed; no script may run\n"
+            "`breakwater dev ledger` is the demo service.\n"
+            "Exit status: 0 the check passed, 1 it failed.",
     .options = dev_options,
 };
 

@@ -20,7 +20,7 @@ struct enter_values {
 };
 
 static const struct bw_option enter_options[] = {
-    BW_OPTION_TEXT(struct enter_values, config, "config", 'c', "FILE", "the guard's site file"),
+    BW_OPTION_TEXT(struct enter_values, config, "config", 'c', "FILE", "site file of the guard"),
     BW_OPTIONS_END,
 };
 
@@ -30,12 +30,12 @@ static const struct bw_cli_command enter_command = {
     .operands_min = 2,
     .operands_max = 4096,
     .help =
-        "Goes where the guard has what a start of GROUP leaves behind, asks as gate does whether\n"
-        "this site may run it now, and becomes COMMAND, which the guard then ends with the\n"
-        "rest. For a service that runit or another supervisor starts (supervisord was not\n"
-        "tried): as the last line of its run script. As root, or whoever the guard runs as.\n"
-        "Exit status: that of COMMAND; 6 it may not, 5 the guard does not say, 1 it could not\n"
-        "go there, 126 or 127 COMMAND could not be run.",
+        "Runs COMMAND as a part of GROUP: enter joins the cgroup of the guard's starts, asks the guard\n"
+        "like gate does, and executes COMMAND; the guard then stops COMMAND with the group. For a\n"
+        "service of runit or another supervisor (supervisord is untested): use enter as the last line\n"
+        "of its run script, as root or as the user of the guard.\n"
+        "Exit status: that of COMMAND; 6 it may not run, 5 the guard does not answer, 1 the cgroup\n"
+        "cannot be joined, 126 or 127 COMMAND cannot be executed.",
     .options = enter_options,
 };
 
@@ -126,7 +126,7 @@ enum bw_exit bw_verb_enter(int argc, char **argv)
     if (group == NULL)
         exit = fail(operands.items[0], "this site file has no such group");
     else if (group->enforce != BW_REACH_CGROUP)
-        exit = fail(operands.items[0], "only with stop_method: cgroup is there a place to go to");
+        exit = fail(operands.items[0], "enter needs stop_method: cgroup; this group has another one");
     else
         exit = enter(site, group->name, operands.items + 1);
     bw_site_config_free(site);

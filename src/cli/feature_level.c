@@ -31,12 +31,12 @@ static const struct bw_option show_options[] = {
 };
 static const struct bw_option raise_options[] = {
     BW_OPTION_LIST(struct level_values, without, "skip", 0, "NAME",
-                   "a witness or site that is not heard; may be repeated"),
-    BW_OPTION_TEXT(struct level_values, reason, "reason", 0, "TEXT", "why, for the record"),
+                   "a witness or site that is not connected; may be repeated"),
+    BW_OPTION_TEXT(struct level_values, reason, "reason", 0, "TEXT", "reason, for the record"),
     BW_OPTION_FLAG(struct level_values, is_accepted, "accept", 0,
-                   "raise it although sites are not proved"),
-    BW_OPTION_FLAG(struct level_values, is_plan, "plan", 0, "say what would happen, and stop"),
-    BW_OPTION_FLAG(struct level_values, is_yes, "yes", 0, "do not ask for confirmation"),
+                   "raise it although sites have no tested kill"),
+    BW_OPTION_FLAG(struct level_values, is_plan, "plan", 0, "show what would happen, and stop"),
+    BW_OPTION_FLAG(struct level_values, is_yes, "yes", 0, "skip the confirmation"),
     BW_OPTION_OUTPUT(struct level_values, output),
     BW_API_OPTIONS(struct level_values, api),
     BW_OPTIONS_END,
@@ -45,16 +45,16 @@ static const struct bw_option raise_options[] = {
 static const struct bw_cli_command show_command = {
     .name = "feature-level",
     .operands = "",
-    .help = "Shows the feature level of the cluster, and the newest that each witness, and the\n"
-            "agent and guard of each site in a spec, knows. What a newer release brings is used\n"
-            "only once `breakwater feature-level raise` has raised it.",
+    .help = "Shows the feature level of the cluster, and the highest level that each witness, agent and\n"
+            "guard knows. The cluster uses the features of a newer release after\n"
+            "`breakwater feature-level raise`.",
     .options = show_options,
 };
 static const struct bw_cli_command raise_command = {
     .name = "feature-level raise",
     .operands = "",
-    .help = "Raises the feature level by one, once every witness, and every agent and guard of a\n"
-            "site in a spec, knows the next. Refused otherwise; one that is not heard is named.",
+    .help = "Raises the feature level by one. Refused if a witness, agent or guard knows only a lower level,\n"
+            "or is not connected; the answer names it.",
     .options = raise_options,
 };
 

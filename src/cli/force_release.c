@@ -13,11 +13,11 @@ struct release_values {
 
 static const struct bw_option release_options[] = {
     BW_OPTION_TEXT(struct release_values, site, "site", 0, "SITE",
-                   "the site that is off, and holds GROUP or may serve by an override"),
+                   "the site that is off: the primary, or a site with an override"),
     BW_OPTION_FLAG(struct release_values, holder_is_off, "service-is-stopped", 0,
-                   "its service is stopped, although its agent still answers"),
+                   "the service is stopped, although the agent of SITE answers"),
     BW_MOVE_OPTIONS(struct release_values, move, "how you know, for the record",
-                    "do not ask for the site's name"),
+                    "skip the question for the site's name"),
     BW_OPTIONS_END,
 };
 

@@ -24,7 +24,7 @@ struct gate_values {
 };
 
 #define GROUP_OPTION                                                                               \
-    BW_OPTION_TEXT(struct gate_values, group, "group", 'g', "GROUP", "the group that is asked for")
+    BW_OPTION_TEXT(struct gate_values, group, "group", 'g', "GROUP", "the group to check")
 #define SOCKET_OPTION                                                                              \
     BW_OPTION_TEXT(struct gate_values, socket, "socket", 0, "PATH",                                \
                    "the guard's socket (" BW_GUARD_SOCKET_ABSENT ")")
@@ -33,7 +33,7 @@ static const struct bw_option gate_options[] = {
     GROUP_OPTION,
     SOCKET_OPTION,
     BW_OPTION_TEXT(struct gate_values, wait, "wait", 0, "D",
-                   "look again for at most so long, until it may"),
+                   "repeat the check until this site may run the group, for at most D"),
     BW_OPTIONS_END,
 };
 
@@ -41,12 +41,10 @@ static const struct bw_cli_command gate_command = {
     .name = "gate",
     .operands = "",
     .help =
-        "Exit status 0 only while this site may run the group: this site has a lease, and its fence\n"
-        "window has not begun, or a person lets it serve here (override) and its agent has begun "
-        "to.\n"
-        "Anything else, and each doubt, is not 0, with one line that says why. For ExecStartPre=\n"
-        "and init containers.\n"
-        "Exit status: 0 it may, 6 it may not, 5 the guard does not say.",
+        "Exits with 0 only if this site may run GROUP now: the site has a lease, before the fence window,\n"
+        "or an operator's override is in force and the agent has begun it. Otherwise, and in each\n"
+        "doubt, gate fails with one line that gives the reason. For ExecStartPre= and init containers.\n"
+        "Exit status: 0 it may run, 6 it may not, 5 the guard does not answer.",
     .options = gate_options,
 };
 
@@ -60,12 +58,12 @@ static const struct bw_cli_command condition_command = {
     .name = "condition",
     .operands = "",
     .help =
-        "Prints \"start\" while this site may run a group that a loop of your own starts (started_by:\n"
-        "external), and \"stop\" where it may not run it, as gate says: a condition_check_script of\n"
-        "the program that breakwater replaces. While a group may run that its guard starts, it\n"
-        "prints nothing and fails with 1. On any doubt it prints \"stop\" with exit status 0, also\n"
-        "for wrong usage: that program ignores a check that fails, and would go on serving. Why is\n"
-        "said on stderr.",
+        "Prints \"start\" if this site may run a group that a loop of yours starts (started_by: external),\n"
+        "and \"stop\" if it may not, by the rules of gate. It can be the condition_check_script of the\n"
+        "replaced program. If the site may run the group, and the guard starts it, condition prints\n"
+        "nothing and exits with 1. In each doubt, and after wrong usage, it prints \"stop\" with exit\n"
+        "status 0, because the replaced program ignores a check that fails, and would continue to\n"
+        "serve. The reason is on standard error.",
     .options = condition_options,
 };
 

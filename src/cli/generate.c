@@ -29,7 +29,7 @@ static const struct bw_option generate_options[] = {
                    "folder deploy of breakwater, with sets and manifests (the installed one)"),
     BW_OPTION_FLAG(struct generate_values, is_offline, "offline", 0, "do not look up the names of hosts"),
     BW_OPTION_FLAG(struct generate_values, is_plan, "plan", 0, "show what would change, and write nothing"),
-    BW_OPTION_FLAG(struct generate_values, is_yes, "yes", 0, "do not ask for confirmation"),
+    BW_OPTION_FLAG(struct generate_values, is_yes, "yes", 0, "skip the confirmation"),
     BW_OPTIONS_END,
 };
 

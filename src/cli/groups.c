@@ -29,10 +29,9 @@ static const struct bw_cli_command groups_command = {
     .operands = "[GROUP]...",
     .operands_max = SIZE_MAX,
     .help =
-        "Prints the groups, or those that are named, as the witnesses have them: a file that\n"
-        "`breakwater apply -f` reads. Every key is in it, also those that have their default, and\n"
-        "the version that it was made from: `apply` refuses it once somebody has changed the "
-        "group.",
+        "Prints the groups as the witnesses have them, or only those named, as a file for\n"
+        "`breakwater apply -f`. The file has every key, also those with a default value, and the version\n"
+        "of each group: `apply` rejects the file if another operator has changed the group since.",
     .options = groups_options,
 };
 

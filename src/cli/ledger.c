@@ -27,22 +27,22 @@ struct values {
 
 static const struct bw_option dev_options[] = {
     LEDGER_OPTIONS,
-    BW_OPTION_TEXT(struct values, owner, "owner", 0, "PID:START", "a process to end with"),
+    BW_OPTION_TEXT(struct values, owner, "owner", 0, "PID:START", "end when this process ends"),
     BW_OPTIONS_END,
 };
 static const struct bw_option lab_options[] = {
     LEDGER_OPTIONS,
     BW_OPTION_TEXT(struct values, clock_shift, "clock-shift", 0, "NS",
-                   "so much is its clock ahead of the one that records show"),
+                   "shift of its clock against the clock of the records"),
     BW_OPTIONS_END,
 };
 
 static const struct bw_cli_command dev_command = {
     .name = "dev ledger",
     .operands = "",
-    .help = "The demo service, as the start script of `breakwater dev` starts it: returns once it\n"
-            "serves in the background. Each record is a line SITE EPOCH CLOCK_BOOTTIME-in-ns.\n"
-            "SIGTERM ends it.",
+    .help = "The demo service, as the start script of `breakwater dev` starts it. The command returns after\n"
+            "the service runs in the background. Each record is a line SITE EPOCH CLOCK_BOOTTIME-in-ns.\n"
+            "SIGTERM ends the service.",
     .options = dev_options,
 };
 static const struct bw_cli_command lab_command = {

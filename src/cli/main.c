@@ -27,58 +27,60 @@ static enum bw_exit run_help(int argc, char **argv);
 
 /* In the order in which help lists them. */
 static const struct verb verbs[] = {
-    {"agent", "run the agent of a site", bw_verb_agent},
+    {"agent", "run the agent of a site: it holds the leases", bw_verb_agent},
     {"check", "check configuration files and the machine they are on", bw_verb_check},
-    {"dev", "try it: a whole cluster on this machine, and what happens when things break",
+    {"dev", "try breakwater: a whole cluster on this machine, and what happens when parts of it fail",
      bw_verb_dev},
-    {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
-    {"second-enforcer", "run the second enforcer of a site: a fence from another machine",
+    {"guard", "run the guard of a site: it runs scripts, and fences when the lease ends", bw_verb_guard},
+    {"second-enforcer", "run the second enforcer of a site: it fences from another machine",
      bw_verb_second_enforcer},
     {"generate", "make the files of all machines of a cluster from one file of answers", bw_verb_generate},
     {"pki", "make, renew and show the certificates of a cluster", bw_verb_pki},
-    {"apply", "make the groups what a file says", bw_verb_apply},
-    {"groups", "print the groups as a file that apply reads", bw_verb_groups},
-    {"people", "print who may do what as a file that apply reads", bw_verb_people},
-    {"delete", "take a group off the witnesses", bw_verb_delete},
-    {"status", "show who is primary, and what needs attention", bw_verb_status},
-    {"explain", "show why it acts, and why it does not", bw_verb_explain},
-    {"switchover", "move a group to another site, in order", bw_verb_switchover},
-    {"failover", "have a group granted although policy holds it back", bw_verb_failover},
-    {"cancel", "take back what was asked for of a group, before it happens", bw_verb_cancel},
-    {"ack", "say that you have seen an alarm", bw_verb_ack},
-    {"confirm-fenced", "confirm that a site is off, so that another one can take over", bw_verb_force_release},
-    {"prove", "show at the primary that a kill by its guard stops the service", bw_verb_prove},
-    {"override", "let this site serve without a quorum, on your word", bw_verb_override},
-    {"mode", "say who decides for a group: its policy, a person, or nobody", bw_verb_mode},
-    {"pause", "have nobody move or restart a group, until resume", bw_verb_pause},
-    {"resume", "end the pause of a group: its mode is what it was before", bw_verb_resume},
-    {"maintenance", "leave a site or a group alone for a time that ends by itself",
+    {"apply", "create and change groups from a file", bw_verb_apply},
+    {"groups", "print groups as a file for apply", bw_verb_groups},
+    {"people", "print the rights of operators and viewers as a file for apply", bw_verb_people},
+    {"delete", "remove a group from the witnesses", bw_verb_delete},
+    {"status", "show the primary of each group, and what needs attention", bw_verb_status},
+    {"explain", "show why the leader acts or waits, and what blocks each site", bw_verb_explain},
+    {"switchover", "move a group to another site, as planned", bw_verb_switchover},
+    {"failover", "make a site primary although the group's policy blocks it", bw_verb_failover},
+    {"cancel", "cancel a request that still waits", bw_verb_cancel},
+    {"ack", "acknowledge an alarm", bw_verb_ack},
+    {"confirm-fenced", "confirm that a site is off, so that another site can become primary", bw_verb_force_release},
+    {"prove", "test at the primary that a kill by its guard stops the service", bw_verb_prove},
+    {"override", "let this site serve without a quorum, for a limited time", bw_verb_override},
+    {"mode", "set the mode of a group: auto, manual, paused or unmanaged", bw_verb_mode},
+    {"pause", "stop failover, moves and restarts of a group until resume", bw_verb_pause},
+    {"resume", "end the pause of a group", bw_verb_resume},
+    {"maintenance", "suspend failover and restarts of a group or a site for a limited time",
      bw_verb_maintenance},
-    {"feature-level", "show and raise what the cluster may use of a newer release",
+    {"feature-level", "show and raise the feature level of the cluster after an upgrade",
      bw_verb_feature_level},
-    {"recover", "begin the cluster anew when a majority of the witnesses is lost for good",
+    {"recover", "restart the cluster after a majority of the witnesses is lost for good",
      bw_verb_recover},
-    {"snapshot", "save the state of the cluster, show it, or begin anew with it", bw_verb_snapshot},
-    {"members", "show the witnesses; add, remove and replace one, hand leadership over",
+    {"snapshot", "save the state of the cluster, show a saved state, or restart the cluster from it", bw_verb_snapshot},
+    {"members", "show, add, remove and replace witnesses; transfer the leadership",
      bw_verb_members},
-    {"gate", "say whether this site may run a group now: for units and init containers",
+    {"gate", "check that this site may run a group now: for units and init containers",
      bw_verb_gate},
-    {"enter", "run a command where the guard ends it with the group", bw_verb_enter},
+    {"enter", "run a command as a part of a group, so that the guard stops it as well", bw_verb_enter},
     {"standalone", "run the check loop of the replaced program, with its file unchanged",
      bw_verb_standalone},
-    {"condition", "tell a loop of your own whether to start or stop a group", bw_verb_condition},
-    {"history", "show what was granted, when and by whom", bw_verb_history},
-    {"report", "show one failover, moment by moment", bw_verb_report},
-    {"help", "tell what a verb does, and its options", run_help},
-    {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
+    {"condition", "print start or stop for a loop of your own", bw_verb_condition},
+    {"history", "show each change of the primary, with its reason", bw_verb_history},
+    {"report", "show one failover as a time line", bw_verb_report},
+    {"help", "show the help of a verb", run_help},
+    {"witness", "run a witness, or make its data directory (init)", bw_verb_witness},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
 static void print_help(FILE *out)
 {
     (void)fputs(
-        "usage: breakwater VERB [ARGUMENT]...\n\n"
-        "Decides by quorum which site runs a service, and makes sure that no other does.\n\n"
+        "usage: breakwater VERB [ARGUMENT]...\n"
+        "\n"
+        "Decides by quorum which site runs a service, and makes sure that no other site does.\n"
+        "\n"
         "verbs:\n",
         out);
     for (size_t i = 0; i < VERB_COUNT; i++)
@@ -112,8 +114,7 @@ static const struct bw_cli_command help_command = {
     .name = "help",
     .operands = "[VERB [WORD]]",
     .operands_max = 2,
-    .help = "Tells what a verb does, and its options: the same as its --help.\n"
-            "Without VERB it lists them all.",
+    .help = "Shows the help of a verb, like `breakwater VERB --help`. Without VERB, lists all verbs.",
     .options = help_options,
 };
 
@@ -184,12 +185,12 @@ static bool keep_standard(void)
 int main(int argc, char **argv)
 {
     if (!keep_standard() || !load_nothing()) {
-        (void)fputs("error: the libraries of this program cannot be set up: no memory?\n", stderr);
+        (void)fputs("error: the libraries of this program cannot be set up (out of memory?)\n", stderr);
         return BW_EXIT_FAILED;
     }
     if (!bw_inherited_change())
-        (void)fputs("warning: a core dump of this process would hold its private key: neither its size nor what "
-                    "goes into it can be limited here\n",
+        (void)fputs("warning: a core dump of this process would contain its private key: the size and content of "
+                    "core dumps cannot be limited on this machine\n",
                     stderr);
     if (argc > 0 && is_called_as(argv[0], "disaster-recovery"))
         return (int)flush_output(bw_verb_standalone(argc, argv));

@@ -20,9 +20,9 @@ struct maintenance_values {
 
 static const struct bw_option maintenance_options[] = {
     BW_OPTION_TEXT(struct maintenance_values, site, "site", 0, "SITE",
-                   "maintenance of that site, in GROUP or in every group that has it"),
+                   "only this site, in GROUP or in all groups of the site"),
     BW_OPTION_TEXT(struct maintenance_values, duration, "for", 0, "D",
-                   "how long, from now on; at most 720h"),
+                   "duration from now, at most 720h"),
     BW_OPTION_FLAG(struct maintenance_values, is_end, "stop", 0, "end it now"),
     BW_CHANGE_OPTIONS(struct maintenance_values, change),
     BW_OPTIONS_END,
@@ -32,10 +32,10 @@ static const struct bw_cli_command maintenance_command = {
     .name = "maintenance",
     .operands = "[GROUP]",
     .operands_max = 1,
-    .help = "Leaves GROUP alone for D: no grant, no move but one that is asked for, no local\n"
-            "restart. With --site only that site is left alone: it is no candidate, and as the\n"
-            "holder it is neither restarted nor given up; without GROUP in every group that has\n"
-            "it. It always ends by itself; leases and fences stay in force all the time.",
+    .help = "Suspends failover, restarts, and moves except those of an operator, for the time D. With --site,\n"
+            "only for this site, in GROUP or in all its groups: the site is excluded from failover, and as\n"
+            "primary it keeps its lease and the service stays untouched. Maintenance ends automatically.\n"
+            "Leases and fences stay in force.",
     .options = maintenance_options,
 };
 

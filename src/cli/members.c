@@ -35,9 +35,9 @@ static const struct bw_option show_options[] = {
     BW_OPTIONS_END,
 };
 static const struct bw_option order_options[] = {
-    BW_OPTION_TEXT(struct members_values, reason, "reason", 0, "TEXT", "why, for the record"),
-    BW_OPTION_FLAG(struct members_values, is_plan, "plan", 0, "say what would happen, and stop"),
-    BW_OPTION_FLAG(struct members_values, is_yes, "yes", 0, "do not ask for confirmation"),
+    BW_OPTION_TEXT(struct members_values, reason, "reason", 0, "TEXT", "reason, for the record"),
+    BW_OPTION_FLAG(struct members_values, is_plan, "plan", 0, "show what would happen, and stop"),
+    BW_OPTION_FLAG(struct members_values, is_yes, "yes", 0, "skip the confirmation"),
     BW_API_OPTIONS(struct members_values, api),
     BW_OPTIONS_END,
 };
@@ -45,10 +45,10 @@ static const struct bw_option order_options[] = {
 static const struct bw_cli_command show_command = {
     .name = "members",
     .operands = "",
-    .help = "Shows the witnesses: who votes, how far each is behind, when it was heard, how many may\n"
-            "still fail, what a change under way waits for, and who asks to be added.\n"
-            "Change that with `breakwater members add`, `breakwater members remove`,\n"
-            "`breakwater members replace` and `breakwater members transfer-leader`.",
+    .help = "Shows each witness, with its role, lag and last contact; how many more may fail; a change under\n"
+            "way; and witnesses that ask to join. To change the list: `breakwater members add`,\n"
+            "`breakwater members remove`, `breakwater members replace` and\n"
+            "`breakwater members transfer-leader`.",
     .options = show_options,
 };
 static const struct members_verb verbs[] = {
@@ -58,8 +58,8 @@ static const struct members_verb verbs[] = {
       .operands_min = 1,
       .operands_max = 1,
       .help =
-          "Adds a witness that was made with `breakwater witness init --join` and is running: it\n"
-          "joins without a vote, catches up, and then votes. Run again it goes on waiting.",
+          "Adds a running witness that `breakwater witness init --join` has made. The witness joins\n"
+          "without a vote, catches up, and then votes. A repeated command continues to wait.",
       .options = order_options},
      1},
     {"remove",
@@ -67,9 +67,8 @@ static const struct members_verb verbs[] = {
       .operands = "WITNESS",
       .operands_min = 1,
       .operands_max = 1,
-      .help = "Removes a witness for ever, dead or alive; or gives up adding one that has no vote "
-              "yet.\n"
-              "Its id is never used again, and it ends with status 70. At least two stay.",
+      .help = "Removes a witness for ever, dead or alive, or cancels the addition of a witness without a vote.\n"
+              "Its id is never used again, and it ends with status 70. At least two witnesses stay.",
       .options = order_options},
      1},
     {"replace",
@@ -78,9 +77,8 @@ static const struct members_verb verbs[] = {
       .operands_min = 2,
       .operands_max = 2,
       .help =
-          "Adds NEW (see members add) and, once it votes, removes OLD, dead or alive. If it is\n"
-          "interrupted, whoever leads goes on with it; run again it goes on waiting, until there\n"
-          "is no OLD any more: then it says so.",
+          "Adds NEW (see members add) and, when NEW votes, removes OLD, dead or alive. If the leader\n"
+          "changes, the next leader continues. A repeated command continues to wait until OLD is removed.",
       .options = order_options},
      2},
     {"lead",
@@ -89,8 +87,8 @@ static const struct members_verb verbs[] = {
       .operands_min = 1,
       .operands_max = 1,
       .help =
-          "Hands the leadership to WITNESS, and waits until it leads: before the present leader's\n"
-          "machine is stopped.",
+          "Transfers the leadership to WITNESS, and waits until it leads. Use it before you stop the\n"
+          "machine of the present leader.",
       .options = order_options},
      1},
 };

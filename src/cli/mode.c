@@ -23,11 +23,13 @@ static const struct bw_cli_command mode_command = {
     .operands = "GROUP auto|manual|paused|unmanaged",
     .operands_min = 2,
     .operands_max = 2,
-    .help = "Says who decides for GROUP: its policy (auto), a person by switchover and failover\n"
-            "(manual), nobody while leases and fences stay in force (paused), or nobody at all:\n"
-            "unmanaged (or observe) lets every site go, leaves the service as it is, and only looks on.\n"
-            "A move that is under way when GROUP is paused goes on to its stop, and then waits.\n"
-            "If the file that GROUP was applied from names a mode, apply sets that one again.",
+    .help = "Sets the mode of GROUP:\n"
+            "  auto       automatic failover, by the policy of the group\n"
+            "  manual     an operator decides, with switchover and failover\n"
+            "  paused     no failover, move or restart; leases and fences stay in force\n"
+            "  unmanaged  breakwater only watches: no lease, fence or failover (old name: observe)\n"
+            "If GROUP is paused during a switchover, the primary still stops, and the switchover waits.\n"
+            "If the applied file names a mode, the next apply sets that mode again.",
     .options = mode_options,
 };
 
@@ -64,9 +66,9 @@ static const struct bw_cli_command pause_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "The same as `mode GROUP paused`: nobody moves or restarts GROUP until `resume GROUP`;\n"
-        "leases and fences stay in force. A move that is under way goes on to its stop, and\n"
-        "nobody serves then until the resume, or a failover; before: cancel GROUP.",
+        "Short for `mode GROUP paused`: failover, moves and restarts stop until `resume GROUP`; leases\n"
+        "and fences stay in force. If a switchover runs, the primary still stops, and the service is\n"
+        "down until resume or failover. To prevent this, run `cancel GROUP` before.",
     .options = mode_options,
 };
 
@@ -75,8 +77,8 @@ static const struct bw_cli_command resume_command = {
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Ends a pause: GROUP gets the mode again that it had before, as its history says.\n"
-            "The same as `mode GROUP auto`, or manual.",
+    .help = "Ends a pause: GROUP gets the mode that it had before, auto or manual, as its history says.\n"
+            "Short for `mode GROUP auto`, or manual.",
     .options = mode_options,
 };
 
@@ -138,8 +140,9 @@ static bool find_mode_before(const json_t *history, const char *group, enum bw_m
             break; /* to be let go is no way on from a pause */
     }
     (void)fprintf(stderr,
-                  "error: resume: the history does not say which mode %s had before its pause\n"
-                  "  say it:  breakwater mode %s auto, or manual\n",
+                  "error: resume: the history does not show the mode of %s before its pause; set it yourself (or "
+                  "manual):\n"
+                  "  breakwater mode %s auto\n",
                   group, group);
     return false;
 }
@@ -211,7 +214,7 @@ enum bw_exit bw_verb_resume(int argc, char **argv)
     if (!bw_options_parse(&resume_command, argc, argv, &values, &operands, &exit))
         return exit;
     if (!bw_name_is_valid(operands.items[0]))
-        return bw_usage_error(&resume_command, "\"%s\" is no name of a group", operands.items[0]);
+        return bw_usage_error(&resume_command, "\"%s\" is not a valid name of a group", operands.items[0]);
     exit = BW_EXIT_USAGE;
     if (bw_confirm_is_possible(&resume_command, values.change.is_yes || values.change.is_plan) &&
         bw_api_open(&api, &resume_command, &values.change.api, BW_CHANGE_WAIT_MS, &exit)) {

@@ -392,13 +392,13 @@ struct switchover_values {
 };
 
 static const struct bw_option switchover_options[] = {
-    BW_OPTION_TEXT(struct switchover_values, to, "to", 0, "SITE", "the site that takes over"),
+    BW_OPTION_TEXT(struct switchover_values, to, "to", 0, "SITE", "the next primary"),
     BW_OPTION_TEXT(struct switchover_values, timeout, "timeout", 0, "D",
-                   "give up after this (the group's switchover_timeout)"),
+                   "give up after D (switchover_timeout of the group)"),
     BW_OPTION_FLAG(struct switchover_values, accept_outage, "accept-outage", 0,
-                   "with --yes: the stop may stay unconfirmed"),
-    BW_MOVE_OPTIONS(struct switchover_values, move, "why, for the record",
-                    "do not ask for confirmation"),
+                   "with --yes: accept that the stop may stay unconfirmed"),
+    BW_MOVE_OPTIONS(struct switchover_values, move, "reason, for the record",
+                    "skip the confirmation"),
     BW_OPTIONS_END,
 };
 
@@ -407,10 +407,11 @@ static const struct bw_cli_command switchover_command = {
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Moves GROUP from its holder to SITE, in order: the holder stops and gives its epoch\n"
-            "back, SITE takes over at the same position. Nobody waits for a lease to end, and\n"
-            "nothing is lost. A holder whose status says nothing is fenced where nobody confirms\n"
-            "its stop; then it asks for the holder's name. Waits for the outcome.",
+    .help = "Moves GROUP from its primary to SITE, in order: the primary stops the service and releases its\n"
+            "lease, then SITE takes over at the same position of the data. No lease has to expire, and no\n"
+            "data is lost. Waits for the result.\n"
+            "If the status script of the primary reports unknown, the stop may stay unconfirmed, and the\n"
+            "primary fences the service. To accept this, type the name of the primary.",
     .options = switchover_options,
 };
 
@@ -453,11 +454,11 @@ struct failover_values {
 
 static const struct bw_option failover_options[] = {
     BW_OPTION_TEXT(struct failover_values, to, "to", 0, "SITE",
-                   "the site that takes over (the best candidate)"),
+                   "the next primary (the best candidate)"),
     BW_OPTION_FLAG(struct failover_values, accepts_data_loss, "accept-data-loss", 0,
-                   "even if writes may be lost; with --to also where a rejoin is owed"),
-    BW_MOVE_OPTIONS(struct failover_values, move, "why, for the record",
-                    "do not ask for confirmation"),
+                   "accept lost writes, or a rejoin that is still due; needs --to"),
+    BW_MOVE_OPTIONS(struct failover_values, move, "reason, for the record",
+                    "skip the confirmation"),
     BW_OPTIONS_END,
 };
 
@@ -466,9 +467,9 @@ static const struct bw_cli_command failover_command = {
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Has GROUP granted once past its policy (lag, damping, mode), when no site holds it or\n"
-            "the holder is lost. It never shortens the wait for a lease to end; with a holder\n"
-            "that is alive use switchover. Waits for the outcome.",
+    .help = "Makes a site primary once, past the policy of GROUP (lag, limits, mode), if GROUP has no primary\n"
+            "or has lost it. If the primary is alive, use switchover. failover never shortens the wait for\n"
+            "a lease. Waits for the result.",
     .options = failover_options,
 };
 

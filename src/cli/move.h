@@ -18,9 +18,9 @@ struct bw_move_values {
 };
 #define BW_MOVE_OPTIONS(type, member, reason_help, yes_help)                                       \
     BW_OPTION_TEXT(type, member.reason, "reason", 0, "TEXT", reason_help),                         \
-        BW_OPTION_FLAG(type, member.is_plan, "plan", 0, "say what would happen, and stop"),        \
+        BW_OPTION_FLAG(type, member.is_plan, "plan", 0, "show what would happen, and stop"),       \
         BW_OPTION_FLAG(type, member.is_yes, "yes", 0, yes_help),                                   \
-        BW_OPTION_FLAG(type, member.is_no_wait, "no-wait", 0, "do not wait for the outcome"),      \
+        BW_OPTION_FLAG(type, member.is_no_wait, "no-wait", 0, "return at once, without the result"), \
         BW_API_OPTIONS(type, member.api)
 
 struct bw_move {

@@ -86,7 +86,7 @@ struct bw_option {
     }
 #define BW_OPTION_OUTPUT(type, member)                                                             \
     {                                                                                              \
-        "output", 'o', "table|json", "how to print it (table)", BW_OPTION_KIND_OUTPUT,             \
+        "output", 'o', "table|json", "output format (table)", BW_OPTION_KIND_OUTPUT,               \
             offsetof(type, member), 0, 0                                                           \
     }
 #define BW_OPTIONS_END                                                                             \

@@ -32,15 +32,15 @@ static const struct bw_option override_options[] = {
     BW_OPTION_TEXT(struct override_values, config, "config", 'c', "FILE",
                    "the site file of the agent (site.yaml)"),
     BW_OPTION_TEXT(struct override_values, lives, "for", 0, "D",
-                   "how long the site may serve, 1m to 24h (4h, 90m); this end never moves"),
+                   "length of the manual lease, 1m to 24h (4h, 90m); its end is fixed"),
     BW_OPTION_TEXT(struct override_values, reason, "reason", 0, "TEXT",
-                   "why, and how you know that no other site serves; for the record"),
+                   "how you know that no other site serves, for the record"),
     BW_OPTION_FLAG(struct override_values, is_end, "stop", 0,
-                   "end it: the service is fenced here, and seen to stop"),
-    BW_OPTION_FLAG(struct override_values, is_plan, "plan", 0, "say what would happen, and stop"),
+                   "stop and fence the service, and end the manual lease"),
+    BW_OPTION_FLAG(struct override_values, is_plan, "plan", 0, "show what would happen, and stop"),
     BW_OPTION_FLAG(struct override_values, is_yes, "yes", 0,
-                   "do not ask for the site's name: this line is your word"),
-    BW_OPTION_FLAG(struct override_values, is_no_wait, "no-wait", 0, "do not wait for the outcome"),
+                   "skip the question for the site's name"),
+    BW_OPTION_FLAG(struct override_values, is_no_wait, "no-wait", 0, "return at once, without the result"),
     BW_OPTIONS_END,
 };
 
@@ -50,13 +50,14 @@ static const struct bw_cli_command override_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "Gives this site a manual lease of GROUP for the time D, when a majority of the witnesses is\n"
-        "lost and no leader decides: break-glass. Run it on the site's machine, as root. You have\n"
-        "seen that no other site serves, and none will: if one does, two sites serve at once. The\n"
-        "site waits one longest lease, and until it has given back what it held; then it starts the\n"
-        "service. At the end of D, or at a reboot, the manual lease is over and the service is\n"
-        "fenced. Refused while a leader answers: use failover. When the witnesses are back they adopt\n"
-        "the service, if no other site has one. --stop ends it, and waits until its end was seen.",
+        "Gives this site a manual lease of GROUP for the time D, if a majority of the witnesses is lost\n"
+        "(break-glass). Run it as root, on the machine of the site.\n"
+        "Before: make sure that the service is stopped at every other site, and stays stopped. If it\n"
+        "runs there, two sites serve at once (split-brain). The site waits for the longest lease, and\n"
+        "until it has released its own; then it starts the service. At the end of D, or at a reboot,\n"
+        "the manual lease ends and the service is fenced. Refused while a leader answers: use failover.\n"
+        "When the witnesses are back, they adopt the service, if no other site has a manual lease.\n"
+        "--stop stops and fences the service, and waits until the stop is confirmed.",
     .options = override_options,
 };
 

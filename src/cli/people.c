@@ -21,8 +21,8 @@ static const struct bw_option people_options[] = {
 static const struct bw_cli_command people_command = {
     .name = "people",
     .operands = "",
-    .help = "Prints who may do what: a file that `breakwater apply -f` reads. Until a list is applied\n"
-            "this is the list in the file of the witness that leads.",
+    .help = "Prints the rights of operators and viewers, as a file for `breakwater apply -f`. Until a list\n"
+            "is applied, prints the list in the leader's file.",
     .options = people_options,
 };
 
@@ -53,7 +53,8 @@ static void print_people(const json_t *document)
     else if (json_array_size(people) > 0)
         (void)printf("# not applied: from the file of %s\n", bw_json_member(document, "witness"));
     else
-        (void)puts("# no list: every operator and viewer with a certificate of the cluster may speak");
+        (void)puts("# no list: every operator and viewer with a certificate of the cluster has all rights of the "
+                   "role");
     (void)puts(json_array_size(people) > 0 ? "people:" : "people: []");
     json_array_foreach(people, i, person) {
         print_person(person);

@@ -41,8 +41,8 @@ static const struct bw_option init_options[] = {
 static const struct bw_cli_command init_command = {
     .name = "pki init",
     .operands = "",
-    .help = "Makes the CA of a new cluster: ca.pem, which every member trusts, and ca.key, which\n"
-            "signs certificates and belongs on no member. Files that exist are never touched.",
+    .help = "Makes the CA of a new cluster: ca.pem, which every member trusts, and ca.key, which signs\n"
+            "certificates. Keep ca.key away from all members. Existing files stay as they are.",
     .options = init_options,
 };
 
@@ -81,9 +81,9 @@ struct issue_values {
 static const struct bw_option issue_options[] = {
     BW_OPTION_TEXT(struct issue_values, dir, "dir", 0, "DIR", "folder with ca.pem and ca.key"),
     BW_OPTION_LIST(struct issue_values, sans, "san", 0, "dns:NAME|ip:ADDRESS",
-                   "a name or address under which it is reached; may be repeated"),
+                   "host name or address that peers connect to; may be repeated"),
     BW_OPTION_NUMBER(struct issue_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
-                     "how long it is valid (365)"),
+                     "validity in days (365)"),
     BW_OPTION_TEXT(struct issue_values, out, "out", 0, "FILE",
                    "the file to write (NAME.pem, or SITE-NAME.pem, in DIR)"),
     BW_OPTIONS_END,
@@ -94,10 +94,10 @@ static const struct bw_cli_command issue_command = {
     .operands = "ROLE/NAME|agent/SITE/NAME",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Issues a certificate with a new key, both in one file that only its owner can read.\n"
-            "ROLE is witness, operator or viewer. A witness needs a --san for each host name or\n"
-            "address under which agents and people reach it. A file of the same identity is\n"
-            "replaced; any other file is left alone.",
+    .help = "Issues a certificate with a new key, in one file that only its owner can read.\n"
+            "ROLE is witness, operator or viewer. A witness needs a --san for each host name or address\n"
+            "that agents and operators connect to. A file of the same identity is replaced; any other\n"
+            "file stays as it is.",
     .options = issue_options,
 };
 
@@ -127,8 +127,8 @@ static enum bw_exit run_issue(int argc, char **argv)
         return report(issue_command.name, err, &diag);
     (void)printf("%s\n", path);
     if (strncmp(operands.items[0], "witness/", 8) == 0 && values.sans.count == 0) {
-        (void)fputs("warning: without a --san nobody can connect to this witness; issue it again "
-                    "with --san dns:NAME or --san ip:ADDRESS\n",
+        (void)fputs("warning: without a --san, no client can connect to this witness; issue it again with --san "
+                    "dns:NAME or --san ip:ADDRESS\n",
                     stderr);
         return BW_EXIT_WARNINGS;
     }
@@ -152,8 +152,8 @@ static const struct bw_cli_command show_command = {
     .operands_min = 1,
     .operands_max = SIZE_MAX,
     .help =
-        "Describes the certificates in each file. Exit status 3 when one has ended, ends within\n"
-        "60 days or is not valid yet, or when others can read a key.",
+        "Describes the certificates in each FILE. Exit status 3: a certificate has expired, expires\n"
+        "within 60 days or starts in the future, or a key is readable by other users.",
     .options = show_options,
 };
 
@@ -244,8 +244,8 @@ static enum bw_err show_file(const char *path, struct bw_pki_file *file, json_t 
         return err;
     if (file->key_is_exposed) {
         (void)fprintf(stderr,
-                      "warning: %s: others can read its key, so every daemon refuses it; if nobody "
-                      "has, run: chmod 600 %s\n",
+                      "warning: %s: other users can read this key, so every daemon rejects it; if no other user has "
+                      "read it:  chmod 600 %s\n",
                       path, path);
         *status = BW_EXIT_WARNINGS;
     }
@@ -256,7 +256,7 @@ static enum bw_err show_file(const char *path, struct bw_pki_file *file, json_t 
             print_certificate(path, file, i, now_s);
         else if (json_array_append_new(collected, certificate_json(path, file, i, now_s)) != 0)
             return bw_diag_set(diag, BW_ERR_INVALID,
-                               "%s: its path is not UTF-8, or memory is short", path);
+                               "%s: its path is not UTF-8, or out of memory", path);
     }
     return BW_OK;
 }
@@ -318,9 +318,9 @@ static const struct bw_option renew_options[] = {
     BW_OPTION_TEXT(struct renew_values, dir, "dir", 0, "DIR", "folder with ca.pem and ca.key"),
     BW_OPTION_FLAG(struct renew_values, is_all, "all", 0, "FILE is a folder: renew each certificate below it"),
     BW_OPTION_NUMBER(struct renew_values, within, "within", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
-                     "renew only what ends within so many days (all)"),
+                     "with --all: only certificates that end within N days (all)"),
     BW_OPTION_NUMBER(struct renew_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
-                     "how long it is valid (as long as the old one was)"),
+                     "validity in days (that of the old certificate)"),
     BW_OPTIONS_END,
 };
 
@@ -330,10 +330,10 @@ static const struct bw_cli_command renew_command = {
     .operands_min = 1,
     .operands_max = SIZE_MAX,
     .help =
-        "Replaces the certificate and key in each file by new ones of the same identity and names,\n"
-        "at once and whole. A CA in DIR must have issued the old one, and outlive the new one.\n"
-        "Then the file goes where its daemon reads it, over the old one. With --all, FILE is a\n"
-        "folder, and its CA is there or in its folder ca unless --dir names another one.",
+        "Replaces certificate and key in each FILE by new ones of the same identity and names. The CA\n"
+        "in DIR has to be the issuer of the old certificate, and to end later than the new one. Then\n"
+        "copy the file over the old one of its daemon. With --all, each FILE is a folder: its CA is in\n"
+        "that folder or in its subfolder ca, unless --dir names another CA.",
     .options = renew_options,
 };
 
@@ -345,14 +345,15 @@ static void print_next(const char *identity)
     } daemons[] = {{"witness/", "  systemctl reload breakwater-witness\n"},
                    /* Its agent reads the site file with it: the guard has to read the same one (5.4). */
                    {"agent/", "  systemctl reload breakwater-guard breakwater-agent\n"
-                              "  of a second enforcer:\n"
+                              "  for a second enforcer:\n"
                               "  systemctl reload breakwater-second-enforcer\n"}};
     const char *role = strchr(identity + strlen("breakwater://"), '/') + 1;
 
     for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
         if (strncmp(role, daemons[i].role, strlen(daemons[i].role)) == 0)
             (void)fprintf(stderr,
-                          "  Copy it over the old file of its daemon. The daemon takes it within 10 s, or at once:\n"
+                          "  Copy it over the old file of its daemon. The daemon uses it within 10 s, or at once "
+                          "after:\n"
                           "%s",
                           daemons[i].text);
 }
@@ -371,8 +372,9 @@ static enum bw_exit renew_file(const struct renew_values *values, const char *di
     format_time(renewed.old_not_after_s, before);
     (void)printf("%s\n", file);
     (void)fprintf(stderr,
-                  "%s: valid until %s. The old one counts until %s; to end it before,\n"
-                  "  write  revoked: [\"serial:%s\"]  under tls of whoever hears it.\n",
+                  "%s: valid until %s. The old certificate is accepted until %s.\n"
+                  "  To revoke it before, write this under tls in the files of its peers, and reload them:\n"
+                  "    revoked: [\"serial:%s\"]\n",
                   renewed.identity, until, before, renewed.old_serial);
     print_next(renewed.identity);
     return BW_EXIT_FINE;
@@ -434,7 +436,7 @@ static enum bw_exit renew_all(const struct renew_values *values, const char *fol
     BW_ASSERT(walk.shown != NULL);
     find_ca(folder);
     if (nftw(folder, renew_found, 16, FTW_PHYS) != 0 || walk.count == 0) {
-        (void)fprintf(stderr, "error: pki renew: %s: no certificate with its key is below this folder\n", folder);
+        (void)fprintf(stderr, "error: pki renew: %s: this folder has no certificate with its key\n", folder);
         walk.worst = BW_EXIT_FAILED;
     }
     free(walk.shown);

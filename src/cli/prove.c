@@ -25,9 +25,9 @@ struct prove_values {
 
 static const struct bw_option prove_options[] = {
     BW_OPTION_TEXT(struct prove_values, config, "config", 'c', "FILE", "the site file of the agent (site.yaml)"),
-    BW_OPTION_TEXT(struct prove_values, reason, "reason", 0, "TEXT", "why now; for the agent's log"),
-    BW_OPTION_FLAG(struct prove_values, is_plan, "plan", 0, "say what would happen, and stop"),
-    BW_OPTION_FLAG(struct prove_values, is_yes, "yes", 0, "do not ask for the group's name"),
+    BW_OPTION_TEXT(struct prove_values, reason, "reason", 0, "TEXT", "reason, for the agent's log"),
+    BW_OPTION_FLAG(struct prove_values, is_plan, "plan", 0, "show what would happen, and stop"),
+    BW_OPTION_FLAG(struct prove_values, is_yes, "yes", 0, "skip the question for the group's name"),
     BW_OPTIONS_END,
 };
 
@@ -36,11 +36,11 @@ static const struct bw_cli_command prove_command = {
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Shows that a KILL by this site's guard ends the service of GROUP. Without that proof, an operator\n"
-            "has to act if this site is lost. Run it on the machine of the primary, as root. The guard kills\n"
-            "the service instead of stopping it, status_script has to report stopped, and start_script starts\n"
-            "the service again: one outage, at a time that you choose. The group stays at this site. Before\n"
-            "the first start use: breakwater-chaos scripts.",
+    .help = "Tests that a KILL by this site's guard stops the service of GROUP. Without this test, the loss\n"
+            "of this site needs an operator. Run it as root, on the machine of the primary. The guard kills\n"
+            "the service without stop_script, status_script has to report stopped, and start_script starts\n"
+            "the service again: one outage, at a time that you choose. GROUP stays at this site.\n"
+            "Before the first start, use breakwater-chaos scripts.",
     .options = prove_options,
 };
 

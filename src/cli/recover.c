@@ -18,23 +18,23 @@ struct recover_values {
 static const struct bw_option recover_options[] = {
     BW_OPTION_TEXT(struct recover_values, config, "config", 'c', "FILE", "witness.yaml"),
     BW_OPTION_NUMBER(struct recover_values, above, "above", 0, "GENERATION", 1, BW_GENERATION_MAX,
-                     "that sites follow, as `breakwater status --site` prints it"),
+                     "a generation that sites follow, from `breakwater status --site`"),
     BW_OPTION_FLAG(struct recover_values, is_undo, "undo", 0,
-                   "put back what was there before, if the witness has not led since"),
-    BW_OPTION_FLAG(struct recover_values, is_plan, "plan", 0, "say what would happen, and stop"),
-    BW_OPTION_FLAG(struct recover_values, is_yes, "yes", 0, "do not ask for the cluster's name"),
+                   "restore the data from before, if this witness has not led since"),
+    BW_OPTION_FLAG(struct recover_values, is_plan, "plan", 0, "show what would happen, and stop"),
+    BW_OPTION_FLAG(struct recover_values, is_yes, "yes", 0, "skip the question for the cluster's name"),
     BW_OPTIONS_END,
 };
 
 static const struct bw_cli_command recover_command = {
     .name = "recover",
     .operands = "",
-    .help = "Begins the cluster anew from what this witness has, when a majority of the witnesses\n"
-            "is lost for good. The witness is stopped, and so is every other that is left, which\n"
-            "never runs from its old directory again. All groups become vacant in a new generation;\n"
-            "no site is granted before every site has reported to it and the longest lease is over.\n"
-            "Knowledge that only the lost witnesses had is gone. Refused while a majority answers.\n"
-            "--undo puts the old directory back as long as no site can have heard of the new one.",
+    .help = "Restarts the cluster from the data of this witness, if a majority of the witnesses is lost for\n"
+            "good. Stop this witness and every other remaining one before; the others never run from their\n"
+            "old directories again. In the new generation all groups start without a primary, and get one\n"
+            "after every site has reported and the longest lease has expired. Decisions that only the lost\n"
+            "witnesses knew are gone. Refused while a majority answers.\n"
+            "--undo restores the old directory, if this witness has not led in the new generation.",
     .options = recover_options,
 };
 

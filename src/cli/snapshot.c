@@ -36,9 +36,9 @@ static const struct bw_option show_options[] = {BW_OPTIONS_END};
 static const struct bw_option restore_options[] = {
     BW_OPTION_TEXT(struct snapshot_values, config, "config", 'c', "FILE", "witness.yaml"),
     BW_OPTION_NUMBER(struct snapshot_values, above, "above", 0, "GENERATION", 1, BW_GENERATION_MAX,
-                     "that sites follow, as `breakwater status --site` prints it"),
-    BW_OPTION_FLAG(struct snapshot_values, is_plan, "plan", 0, "say what would happen, and stop"),
-    BW_OPTION_FLAG(struct snapshot_values, is_yes, "yes", 0, "do not ask for the cluster's name"),
+                     "a generation that sites follow, from `breakwater status --site`"),
+    BW_OPTION_FLAG(struct snapshot_values, is_plan, "plan", 0, "show what would happen, and stop"),
+    BW_OPTION_FLAG(struct snapshot_values, is_yes, "yes", 0, "skip the question for the cluster's name"),
     BW_OPTIONS_END,
 };
 
@@ -47,9 +47,9 @@ static const struct bw_cli_command save_command = {
     .operands = "FILE",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Saves the state of the cluster, as its leader has applied it, in FILE: the groups, who\n"
-            "holds them, their histories, and which witnesses there are. The leader proves first that\n"
-            "a majority follows it still. For operators. An older FILE is replaced, whole.",
+    .help = "Saves the state of the cluster in FILE, as the leader has applied it: groups, primaries,\n"
+            "histories and witnesses. The leader first confirms that a majority follows it. For operators.\n"
+            "An older FILE is replaced as a whole.",
     .options = save_options,
 };
 static const struct bw_cli_command show_command = {
@@ -57,7 +57,7 @@ static const struct bw_cli_command show_command = {
     .operands = "FILE",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Shows what is in FILE, and checks it.",
+    .help = "Checks FILE, and prints its content.",
     .options = show_options,
 };
 static const struct bw_cli_command restore_command = {
@@ -66,10 +66,9 @@ static const struct bw_cli_command restore_command = {
     .operands_min = 1,
     .operands_max = 1,
     .help =
-        "Begins the cluster anew from FILE (-: from its input), in the empty data directory of a\n"
-        "witness, as its user, when all of its witnesses are lost for good. What holds of "
-        "`recover` holds of it; what was decided\n"
-        "after FILE was saved is gone. Refused while a witness of the cluster answers.",
+        "Restarts the cluster from FILE (-: standard input), if all witnesses are lost for good. Run it as\n"
+        "the user of a witness with an empty data directory. It works like `breakwater recover`; decisions\n"
+        "after the save are gone. Refused while a witness of the cluster answers.",
     .options = restore_options,
 };
 

@@ -18,24 +18,22 @@ struct witness_values {
 static const struct bw_option init_options[] = {
     BW_OPTION_TEXT(struct witness_values, config, "config", 'c', "FILE", "witness.yaml"),
     BW_OPTION_TEXT(struct witness_values, cluster_id, "cluster-id", 0, "HEX",
-                   "the id that init of the first witness has printed"),
+                   "id of the cluster, as init of its first witness has printed"),
     BW_OPTION_FLAG(struct witness_values, joins, "join", 0,
-                   "make one that is to be added to the cluster of that id"),
+                   "make a witness for the running cluster with this id"),
     BW_OPTIONS_END,
 };
 
 static const struct bw_cli_command init_command = {
     .name = "witness init",
     .operands = "",
-    .help = "Makes the data directory of a founding witness, once, and prints the cluster's id.\n"
-            "The first witness makes the id; the others are given it with --cluster-id, so that\n"
-            "all of them belong to one cluster. The others are asked first: one that knows this\n"
-            "witness by another directory refuses (a lost directory cannot be made anew under its\n"
-            "id); silence is printed. A directory that holds anything is left alone, but for one\n"
-            "that an init was making when it was killed: that is made anew. The cluster begins once\n"
-            "all its witnesses are up.\n"
-            "With --join it makes one that is to be added to a cluster that is there, under a name\n"
-            "and an id that were never used: it votes once an operator has said\n"
+    .help = "Makes the data directory of a witness of a new cluster, once, and prints the id of the cluster.\n"
+            "The first witness makes the id; give it to the others with --cluster-id. init asks the other\n"
+            "witnesses of FILE: a witness that knows this name with another directory rejects it, because a\n"
+            "lost directory cannot be re-created under its id. Silent witnesses are printed. A directory\n"
+            "with content stays as it is, except after an interrupted init. The cluster begins when all its\n"
+            "witnesses are up.\n"
+            "With --join, init makes a witness for a running cluster, under a new name and id. It votes after\n"
             "`breakwater members add` or `breakwater members replace`.",
     .options = init_options,
 };
@@ -48,8 +46,8 @@ static const struct bw_option run_options[] = {
 static const struct bw_cli_command run_command = {
     .name = "witness",
     .operands = "",
-    .help = "Runs a witness until SIGTERM. SIGHUP reads FILE again; changed certificates are\n"
-            "noticed by themselves. `breakwater witness init` comes first, once.",
+    .help = "Runs a witness until SIGTERM. SIGHUP reads FILE again; changed certificates are used\n"
+            "automatically. First, once: `breakwater witness init`.",
     .options = run_options,
 };
 

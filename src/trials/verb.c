@@ -52,22 +52,22 @@ static const struct bw_option scripts_options[] = {
     BW_OPTION_TEXT(struct scripts_values, config, "config", 'c', "FILE",
                    "site.yaml, or a file with the seven keys of the replaced program"),
     BW_OPTION_LIST(struct scripts_values, groups, "group", 'g', "GROUP",
-                   "only this group; may be repeated (all of the file)"),
+                   "only this group; may be repeated (all groups of the file)"),
     BW_OPTION_TEXT(struct scripts_values, only, "only", 0, "WORD,...",
-                   "only watch: status, condition, readiness, verify"),
+                   "only watch, with these scripts: status, condition, readiness, verify"),
     BW_OPTION_FLAG(struct scripts_values, is_reach, "reach", 0,
-                   "only prove that a kill by the guard stops the service: one start"),
+                   "only test that a kill by the guard stops the service: one start"),
     BW_OPTION_LIST(struct scripts_values, env, "env", 'e', "NAME=VALUE",
-                   "what the guard's unit gives it beside PATH; may be repeated"),
+                   "a variable that the guard's unit sets besides PATH; may be repeated"),
     BW_OPTION_FLAG(struct scripts_values, is_running, "running", 0,
-                   "the service may be running: stop it first; it stays stopped"),
+                   "stop a running service before the test; it stays stopped"),
     BW_OPTION_FLAG(struct scripts_values, no_namespace, "no-namespace", 0,
-                   "let the scripts see the processes of the machine"),
+                   "let the scripts see the processes of the whole machine"),
     BW_OPTION_FLAG(struct scripts_values, others_are_off, "other-sites-are-off", 0,
-                   "you confirm that no other site serves, where the witnesses cannot"),
-    BW_OPTION_FLAG(struct scripts_values, is_yes, "yes", 'y', "do not ask"),
+                   "you confirm that every other site is stopped, if no leader answers"),
+    BW_OPTION_FLAG(struct scripts_values, is_yes, "yes", 'y', "skip the confirmation"),
     BW_OPTION_TEXT(struct scripts_values, output, "output", 'o', "text|json",
-                   "how to print what was found (text)"),
+                   "output format (text)"),
     BW_OPTIONS_END,
 };
 
@@ -75,15 +75,15 @@ static const struct bw_cli_command scripts_command = {
     .program = "breakwater-chaos",
     .name = "scripts",
     .operands = "",
-    .help = "Tries a site's own scripts: status, start, status, start, stop, status, stop; starts\n"
-            "and stops that are killed half-way; the fence, alone, twice at once, beside a killed\n"
-            "start. Judges words, exit statuses, times and what is left behind, and proposes\n"
-            "limits, fence_window and lease_ttl.\n"
-            "It STARTS AND STOPS THE REAL SERVICE of this machine, and leaves it stopped; with\n"
-            "--only it just watches. Asks the witnesses first, and is refused if another site may\n"
-            "serve the group. Scripts run as the guard runs them, in a pid namespace of\n"
-            "their own where that can be had: what they leave is found, and ended.\n"
-            "Exit status: 0 all is well, 1 a problem, or not finished, 3 warnings, 6 refused.",
+    .help = "Tests the scripts of a site: status, start, status, start, stop, status, stop; starts and stops\n"
+            "that are killed half-way; a fence alone, two fences at once, and a fence next to a killed start.\n"
+            "Checks output, exit status, time and processes left behind, and proposes limits, fence_window\n"
+            "and lease_ttl.\n"
+            "It STARTS AND STOPS THE REAL SERVICE of this machine, and leaves it stopped; with --only it\n"
+            "only watches. It asks the witnesses first, and is refused if another site may serve the group.\n"
+            "Scripts run as the guard runs them, if possible in their own pid namespace; processes that they\n"
+            "leave behind are found and killed.\n"
+            "Exit status: 0 passed, 1 a problem, or interrupted, 3 warnings, 6 refused.",
     .options = scripts_options,
 };
 
@@ -121,14 +121,14 @@ static bool read_only(struct request *request)
         }
         if (!is_known) {
             (void)bw_usage_error(&scripts_command,
-                                 "--only: '%.*s' is none of status, condition, readiness, verify",
+                                 "--only: '%.*s' is unknown; expected status, condition, readiness or verify",
                                  (int)(length < 40 ? length : 40), at);
             return false;
         }
         at += length + (at[length] == ',');
     }
     if (request->values.only != NULL && request->only == 0) {
-        (void)bw_usage_error(&scripts_command, "--only names nothing");
+        (void)bw_usage_error(&scripts_command, "--only needs a script: status, condition, readiness or verify");
         return false;
     }
     return true;
@@ -144,14 +144,14 @@ static bool read_values(struct request *request)
     }
     if (values->output != NULL && strcmp(values->output, "text") != 0 &&
         strcmp(values->output, "json") != 0) {
-        (void)bw_usage_error(&scripts_command, "--output is text or json, not '%.40s'",
+        (void)bw_usage_error(&scripts_command, "--output '%.40s': expected text or json",
                              values->output);
         return false;
     }
     request->is_json = values->output != NULL && strcmp(values->output, "json") == 0;
     for (size_t i = 0; i < values->env.count; i++) {
         if (strchr(values->env.items[i], '=') == NULL || values->env.items[i][0] == '=') {
-            (void)bw_usage_error(&scripts_command, "--env is NAME=VALUE, not '%.40s'",
+            (void)bw_usage_error(&scripts_command, "--env '%.40s': expected NAME=VALUE",
                                  values->env.items[i]);
             return false;
         }
@@ -358,8 +358,10 @@ static bool is_free(struct request *request)
 static bool confirm_elsewhere(struct request *request)
 {
     if (!isatty(STDIN_FILENO)) {
-        (void)fprintf(stderr, "refused: scripts: if another site serves, two sites will serve; nothing was run\n"
-                              "  next:  stop the service on every other site, then the same with --other-sites-are-off\n");
+        (void)fprintf(stderr, "refused: scripts: no confirmation that every other site is stopped; if another site "
+                              "serves, two sites will serve; nothing was run\n"
+                              "  next:  stop the service on every other site, then run the same command with "
+                              "--other-sites-are-off\n");
         return false;
     }
     request->values.others_are_off = bw_confirm(&scripts_command, false,

@@ -154,7 +154,7 @@ static void what_enters_ends_with_the_lease(void **state)
     expect(rig, "$B enter g -- echo ran", 2, "", "needs -c FILE");
     expect(rig, "sed 's/stop_method: cgroup/stop_method: containers\\n    containers: [g]/' $C >$C.other; "
                 "$B enter -c $C.other g -- echo ran",
-           1, "", "only with stop_method: cgroup");
+           1, "", "enter needs stop_method: cgroup");
 }
 
 /* 3.4: its supervisor has begun it with that. A service of it that nobody may dump, or that reads no end of a pipe, is

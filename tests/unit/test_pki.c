@@ -691,7 +691,7 @@ static void a_folder_of_certificates_is_renewed_without_their_names(void **state
     assert_true(says(fixture, "stdout", "299 days left") || says(fixture, "stdout", "300 days left")); /* of this second */
     (void)snprintf(arguments, sizeof arguments, "pki renew --all %s/none", fixture->dir);
     assert_int_equal(run_cli(fixture, arguments), 1);
-    assert_true(says(fixture, "stderr", "no certificate with its key is below this folder"));
+    assert_true(says(fixture, "stderr", "this folder has no certificate with its key"));
 }
 
 static void command_line_mistakes_exit_2_and_suggest(void **state)
