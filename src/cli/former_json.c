@@ -2,10 +2,18 @@
 #include "former_json.h"
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include <breakwater/base/limits.h>
 #include <breakwater/core/command.h>
 #include <breakwater/core/explain.h>
+
+#define GATE_WORD_BYTES 32
+struct text {
+    char bytes[8 * (BW_REASON_MAX + 1)];
+    size_t used;
+};
 
 /* `in`: only of objects below a member of that name; NULL: of every object. */
 static const struct renamed {
@@ -27,10 +35,15 @@ static const struct renamed {
                {NULL, "grade", "ended_by"}};
 
 /* An epoch is in `entries` of a history, in `epoch` and `before` of a report, and in `last` of a status. */
+static bool is_epoch(const json_t *object)
+{
+    return json_object_get(object, "previous_site") != NULL;
+}
+
 static bool is_in(const json_t *object, const char *in, const char *wanted)
 {
     if (wanted != NULL && strcmp(wanted, "epochs") == 0)
-        return json_object_get(object, "previous_site") != NULL;
+        return is_epoch(object);
     return wanted == NULL || strcmp(wanted, in) == 0;
 }
 
@@ -95,21 +108,73 @@ static void translate_end(json_t *object)
         (void)json_object_set_new(object, "ended_by", json_string(shown)); /* likewise */
 }
 
-static void translate(json_t *value, const char *in)
+/* Appends `size` bytes of `from`, or nothing if they do not fit. */
+static bool append(struct text *text, const char *from, size_t size)
+{
+    if (size >= sizeof text->bytes - text->used)
+        return false;
+    memcpy(text->bytes + text->used, from, size);
+    text->used += size;
+    text->bytes[text->used] = '\0';
+    return true;
+}
+
+/* Appends one item of a list of gates: its word of this release if it is a gate. */
+static bool append_item(struct text *text, const char *item, size_t size)
+{
+    char former[GATE_WORD_BYTES];
+    const char *word;
+
+    if (size >= sizeof former)
+        return append(text, item, size);
+    memcpy(former, item, size);
+    former[size] = '\0';
+    word = gate_word(former);
+    return append(text, word, strlen(word));
+}
+
+/* A list such as "dc-a: connected, asked; dc-c: eligible, less preferred" gets the words of this release; an item before a
+ * colon is a site. The witnesses keep the list in the words of the release that led when the epoch began. */
+static void translate_list(json_t *epoch, const char *key)
+{
+    const char *at = json_string_value(json_object_get(epoch, key));
+    struct text text = {.used = 0};
+
+    while (at != NULL && *at != '\0') {
+        const size_t size = strcspn(at, ",;:");
+        const size_t gap = strspn(at + size, ",;: ");
+
+        if (at[size] == ':' ? !append(&text, at, size) : !append_item(&text, at, size))
+            return;
+        if (!append(&text, at + size, gap))
+            return;
+        at += size + gap;
+    }
+    if (text.used > 0)
+        (void)json_object_set_new(epoch, key, json_string(text.bytes)); /* likewise */
+}
+
+static void translate(json_t *value, const char *in, bool is_former)
 {
     const char *key;
     json_t *below;
     size_t i;
 
-    json_array_foreach(value, i, below) translate(below, in);
+    json_array_foreach(value, i, below) translate(below, in, is_former);
     if (!json_is_object(value))
         return;
-    rename_members(value, in);
-    add_blocked_by(value);
-    translate_end(value);
-    if (strcmp(in, "end") == 0)
-        translate_gate(value);
-    json_object_foreach(value, key, below) translate(below, key);
+    if (is_former) {
+        rename_members(value, in);
+        add_blocked_by(value);
+        translate_end(value);
+        if (strcmp(in, "end") == 0)
+            translate_gate(value);
+    }
+    if (is_epoch(value)) {
+        translate_list(value, "bypassed");
+        translate_list(value, "blocked_by");
+    }
+    json_object_foreach(value, key, below) translate(below, key, is_former);
 }
 
 void bw_json_from_former(json_t *document)
@@ -121,9 +186,13 @@ void bw_json_from_former(json_t *document)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const size_t length = strlen(names[i]);
 
-        if (strncmp(name, names[i], length) != 0 || strcmp(name + length, "/v1") != 0)
+        if (strncmp(name, names[i], length) != 0)
             continue;
-        translate(document, "");
+        if (strcmp(name + length, "/v2") == 0)
+            translate(document, "", false);
+        if (strcmp(name + length, "/v1") != 0)
+            continue;
+        translate(document, "", true);
         (void)json_object_set_new(document, "schema", json_sprintf("breakwater.%s/v2", names[i])); /* likewise */
         return;
     }

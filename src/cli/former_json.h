@@ -5,8 +5,8 @@
 #include <jansson.h>
 
 /* Gives the members of a version 1 document (status, group, explain, history, report, plan) their names of version 2, in place.
- * Every other document, and NULL, stays as it is. Witnesses are upgraded one by one: until the last one, some of their answers
- * are of version 1. */
+ * Witnesses are upgraded one by one: until the last one, some of their answers are of version 1. In documents of both versions
+ * the lists of gates in epochs get the words of this release. Every other document, and NULL, stays as it is. */
 void bw_json_from_former(json_t *document);
 
 #endif

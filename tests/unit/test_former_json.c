@@ -5,7 +5,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include <jansson.h>
+
+#include <breakwater/core/explain.h>
 
 #include "../../src/cli/former_json.h"
 
@@ -58,11 +62,62 @@ static void an_epoch_has_its_members(void **state)
 
         if (json_is_array(epoch))
             epoch = json_array_get(epoch, 0);
-        assert_string_equal(word_at(epoch, "bypassed"), "lag");
+        assert_string_equal(word_at(epoch, "bypassed"), "lag_too_high");
         assert_string_equal(word_at(epoch, "ended_by"), "operator");
         assert_null(json_object_get(epoch, "waived"));
         json_decref(document);
     }
+}
+
+/* The witnesses keep these lists in the words of the release that led when the epoch began: an answer of this release has them, too.
+ */
+static void the_gates_of_an_epoch_have_the_words_of_this_release(void **state)
+{
+    static const struct {
+        const char *before;
+        const char *after;
+    } lists[] = {
+        {"lag", "lag_too_high"},
+        {"approval, mode", "needs_approval, mode_forbids"},
+        {"dc-a: connected, asked; dc-c: connected", "dc-a: not_connected, other_site_requested; dc-c: not_connected"},
+        {"dc-b: eligible, less preferred; lag: preferred", "dc-b: eligible, less preferred; lag: no_preferred_site"},
+        {"dc-a: not_connected; ...", "dc-a: not_connected; ..."},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        json_t *former = json_pack("{s:s, s:[{s:s, s:s, s:s}]}", "schema", "breakwater.history/v1", "entries", "previous_site",
+                                   "dc-a", "waived", lists[i].before, "why", lists[i].before);
+        json_t *current = json_pack("{s:s, s:{s:n, s:s, s:s}, s:{s:s}}", "schema", "breakwater.report/v2", "epoch",
+                                    "previous_site", "bypassed", lists[i].before, "blocked_by", lists[i].before, "other",
+                                    "blocked_by", lists[i].before);
+        const json_t *entry;
+
+        assert_non_null(former);
+        assert_non_null(current);
+        bw_json_from_former(former);
+        bw_json_from_former(current);
+        entry = json_array_get(json_object_get(former, "entries"), 0);
+        assert_string_equal(word_at(entry, "bypassed"), lists[i].after);
+        assert_string_equal(word_at(entry, "blocked_by"), lists[i].after);
+        entry = json_object_get(current, "epoch");
+        assert_string_equal(word_at(entry, "bypassed"), lists[i].after);
+        assert_string_equal(word_at(entry, "blocked_by"), lists[i].after);
+        assert_string_equal(word_at(json_object_get(current, "other"), "blocked_by"), lists[i].before);
+        json_decref(former);
+        json_decref(current);
+    }
+}
+
+/* Else a list of this release would be changed. */
+static void no_word_of_a_gate_is_the_former_word_of_another_one(void **state)
+{
+    (void)state;
+    for (enum bw_gate_id word = 0; word < BW_GATE_ID_COUNT; word++)
+        for (enum bw_gate_id former = 0; former < BW_GATE_ID_COUNT; former++)
+            if (strcmp(bw_gate_word(word), bw_gate_id_text(former)) == 0)
+                assert_int_equal(word, former);
 }
 
 /* `why` of another object is its own text. */
@@ -89,6 +144,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_gate_of_an_end_has_its_member_and_its_word),
         cmocka_unit_test(an_epoch_has_its_members),
+        cmocka_unit_test(the_gates_of_an_epoch_have_the_words_of_this_release),
+        cmocka_unit_test(no_word_of_a_gate_is_the_former_word_of_another_one),
         cmocka_unit_test(what_is_no_epoch_keeps_its_members),
         cmocka_unit_test(a_document_of_this_release_stays_as_it_is),
     };
