@@ -59,7 +59,7 @@ void bw_config_free(struct bw_config_arena *config)
 static const char *refusal(uint32_t point)
 {
     if (point == 0)
-        return "a NUL character; this is no text file";
+        return "a NUL character; this is not a text file";
     if (point == 0x85 || point == 0x2028 || point == 0x2029)
         return "an unusual line break; end lines with a newline";
     if ((point < 0x20 && point != '\t' && point != '\n') || (point >= 0x7f && point < 0xa0))

@@ -174,7 +174,7 @@ static bool take(struct builder *builder, const yaml_event_t *event)
     case YAML_DOCUMENT_START_EVENT:
         if (++builder->documents == 1)
             return true;
-        fail_at(builder, event->start_mark, "a second document; a file holds one");
+        fail_at(builder, event->start_mark, "a second document; a file can hold only one");
         return false;
     case YAML_ALIAS_EVENT:
         node = add(builder, event, BW_NODE_SCALAR);
@@ -230,7 +230,7 @@ static void build_tree(struct bw_document *document)
     }
     yaml_parser_delete(&builder.parser);
     if (is_good && root == NULL)
-        bw_problems_add_file(document->problems, false, document->file, "holds no configuration");
+        bw_problems_add_file(document->problems, false, document->file, "is empty: it has no configuration");
     document->root = is_good ? root : NULL;
 }
 
@@ -297,7 +297,7 @@ static void parse(struct bw_document *document, const char *text, size_t size)
 
     if (size > BW_CONFIG_FILE_BYTES_MAX) {
         bw_problems_add_file(document->problems, false, document->file,
-                             "is larger than 1 MiB; this is no configuration");
+                             "is larger than 1 MiB; this is not a configuration");
         return;
     }
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {

@@ -90,7 +90,7 @@ static void check_spec(const struct bw_groups_config *config, struct bw_document
     (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].name", index);
     for (uint32_t i = 0; i < index && spec->name[0] != '\0'; i++) {
         if (strcmp(config->groups[i].spec.name, spec->name) == 0) {
-            bw_document_fail(document, path, "\"%s\" is the name of groups[%" PRIu32 "] too",
+            bw_document_fail(document, path, "\"%s\" is also the name of groups[%" PRIu32 "]",
                              spec->name, i);
             break;
         }
@@ -145,8 +145,7 @@ static void read_version(struct bw_group_wanted *wanted, struct bw_document *doc
         return;
     (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].version", index);
     bw_document_fail(document, path,
-                     "not a version, a whole number from 1: `breakwater groups` "
-                     "prints them");
+                     "is not a version (a whole number from 1): `breakwater groups` prints versions");
 }
 
 static void check_people(struct bw_people_config *people, struct bw_document *document)
@@ -162,7 +161,7 @@ static void check(void *into, struct bw_document *document, const void *user)
     const uint32_t *election_timeout_ms = user;
 
     if (config->group_count > 0 && config->people.count > 0)
-        bw_document_fail(document, "people", "belongs in a file of its own: groups and people are applied apart");
+        bw_document_fail(document, "people", "belongs in a separate file: apply takes groups or people");
     else if (config->group_count == 0 && config->people.count == 0 && bw_document_is_sound(document, "groups") &&
              bw_document_is_sound(document, "people"))
         bw_document_fail(document, "", "has neither groups nor people");

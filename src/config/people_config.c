@@ -36,7 +36,7 @@ static void check_person(struct bw_people_config *config, struct bw_document *do
     for (uint32_t i = 0; i < person->group_count; i++) {
         (void)snprintf(path, sizeof path, "people[%" PRIu32 "].groups[%" PRIu32 "]", index, i);
         if (bw_document_is_sound(document, path) && !bw_name_is_valid(person->groups[i]))
-            bw_document_fail(document, path, "\"%s\" is no name of a group",
+            bw_document_fail(document, path, "\"%s\" is not a valid name of a group",
                              bw_document_quote(person->groups[i], quote));
     }
     (void)snprintf(path, sizeof path, "people[%" PRIu32 "].name", index);
@@ -48,7 +48,7 @@ static void check_person(struct bw_people_config *config, struct bw_document *do
     for (uint32_t i = 0; i < index; i++) {
         if (config->list[i].name == NULL || strcmp(config->list[i].name, person->name) != 0)
             continue;
-        bw_document_fail(document, path, "\"%s\" is the name of people[%" PRIu32 "] too",
+        bw_document_fail(document, path, "\"%s\" is also the name of people[%" PRIu32 "]",
                          bw_document_quote(person->name, quote), i);
         break;
     }
@@ -65,7 +65,7 @@ bool bw_people_config_check(struct bw_people_config *config, struct bw_document 
 
         if (bw_people_add(&config->people, person->name, person->groups, person->group_count) == BW_OK)
             continue;
-        bw_document_fail(document, "people", "the list takes more than %d bytes", BW_PEOPLE_BYTES_MAX);
+        bw_document_fail(document, "people", "the list has more than %d bytes", BW_PEOPLE_BYTES_MAX);
         return false;
     }
     return true;

@@ -138,13 +138,13 @@ static bool load_variable(struct loading *loading, struct bw_node *name, struct 
         return false;
     if (name->kind != BW_NODE_SCALAR || !bw_env_name_is_valid(name->text)) {
         bw_document_problem(loading->document, false, name, path,
-                            "\"%s\" is no name of a variable (letters, digits and _)",
+                            "\"%s\" is not a valid name of a variable (letters, digits and _)",
                             bw_document_quote(name->text, quote));
         return false;
     }
     if (strncmp(name->text, "BREAKWATER_", 11) == 0) {
         bw_document_problem(loading->document, false, name, path,
-                            "names that begin with BREAKWATER_ are set by breakwater itself");
+                            "names that begin with BREAKWATER_ are reserved for breakwater");
         return false;
     }
     join(value_path, path, name->text);

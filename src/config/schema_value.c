@@ -189,8 +189,8 @@ static bool read_name(const char *text, const char *quote, void *out, char *out_
 {
     if (!bw_name_is_valid(text))
         return refuse(out_why,
-                      "\"%s\" is no name (1 to 63 of letters, digits, '.', '_' and '-', the first "
-                      "a letter or digit)",
+                      "\"%s\" is not a valid name (1 to 63 of letters, digits, '.', '_' and '-', the first a letter "
+                      "or digit)",
                       quote);
     BW_ASSERT(bw_copy_text(out, BW_NAME_MAX + 1, text));
     return true;
@@ -222,7 +222,7 @@ bool bw_value_read(const struct bw_key *key, const struct bw_node *node, const c
     if (text[0] == '\0')
         return refuse(out_why, "has no value; expected %s", bw_value_kind_name(key));
     if (!node->quoted && (strcmp(text, "~") == 0 || strcasecmp(text, "null") == 0))
-        return refuse(out_why, "\"%s\" is no value; leave the key out instead", text);
+        return refuse(out_why, "\"%s\" is not a value; leave the key out instead", text);
     (void)bw_document_quote(text, quote);
     switch (key->kind) {
     case BW_KEY_NAME:

@@ -74,7 +74,7 @@ static void check_script(struct bw_document *document, const char *path, const c
     if (stat(file, &status) != 0) {
         bw_document_fail(document, path, "%s: %s", file, strerror(errno));
     } else if (!S_ISREG(status.st_mode)) {
-        bw_document_fail(document, path, "%s is no file", file);
+        bw_document_fail(document, path, "%s is not a file", file);
     } else if (access(file, R_OK) != 0) {
         bw_document_fail(document, path, "%s cannot be read: %s", file, strerror(errno));
     } else if (!is_runnable(file)) {
@@ -137,7 +137,7 @@ static void take_key(struct bw_document *document, const char *prefix,
     if (bw_document_find(seven_document, key->name) == NULL)
         return;
     if (bw_document_find(document, path.text) != NULL) {
-        bw_document_fail(document, path.text, "is given in %s too; keep one of them",
+        bw_document_fail(document, path.text, "is also given in %s; keep one of them",
                          seven_document->file);
         return;
     }
@@ -217,9 +217,9 @@ static const struct named_reach {
     const char *expected;
 } named_reaches[] = {
     {BW_REACH_UNITS, "units", ".service", is_unit_name,
-     "is no name of a systemd unit, such as harbor.service"},
+     "is not a valid name of a systemd unit, such as harbor.service"},
     {BW_REACH_CONTAINERS, "containers", "", is_project_name,
-     "is no name of a compose project: lower case letters, digits, - and _"},
+     "is not a valid name of a compose project: lower case letters, digits, - and _"},
 };
 
 /* `is_only`: no other list of names is given, so that these are its. */
@@ -287,8 +287,8 @@ static void check_shared(const struct bw_site_config *config, struct bw_document
         for (uint32_t other = 0; other < number && bw_document_is_sound(document, path); other++)
             if (names(&config->groups[other], group->enforce, group->units[i]))
                 bw_document_fail(document, path,
-                                 "\"%s\" is of groups[%" PRIu32 "] too, whose fence would end it under "
-                                 "the lease of this one: each unit and project belongs to one group",
+                                 "\"%s\" also belongs to groups[%" PRIu32 "], whose fence would stop it during the "
+                                 "lease of this group: write each unit and project in one group only",
                                  group->units[i], other);
     }
 }
@@ -300,12 +300,12 @@ static void check_external(struct bw_document *document, const char *prefix,
 {
     if (is_given(document, prefix, "start_script"))
         bw_document_fail(document, path_of(prefix, "start_script").text,
-                         "with \"started_by: external\" its own loop starts the service, and the guard "
-                         "never would: remove start_script, or started_by");
+                         "with \"started_by: external\" a loop starts the service, and the guard never runs "
+                         "start_script: remove start_script, or started_by");
     if (is_given(document, prefix, "start_steps"))
         bw_document_fail(document, path_of(prefix, "start_steps").text,
-                         "with \"started_by: external\" its own loop starts the service, and the guard "
-                         "never would: remove start_steps, or started_by");
+                         "with \"started_by: external\" a loop starts the service, and the guard never runs "
+                         "start_steps: remove start_steps, or started_by");
     if (is_given(document, prefix, "legacy_config"))
         bw_document_fail(document, path_of(prefix, "legacy_config").text,
                          "with \"started_by: external\" this file belongs to the loop: name "
@@ -313,14 +313,13 @@ static void check_external(struct bw_document *document, const char *prefix,
     if (group->enforce == BW_REACH_CGROUP)
         bw_document_fail(
             document, path_of(prefix, "stop_method").text,
-            "cgroup holds nothing that a loop outside of the guard starts: with "
-            "\"started_by: external\" write units, containers, or remote and a fence_script");
+            "cgroup does not contain a service that an external loop starts: with \"started_by: external\" write "
+            "units, containers, or remote and a fence_script");
     if (group->enforce == BW_REACH_REMOTE && group->scripts[BW_ACTION_FENCE] == NULL &&
         !is_given(document, prefix, "fence_script"))
         bw_document_fail(
             document, path_of(prefix, "stop_method").text,
-            "remote needs a fence_script: nothing else ends the service when its lease "
-            "ends");
+            "remote needs a fence_script: only fence_script can stop the service when its lease ends");
 }
 
 static void check_driver(struct bw_document *document, const char *prefix,
@@ -415,7 +414,7 @@ static void check_group(struct bw_site_config *config, struct bw_document *docum
         if (strcmp(config->groups[i].name, group->name) != 0)
             continue;
         bw_document_fail(document, path_of(prefix, "name").text,
-                         "\"%s\" is the name of groups[%" PRIu32 "] too", group->name, i);
+                         "\"%s\" is also the name of groups[%" PRIu32 "]", group->name, i);
         break;
     }
     group->allow_writable_scripts = config->allow_writable_scripts;
@@ -442,7 +441,7 @@ static void check_witnesses(const struct bw_site_config *config, struct bw_docum
         for (uint32_t j = 0; j < i && bw_document_is_sound(document, path); j++) {
             if (config->witnesses[j] != NULL &&
                 strcmp(config->witnesses[i], config->witnesses[j]) == 0)
-                bw_document_fail(document, path, "\"%s\" is witnesses[%" PRIu32 "] too",
+                bw_document_fail(document, path, "\"%s\" is also witnesses[%" PRIu32 "]",
                                  config->witnesses[i], j);
         }
     }
@@ -607,13 +606,13 @@ static void check_needs(struct bw_document *document, const char *prefix, const 
             continue;
         needed = find(steps, count, step->needs[i]);
         if (needed == BW_STEP_NONE)
-            bw_document_fail(document, path.text, "\"%s\" is the name of no step of this list",
+            bw_document_fail(document, path.text, "this list has no step with the name \"%s\"",
                              bw_document_quote(step->needs[i], quote));
         else if (needed == (int)index)
             bw_document_fail(document, path.text, "\"%s\" needs itself: it would never begin",
                              step->name);
         else if ((step->rule.needs & UINT32_C(1) << needed) != 0)
-            bw_document_fail(document, path.text, "\"%s\" is named twice", step->needs[i]);
+            bw_document_fail(document, path.text, "\"%s\" is given twice", step->needs[i]);
         else
             step->rule.needs |= UINT32_C(1) << needed;
     }
@@ -632,7 +631,7 @@ static bool check_names(struct bw_document *document, const char *prefix, const 
         if (!bw_document_is_sound(document, path.text)) {
             are_fine = false;
         } else if (first < (int)i) {
-            bw_document_fail(document, path.text, "\"%s\" is the name of %s[%d] too", steps[i].name,
+            bw_document_fail(document, path.text, "\"%s\" is also the name of %s[%d]", steps[i].name,
                              key, first);
             are_fine = false;
         }
@@ -653,8 +652,7 @@ static void check_circles(struct bw_document *document, const char *prefix, cons
         if ((stuck & UINT32_C(1) << i) == 0)
             continue;
         bw_document_fail(document, step_path_of(prefix, key, i, ".needs").text,
-                         "\"%s\" would never begin: the steps that it needs wait, in the end, for "
-                         "each other",
+                         "\"%s\" would never begin: the steps in `needs` wait for each other in a circle",
                          steps[i].name);
         return; /* one is named; the others of the circle follow from it */
     }
@@ -669,13 +667,12 @@ static void check_whole(struct bw_document *document, const char *prefix, const 
     (void)snprintf(script, sizeof script, "%s%s", prefix, bw_script_key(action));
     (void)snprintf(whole, sizeof whole, "%s%s", prefix, key);
     if (bw_document_find(document, script) != NULL)
-        bw_document_fail(document, whole, "stands in place of %s: keep one of them",
+        bw_document_fail(document, whole, "replaces %s: keep one of them",
                          bw_script_key(action));
     (void)snprintf(script, sizeof script, "%slegacy_config", prefix);
     if (bw_document_find(document, script) != NULL)
         bw_document_fail(document, whole,
-                         "stands in place of the %s that the file of `legacy_config` "
-                         "has: name the group's scripts here instead",
+                         "replaces the %s in the file of `legacy_config`: write the group's scripts here instead",
                          bw_script_key(action));
     (void)snprintf(script, sizeof script, "%sfence_script", prefix);
     if (action == BW_ACTION_STOP && group->scripts[BW_ACTION_FENCE] == NULL &&
@@ -702,7 +699,7 @@ static void check_steps(struct bw_document *document, const char *prefix, enum b
     for (uint32_t i = 0; i < list->count && action == BW_ACTION_STOP; i++)
         if (steps[i].rule.is_point)
             bw_document_fail(document, step_path_of(prefix, key, i, ".point_of_no_return").text,
-                             "is of a start: a stop waits for nobody");
+                             "is only for a start: a stop has no point of no return");
     for (uint32_t i = 0; i < list->count && scope == BW_CONFIG_HERE; i++) {
         const struct step_key_path path = step_path_of(prefix, key, i, ".script");
 

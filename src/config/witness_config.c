@@ -128,16 +128,16 @@ static void check_member(const struct bw_witness_config *config, struct bw_docum
 
         if (twin < index)
             bw_document_fail(document, path_of(index, unique[k].key).text,
-                             "\"%s\" is the %s of witnesses[%" PRIu32 "] too",
+                             "\"%s\" is also the %s of witnesses[%" PRIu32 "]",
                              (const char *)own + unique[k].offset, unique[k].key, twin);
     }
     if (own->address[0] != '\0' && strcmp(own->address, own->raft) == 0)
         bw_document_fail(document, path_of(index, "raft").text,
-                         "is the same as address; Raft has a port of its own");
+                         "is the same as address; Raft needs a port of its own");
     for (uint32_t i = 0; i < index && own->id != 0; i++) {
         if (config->witnesses[i].id == own->id)
             bw_document_fail(document, path_of(index, "id").text,
-                             "%" PRIu32 " is the id of witnesses[%" PRIu32 "] too", own->id, i);
+                             "%" PRIu32 " is also the id of witnesses[%" PRIu32 "]", own->id, i);
     }
 }
 
@@ -153,13 +153,13 @@ static void check_failure_domain(const struct bw_witness_config *config,
         return; /* first the errors */
     if (bw_document_find(document, path.text) == NULL) {
         bw_document_warn(document, path.text,
-                         "is absent: nobody can tell what fails together with this witness");
+                         "is missing: status cannot show which witnesses would fail together");
         return;
     }
     twin = find_twin(config, document, index, "failure_domain", MEMBER(failure_domain));
     if (twin < index)
         bw_document_warn(document, path.text,
-                         "\"%s\" is that of witnesses[%" PRIu32 "] too: both may be lost at once",
+                         "\"%s\" is also that of witnesses[%" PRIu32 "]: both may be lost at once",
                          config->witnesses[index].failure_domain, twin);
 }
 
@@ -181,7 +181,7 @@ static void check_self(struct bw_witness_config *config, struct bw_document *doc
         config->self++;
     if (config->self == config->witness_count && bw_document_is_sound(document, "name") &&
         bw_document_is_sound(document, "witnesses"))
-        bw_document_fail(document, "name", "\"%s\" is none of the names under witnesses",
+        bw_document_fail(document, "name", "\"%s\" is not one of the names under witnesses",
                          config->name);
 }
 
@@ -215,11 +215,11 @@ static void check_people(struct bw_witness_config *config, struct bw_document *d
         return;
     if (bw_people_who_may(&at, NULL, true) == NULL)
         bw_document_warn(document, "people",
-                         "names no operator without groups: nobody may change what concerns the "
-                         "cluster as a whole");
+                         "has no operator without groups: changes of the cluster as a whole are impossible");
     if (is_any_limited && config->metrics_open)
         bw_document_warn(document, "people",
-                         "limits who sees which group, and metrics_anonymous shows all of them to everybody");
+                         "limits the groups of operators and viewers, but metrics_anonymous shows all groups to "
+                         "every client");
 }
 
 static void check(void *into, struct bw_document *document, const void *user)
@@ -232,12 +232,12 @@ static void check(void *into, struct bw_document *document, const void *user)
         bw_config_check_owner(document);
     if (count > 0 && count % 2 == 0)
         bw_document_warn(document, "witnesses",
-                         "%" PRIu32 " witnesses bear the loss of %" PRIu32 ", as %" PRIu32
-                         " would: use 3 or 5; as many only while one replaces another",
+                         "%" PRIu32 " witnesses tolerate the loss of %" PRIu32 ", like %" PRIu32 ": use 3 or 5; an even "
+                         "number is only for a replacement",
                          count, (count - 1) / 2, count - 1);
     if (count == 1)
         bw_document_warn(document, "witnesses",
-                         "one witness alone: when it is lost nobody decides, and every lease ends");
+                         "one witness alone: its loss stops all decisions, and every lease expires");
     for (uint32_t i = 0; i < count; i++) {
         check_member(config, document, i);
         if (count > 1)
@@ -247,7 +247,7 @@ static void check(void *into, struct bw_document *document, const void *user)
         strcmp(config->listen, config->raft_listen) == 0 &&
         strcmp(strrchr(config->listen, ':'), ":0") != 0)
         bw_document_fail(document, "raft_listen",
-                         "is the same as listen; Raft has a port of its own");
+                         "is the same as listen; Raft needs a port of its own");
     check_listen(document, "listen", config->listen);
     check_listen(document, "raft_listen", config->raft_listen);
     check_self(config, document);

@@ -173,7 +173,7 @@ static void check_site(const struct bw_spec *spec, uint32_t site, struct finding
                      own->priority, PRIORITY_MAX);
     for (uint32_t i = 0; i < site; i++)
         if (strncmp(own->name, spec->sites[i].name, sizeof own->name) == 0)
-            add_for_site(findings, site, "name", "%s is the name of sites[%" PRIu32 "] too",
+            add_for_site(findings, site, "name", "%s is also the name of sites[%" PRIu32 "]",
                          own->name, i);
 }
 

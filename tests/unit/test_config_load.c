@@ -447,7 +447,7 @@ static void scripts_must_be_here(void **state)
     assert_true(has_text(&problems, "b.sh is not executable or has no #! line: bash runs it"));
     assert_true(has_text(&problems, "c.sh: No such file or directory"));
     assert_true(has_text(&problems, "groups[0].fence_script: "));
-    assert_true(has_text(&problems, "is no file"));
+    assert_true(has_text(&problems, "is not a file"));
     bw_problems_deinit(&problems);
 }
 
@@ -472,7 +472,7 @@ static void what_is_no_file_is_no_script_and_holds_nobody_up(void **state)
 
     assert_int_equal(problems.error_count, 2);
     assert_true(has_text(&problems, "groups[0].start_script: "));
-    assert_true(has_text(&problems, "groups[0].stop_script: /dev/zero is no file"));
+    assert_true(has_text(&problems, "groups[0].stop_script: /dev/zero is not a file"));
     assert_int_not_equal(bw_script_file_digest("/dev/zero"), bw_script_file_digest("/dev/null"));
     bw_problems_deinit(&problems);
 }

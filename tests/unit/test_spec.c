@@ -260,7 +260,7 @@ static void names_and_sites_are_checked(void **state)
     assert_int_equal(check(&spec, 100), 4);
     assert_string_equal(problems[0].key, "name");
     assert_string_equal(problems[1].key, "sites[0].priority");
-    assert_string_equal(problems[2].text, "dc-a is the name of sites[0] too");
+    assert_string_equal(problems[2].text, "dc-a is also the name of sites[0]");
     assert_string_equal(problems[3].key, "sites[2].name");
     assert_null(strchr(problems[3].text, '\033'));
 }
