@@ -280,7 +280,7 @@ const char *bw_agent_groups_refuse(const struct bw_agent *agent, const struct bw
 
 static void leave(struct bw_agent *agent, uint32_t group)
 {
-    bw_log_info(&agent->log, "group.left", "group=%s does=\"nobody speaks for it here any more\"",
+    bw_log_info(&agent->log, "group.left", "group=%s does=\"this site no longer takes part in it\"",
                 agent->machine.groups[group].site.group);
     bw_agent_machine_leave_group(&agent->machine, group);
     agent->served[group].config = NULL;

@@ -134,7 +134,8 @@ static struct bw_cli_config *load_config(const struct bw_cli_command *command, c
 
     if (path[0] == '\0') {
         (void)fprintf(stderr,
-                      "error: %s: no configuration: whom to ask, and as whom?\n"
+                      "error: %s: no configuration: the addresses of the witnesses and your certificate are "
+                      "missing\n"
                       "  looked for:  --config, $BREAKWATER_CONFIG, ~/.config/breakwater/cli.yaml, "
                       SYSTEM_CONFIG "\n"
                       "  or give:     --endpoint HOST:PORT --ca FILE --identity FILE\n",
@@ -145,7 +146,7 @@ static struct bw_cli_config *load_config(const struct bw_cli_command *command, c
     bw_problems_init(&problems);
     if (bw_cli_config_load(path, BW_CONFIG_HERE, &config, &problems) != BW_OK)
         *out_exit = BW_EXIT_FAILED;
-    bw_problems_print(&problems, "nobody was asked", stderr);
+    bw_problems_print(&problems, "no request was sent", stderr);
     bw_problems_deinit(&problems);
     return config;
 }
@@ -636,7 +637,7 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
 
     (void)fprintf(stderr, "error: %s: ", api->command->name);
     if (reply->status == 404 && strcmp(error, BW_HTTP_NO_SUCH_PATH) == 0)
-        (void)fputs("the witness that was asked is of an older release, which does not know this: upgrade the witnesses "
+        (void)fputs("the witness runs an older release, which does not know this request: upgrade the witnesses "
                     "first\n", stderr);
     else if (error[0] != '\0')
         bw_print_refusal(error, stderr);

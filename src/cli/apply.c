@@ -27,7 +27,7 @@ static const struct {
     {"mode", "manual", "an operator has to approve each failover to another site"},
     {"mode", "paused", "no failover, no move and no local restart; a lost lease is still fenced"},
     {"mode", "observe", "the group is unmanaged: its service is neither started, stopped nor fenced"},
-    {"on_lag", "allow", "an automatic failover may lose any amount of data: max_lag does not hold it"},
+    {"on_lag", "allow", "an automatic failover may lose any amount of data, also beyond max_lag"},
     {"on_lag", "refuse", "an automatic failover waits until the lag is within max_lag"},
     {"handover_by_time", "always", "another site may start while the service of a lost site still runs"},
     {"handover_by_time", "never", "the loss of a site always needs an operator or a fence from another site"},
@@ -280,13 +280,13 @@ static void tell_unknown(const json_t *group)
     size_t i;
 
     json_array_foreach(json_object_get(group, "silent_at"), i, site) {
-        (void)printf("  ! %s: no agent of a site of that name speaks now: is the name right?\n",
+        (void)printf("  ! %s: no agent of a site with this name is connected: is the name right?\n",
                      bw_json_shown(site));
     }
     json_array_foreach(json_object_get(group, "unknown_at"), i, site) {
         (void)printf(
-            "  ! %s: its agent is connected, and its site file has no group %s: is the name "
-            "right? If not:  breakwater delete %s\n",
+            "  ! %s: its agent is connected, but its site file has no group %s: is the name right? If not:  "
+            "breakwater delete %s\n",
             bw_json_shown(site), bw_json_member(group, "name"), bw_json_member(group, "name"));
     }
 }
@@ -505,10 +505,10 @@ static bool takes_unnamed_mode(const json_t *part, const json_t *planned)
             mode_change(json_array_get(json_object_get(planned, "groups"), i)) == NULL)
             continue;
         (void)fprintf(stderr,
-                      "error: apply: the witness that leads is of an older release, and would change the mode of %s, "
-                      "which the file does not name; nothing was changed\n",
+                      "error: apply: the leader runs an older release, which would change the mode of %s, because "
+                      "the file has no mode; nothing was changed\n",
                       bw_json_member(group, "name"));
-        (void)fputs("  next:  name the mode of each group in the file, or upgrade the witnesses first\n", stderr);
+        (void)fputs("  next:  write the mode of each group into the file, or upgrade the witnesses first\n", stderr);
         return true;
     }
     return false;
@@ -556,7 +556,8 @@ static enum bw_exit check_part(struct bw_api *api, const json_t *part, struct ta
         return BW_EXIT_FINE;
     (void)fprintf(stderr,
                   "error: apply: the file has no site %s, which is connected now; nothing was changed\n"
-                  "  next:  name it in the file; or, if it is to leave:  breakwater apply without --yes, and type its name\n",
+                  "  next:  add the site to the file; if it has to leave, run the same command without --yes, and "
+                  "type its name\n",
                   tally->leaving);
     return BW_EXIT_UNSAFE;
 }
@@ -588,7 +589,7 @@ static enum bw_exit put_part(struct bw_api *api, const json_t *part, struct bw_a
         if (exit != BW_EXIT_FINE || !bw_api_is_busy(out_reply) || bw_api_now_ms() >= end_ms)
             return exit;
         if (!is_told)
-            (void)printf("apply: waits, and has changed nothing meanwhile (Ctrl-C leaves it so): %s\n",
+            (void)printf("apply: waiting; nothing has changed yet (Ctrl-C stops it here): %s\n",
                          bw_json_member(out_reply->body, "error"));
         (void)fflush(stdout); /* an error stays in stdout */
         is_told = true;
@@ -647,9 +648,10 @@ static enum bw_exit commit_planned(struct bw_api *api, json_t *body, const struc
 static bool confirm(const struct bw_api *api, const struct apply_values *values, const struct tally *planned)
 {
     if (planned->is_vouched)
-        return bw_api_confirm(api, false, "Commit this, on your word for each other site?", values->initial_primary);
+        return bw_api_confirm(api, false, "Commit this, and confirm that the service is stopped at each other site?",
+                              values->initial_primary);
     if (planned->leaving[0] != '\0')
-        return bw_api_confirm(api, false, "Commit this, and take its place from this site?", planned->leaving);
+        return bw_api_confirm(api, false, "Commit this, and remove this site from the group?", planned->leaving);
     return bw_api_confirm(api, false, "Commit this?", planned->let_go[0] != '\0' ? planned->let_go : "yes");
 }
 
@@ -722,7 +724,7 @@ static enum bw_exit run(struct bw_api *api, const struct apply_values *values, j
                                                       .group = "the cluster",
                                                       .path = "/v1/people",
                                                       .word = "yes",
-                                                      .done = "every witness judges by this list",
+                                                      .done = "this list is in force at every witness",
                                                       .body = json_incref(body),
                                                       .values = &how});
     if (values->is_unmanaged) {

@@ -141,7 +141,7 @@ static void hear_answer(struct talk *talk, const uint8_t *data, size_t size)
     if (json_is_object(question->answer))
         finish(talk, BW_OK, "");
     else
-        finish(talk, BW_ERR_CORRUPT, "what it says is no answer");
+        finish(talk, BW_ERR_CORRUPT, "its answer is invalid");
 }
 
 enum bw_err bw_at_site_ask(const char *path, const json_t *request, json_t **out_answer,
@@ -184,7 +184,7 @@ static void ask_for(struct talk *talk, const char *group, bool is_next)
 
     if (!bw_copy_text(message.group, sizeof message.group, group) ||
         bw_guard_message_encode(&message, bytes, sizeof bytes, &size, talk->diag) != BW_OK)
-        finish(talk, BW_ERR_INVALID, "GROUP is no name of a group");
+        finish(talk, BW_ERR_INVALID, "GROUP is not a valid name of a group");
     else
         say(talk, bytes, size);
 }
@@ -205,12 +205,12 @@ static void hear_shown(struct talk *talk, const uint8_t *data, size_t size)
 
     if (err != BW_OK || message.kind != BW_GUARD_MESSAGE_SHOWN) {
         finish(talk, err != BW_OK ? err : BW_ERR_CORRUPT,
-               err != BW_OK ? diag.text : "what it says is no answer");
+               err != BW_OK ? diag.text : "its answer is invalid");
         return;
     }
     if (showing->group != NULL && message.group[0] != '\0' &&
         strcmp(message.group, showing->group) != 0) {
-        finish(talk, BW_ERR_CORRUPT, "it speaks of another group");
+        finish(talk, BW_ERR_CORRUPT, "its answer is about another group");
         return;
     }
     showing->count++;
@@ -218,7 +218,7 @@ static void hear_shown(struct talk *talk, const uint8_t *data, size_t size)
     if (showing->group != NULL || message.group[0] == '\0')
         finish(talk, BW_OK, "");
     else if (showing->count > GROUPS_MAX)
-        finish(talk, BW_ERR_LIMIT, "it shows more groups than a guard can have");
+        finish(talk, BW_ERR_LIMIT, "it reports more groups than a guard can have");
     else
         ask_for(talk, message.group, true);
 }
@@ -243,8 +243,7 @@ enum bw_err bw_at_site_show(const char *path, const char *group, uint32_t limit_
     }
     if (err == BW_ERR_BUSY)
         return bw_diag_set(diag, err,
-                           "it closes the connection (is the guard of an older release, or are too "
-                           "many asking?)");
+                           "it closes the connection (an older release, or too many requests?)");
     return err;
 }
 
@@ -255,7 +254,7 @@ bool bw_at_site_is_named(const struct bw_at_site *at, const char *file)
     if (file == NULL)
         (void)bw_usage_error(at->command, "needs -c FILE: the site file of this site's agent");
     else if (!bw_name_is_valid(at->group))
-        (void)bw_usage_error(at->command, "GROUP is no name of a group");
+        (void)bw_usage_error(at->command, "GROUP is not a valid name of a group");
     return file != NULL && bw_name_is_valid(at->group);
 }
 

@@ -248,7 +248,7 @@ enum bw_exit bw_change_run_alone(const struct bw_change *change)
     enum bw_exit exit = BW_EXIT_USAGE;
 
     if (!bw_name_is_valid(change->group)) {
-        (void)bw_usage_error(change->command, "\"%s\" is no name of a group", change->group);
+        (void)bw_usage_error(change->command, "\"%s\" is not a valid name of a group", change->group);
     } else if (bw_confirm_is_possible(change->command, values->is_yes || values->is_plan) &&
                bw_api_open(&api, change->command, &values->api, BW_CHANGE_WAIT_MS, &exit)) {
         exit = bw_change_run(&api, change);
@@ -340,7 +340,7 @@ enum bw_exit bw_verb_delete(int argc, char **argv)
         .verb = "delete",
         .group = operands.items[0],
         .word = operands.items[0],
-        .done = "it is gone",
+        .done = "the group is deleted",
         .body = json_object(),
         .values = &values.change,
     });
@@ -386,7 +386,7 @@ enum bw_exit bw_verb_ack(int argc, char **argv)
         .verb = "ack",
         .group = operands.items[0],
         .word = "yes",
-        .done = "it is a warning again when it begins anew",
+        .done = "it is a warning again when its cause comes back",
         .body = json_pack("{s:s, s:s}", "alarm", operands.items[1], "site",
                           values.site != NULL ? values.site : ""),
         .values = &values.change,

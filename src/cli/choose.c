@@ -142,11 +142,12 @@ static void drop(struct bw_api_witness *witness, int64_t newest)
 
     if (generation < newest)
         (void)snprintf(witness->why, sizeof witness->why,
-                       "%s was left behind by a recovery (it is of generation %lld, the cluster of %lld): stop it",
+                       "%s was left behind by a recovery (it runs in generation %lld, the cluster in %lld): stop it",
                        name, generation, (long long)newest);
     else
         (void)snprintf(witness->why, sizeof witness->why,
-                       "%s is of generation %lld, which is too far above the cluster's %lld: no site follows it; it was made up",
+                       "%s reports generation %lld, which is too far above the cluster's %lld: no site follows it; "
+                       "it was made up",
                        name, generation, (long long)newest);
     json_decref(witness->status);
     witness->status = NULL;

@@ -64,7 +64,7 @@ static enum bw_err go_in(const struct bw_site_config *site, const char *group, s
                            "or use stop_method: units",
                            why.text);
     if (!bw_reach_enter(door))
-        err = bw_diag_errno(diag, errno, "go into the guard's cgroup");
+        err = bw_diag_errno(diag, errno, "join the guard's cgroup");
     (void)close(door); /* entered, or not */
     return err;
 }

@@ -12,7 +12,7 @@
 #define WAIT_MS   10000
 #define PATH      "/v1/feature-level"
 #define TRY_MS    250
-#define QUESTION  "Once it is raised no older breakwater can take part any more."
+#define QUESTION  "After the raise, older releases cannot take part any more."
 
 struct level_values {
     struct bw_api_values api;
@@ -79,7 +79,7 @@ static void show_table(const json_t *document)
         if (json_is_integer(level))
             (void)printf("%lld\n", (long long)json_integer_value(level));
         else
-            (void)puts("not heard");
+            (void)puts("not connected");
     }
 }
 
@@ -115,7 +115,7 @@ static size_t tell_unproved(const json_t *group)
             strcmp(bw_json_member(site, "reach"), bw_reach_word(BW_REACH_REMOTE)) == 0)
             continue;
         count++;
-        (void)printf("group %s at %s: no kill by the guard was ever seen to stop this service\n",
+        (void)printf("group %s at %s: the kill of this service was never tested\n",
                      bw_json_member(group, "name"), bw_json_member(site, "name"));
     }
     return count;
@@ -138,7 +138,7 @@ static bool is_unproved_accepted(struct bw_api *api, const struct level_values *
                "/etc/breakwater/site.yaml");
     if (values->is_accepted || values->is_plan)
         return true;
-    (void)fputs("refused: sites are not proved; prove them, or raise it with --accept\n", stderr);
+    (void)fputs("refused: sites have no tested kill; test them, or raise the level with --accept\n", stderr);
     return false;
 }
 

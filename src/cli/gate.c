@@ -107,7 +107,7 @@ const char *bw_gate_why(const struct bw_gate_verdict *verdict, char out_text[BW_
 {
     if (!verdict->is_known)
         (void)snprintf(out_text, BW_GATE_WHY_BYTES,
-                       "%s may not run here: the guard at %s does not say that it may: %s",
+                       "%s may not run here: no permission from the guard at %s: %s",
                        verdict->group, verdict->socket, verdict->diag.text);
     else if (verdict->may_run == BW_MAY_RUN_LEASE)
         (void)snprintf(out_text, BW_GATE_WHY_BYTES,
@@ -140,7 +140,7 @@ static bool is_usable(const struct bw_cli_command *command, struct gate_values *
     if (values->group != NULL && bw_name_is_valid(values->group))
         return true;
     (void)bw_usage_error(command, values->group == NULL ? "needs --group GROUP"
-                                                        : "--group: this is no name of a group");
+                                                        : "--group: not a valid name of a group");
     return false;
 }
 
@@ -218,7 +218,7 @@ enum bw_exit bw_verb_condition(int argc, char **argv)
     if (!bw_gate_is_yes(&verdict))
         return print_stop();
     if (!bw_may_run_by_loop(verdict.may_run, &verdict.shown)) {
-        (void)fprintf(stderr, "its guard starts it: no loop is told to (started_by: external)\n");
+        (void)fprintf(stderr, "its guard starts it, not a loop (that needs started_by: external)\n");
         return BW_EXIT_FAILED; /* a check that fails changes nothing at the old program */
     }
     (void)puts("start");

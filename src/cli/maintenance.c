@@ -103,9 +103,9 @@ static bool read_wanted(const struct maintenance_values *values, const struct bw
     if (operands->count == 0 && values->site == NULL)
         (void)bw_usage_error(command, "needs GROUP, or --site SITE");
     else if (operands->count == 1 && !bw_name_is_valid(operands->items[0]))
-        (void)bw_usage_error(command, "\"%s\" is no name of a group", operands->items[0]);
+        (void)bw_usage_error(command, "\"%s\" is not a valid name of a group", operands->items[0]);
     else if (values->site != NULL && !bw_name_is_valid(values->site))
-        (void)bw_usage_error(command, "--site %s: no name of a site", values->site);
+        (void)bw_usage_error(command, "--site %s: not a valid name of a site", values->site);
     else if (values->is_end == (values->duration != NULL))
         (void)bw_usage_error(command, "needs --for D, or --stop");
     else if (values->duration != NULL &&
@@ -119,7 +119,7 @@ static bool read_wanted(const struct maintenance_values *values, const struct bw
         if (values->is_end)
             (void)snprintf(out_wanted->done, sizeof out_wanted->done, "it has ended");
         else
-            (void)snprintf(out_wanted->done, sizeof out_wanted->done, "it ends by itself after %s",
+            (void)snprintf(out_wanted->done, sizeof out_wanted->done, "it ends automatically after %s",
                            text);
         return bw_confirm_is_possible(command, values->change.is_yes || values->change.is_plan);
     }

@@ -146,7 +146,8 @@ static void print_applicants(const json_t *document)
     }
     json_array_foreach(json_object_get(document, "refused"), i, applicant)
     {
-        (void)printf("\n%s (id %" PRId64 ", %s) asks to join, and cannot: %s\n",
+        (void)printf("\n"
+                     "%s (id %" PRId64 ", %s) asks to join, but cannot: %s\n",
                      bw_json_member(applicant, "name"), bw_json_number(applicant, "id"),
                      bw_json_member(applicant, "address"), bw_json_member(applicant, "why"));
     }
@@ -199,8 +200,7 @@ static void print_plan(const json_t *plan)
                      i, bw_json_member(step, "text"), voters, bw_json_number(step, "live"),
                      bw_json_number(step, "may_fail"));
         if (i + 1 == json_array_size(json_object_get(plan, "steps")) && voters % 2 == 0)
-            (void)printf("   note: %" PRId64 " witnesses bear the loss of %" PRId64 ", as %" PRId64
-                         " would\n",
+            (void)printf("   note: %" PRId64 " witnesses tolerate the loss of %" PRId64 ", like %" PRId64 "\n",
                          voters, (voters - 1) / 2, voters - 1);
     }
     if (bw_json_member(plan, "note")[0] != '\0')
@@ -292,14 +292,14 @@ static enum bw_exit tell_done(const struct order *order, const struct watching *
     const uint64_t left_ms = bw_api_now_ms() - watching->voted_ms;
 
     if (leads(order))
-        (void)printf("done: %s leads\n", order->name);
+        (void)printf("done: %s is the leader\n", order->name);
     else if (strcmp(order->verb->word, "remove") == 0)
-        (void)printf("done: %s is no witness of this cluster, and its id is never used again\n",
+        (void)printf("done: %s is removed from this cluster, and its id is never used again\n",
                      order->name);
     else if (order->old == NULL)
         (void)printf("done: %s votes\n", order->name);
     else if (watching->voted_ms == 0)
-        (void)printf("done: %s votes, and %s is no witness of this cluster\n", order->name,
+        (void)printf("done: %s votes, and %s is removed from this cluster\n", order->name,
                      order->old);
     else
         (void)printf("done: %s voted after %" PRIu64 ".%03u s, and %s was removed %" PRIu64
@@ -366,16 +366,18 @@ static enum bw_exit tell_lost(const struct order *order, const struct watching *
 {
     const char *name = order->verb->command.name;
 
-    (void)fprintf(stderr, "error: %s: not done, and nobody goes on with it: ", name);
+    (void)fprintf(stderr, "error: %s: not done, and no leader continues it: ", name);
     if (leads(order))
         (void)fprintf(stderr,
-                      "%s leads, and hands over to nobody: %s was not elected in time, or another one "
-                      "was since\n",
+                      "%s is the leader, and the transfer has ended: %s was not elected in time, or the leader "
+                      "changed again\n",
                       watching->leader, order->name);
     else
-        (void)fputs("its leader was lost before a majority had the order, or another one has taken it back\n",
+        (void)fputs("the leader was lost before a majority had received the change, or another change has canceled "
+                    "it\n",
                     stderr);
-    (void)fputs("  see:  breakwater members; if it is still wanted, say it again\n", stderr);
+    (void)fputs("  see:  breakwater members\n"
+                "  if the change is still needed, run the same command again\n", stderr);
     return BW_EXIT_FAILED;
 }
 
@@ -383,12 +385,12 @@ static enum bw_exit tell_unknown(const struct order *order, const struct watchin
 {
     (void)fprintf(stderr,
                   "error: %s: not done yet%s%s\n"
-                  "  %s,\n"
-                  "  and breakwater members says %s\n",
+                  "  %s\n"
+                  "  to see %s:  breakwater members\n",
                   order->verb->command.name, watching->seen[0] != '\0' ? ": " : "", watching->seen,
-                  leads(order) ? "the same command asks for it again"
-                               : "the same command waits for it, or asks for it again should it be lost",
-                  leads(order) ? "who leads" : "what is waited for");
+                  leads(order) ? "to repeat the transfer, run the same command again"
+                               : "to continue waiting, run the same command again (it repeats a lost change)",
+                  leads(order) ? "the leader" : "what it waits for");
     return BW_EXIT_UNKNOWN;
 }
 
@@ -453,7 +455,7 @@ static enum bw_exit run_order(const struct members_verb *verb, int argc, char **
         return exit;
     for (unsigned i = 0; i < verb->names; i++)
         if (!bw_name_is_valid(operands.items[i]))
-            return bw_usage_error(&verb->command, "\"%s\" is no name of a witness",
+            return bw_usage_error(&verb->command, "\"%s\" is not a valid name of a witness",
                                   operands.items[i]);
     if (!bw_confirm_is_possible(&verb->command, values.is_yes || values.is_plan))
         return BW_EXIT_USAGE;

@@ -171,7 +171,7 @@ static enum bw_exit tell(const struct bw_api *api, const struct bw_move *move,
         return BW_EXIT_FINE;
     }
     (void)fprintf(stderr, "error: %s: %s: ", move->command->name,
-                  progress == BW_OUTCOME_WAITING ? "no outcome yet" : "not done");
+                  progress == BW_OUTCOME_WAITING ? "no result yet" : "not done");
     bw_print_refusal(outcome->text, stderr);
     tell_next(api, move);
     if (outcome->has_failed_start)
@@ -358,7 +358,7 @@ bool bw_move_parse(const struct bw_cli_command *command, int argc, char **argv, 
     *out_group = operands.items[0];
     if (bw_name_is_valid(*out_group))
         return true;
-    *out_exit = bw_usage_error(command, "\"%s\" is no name of a group", *out_group);
+    *out_exit = bw_usage_error(command, "\"%s\" is not a valid name of a group", *out_group);
     return false;
 }
 
@@ -482,11 +482,10 @@ enum bw_exit bw_verb_failover(int argc, char **argv)
     if (!bw_move_parse(&failover_command, argc, argv, &values, &group, &exit))
         return exit;
     if (values.to != NULL && !bw_name_is_valid(values.to))
-        return bw_usage_error(&failover_command, "--to %s: no name of a site", values.to);
+        return bw_usage_error(&failover_command, "--to %s: not a valid name of a site", values.to);
     if (values.accepts_data_loss && values.to == NULL)
         return bw_usage_error(&failover_command,
-                              "--accept-data-loss needs --to SITE: what is lost is told of one site, and another "
-                              "may lack more");
+                              "--accept-data-loss needs --to SITE: the loss of data differs from site to site");
     return bw_move_run(&(struct bw_move){
         .command = &failover_command,
         .verb = "failover",

@@ -24,7 +24,7 @@ static enum bw_outcome_progress judge_gone(struct bw_outcome *outcome, const jso
     const bool is_gone = has_applied(outcome, status);
 
     (void)snprintf(outcome->text, sizeof outcome->text, "%s",
-                   is_gone ? "there is no such group any more, or you may not see it"
+                   is_gone ? "the group no longer exists, or you have no right to see it"
                            : "the new leader has not caught up yet");
     return is_gone ? BW_OUTCOME_GIVEN_UP : BW_OUTCOME_WAITING;
 }
@@ -130,7 +130,8 @@ static void tell_end(struct bw_outcome *outcome, const json_t *over, const json_
     const char *text = text_of(by_person ? "canceled" : end);
 
     tell_state(outcome, group, state);
-    (void)snprintf(outcome->text, sizeof outcome->text, "%s%s; %s", text != NULL ? text : "it was given up",
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s%s; %s", text != NULL ? text : "it has ended without a "
+                                                                                          "result",
                    text != NULL ? words : "", state);
 }
 
@@ -162,7 +163,7 @@ static enum bw_outcome_progress judge_kept(struct bw_outcome *outcome, const jso
                                  : 0;
     tell_state(outcome, group, state);
     (void)snprintf(outcome->text, sizeof outcome->text, "%s%s",
-                   outcome->unknown_looks >= UNKNOWN_LOOKS ? "it waits no more; " : "", state);
+                   outcome->unknown_looks >= UNKNOWN_LOOKS ? "it no longer waits; " : "", state);
     return outcome->unknown_looks >= UNKNOWN_LOOKS ? BW_OUTCOME_GIVEN_UP : BW_OUTCOME_WAITING;
 }
 
@@ -189,7 +190,7 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
     (void)snprintf(outcome->text, sizeof outcome->text, "%s; %s",
                    bw_json_number(status, "term") != outcome->term
                        ? "the leader changed, which canceled the request: run the command again"
-                       : "it was given up",
+                       : "it has ended without a result",
                    state);
     return BW_OUTCOME_GIVEN_UP;
 }

@@ -85,9 +85,9 @@ static json_t *ask(const struct run *run, const char *verb, enum bw_exit *out_ex
     if (answer == NULL && diag.text[0] != '\0') {
         (void)fprintf(stderr,
                       "error: override: the agent of %s does not answer at %s: %s%s\n"
-                      "  look:  systemctl status breakwater-agent; then this command with --plan\n",
+                      "  see:  systemctl status breakwater-agent; then run this command with --plan\n",
                       run->at.config->site, run->at.path, diag.text,
-                      is_look ? "" : "; what was asked for may still be carried out");
+                      is_look ? "" : "; the request may still be executed");
         *out_exit = is_look ? BW_EXIT_FAILED : BW_EXIT_UNKNOWN;
     }
     return answer;
@@ -119,29 +119,26 @@ static const struct {
     const char *way;
 } refusals[] = {
     {BW_OVERRIDE_REFUSAL_LEVEL,
-     "no leader has told this agent that the cluster is at feature level 2, below which the other "
-     "witnesses and sites do not know what an override is",
-     "with a quorum, once:  breakwater feature-level raise"},
-    {BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN, "no leader has ever told this agent how long a lease may be",
-     "it has to have spoken with the witnesses once since it was made"},
+     "this agent has not learned from a leader that the cluster is at feature level 2, which an override needs",
+     "when the quorum is back:  breakwater feature-level raise"},
+    {BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN, "this agent has never learned the length of the longest lease from a leader",
+     "the agent has to connect to the witnesses once"},
     {BW_OVERRIDE_REFUSAL_NOT_ENFORCED,
-     "breakwater does not hold the service back here (it observes, has let it go, or this site is "
-     "not in "
-     "its spec)",
-     "start it as you would without breakwater"},
-    {BW_OVERRIDE_REFUSAL_WITNESSES, "a leader of the witnesses has just answered this site's agent",
+     "breakwater does not manage this service here (it is unmanaged or released, or this site is not in its spec)",
+     "start it by hand"},
+    {BW_OVERRIDE_REFUSAL_WITNESSES, "a leader of the witnesses answers this site's agent",
      "breakwater failover GROUP, or switchover"},
     {BW_OVERRIDE_REFUSAL_GUARD, "its guard does not answer, or is of an older release",
      "systemctl status breakwater-guard"},
     {BW_OVERRIDE_REFUSAL_FOR,
-     "--for is not longer than the wait for the longest lease and the fence together, or longer than 24h",
-     "the same with a longer --for"},
-    {BW_OVERRIDE_REFUSAL_EXISTS, "a person has asked for that already",
-     "look:  the same with --plan"},
-    {BW_OVERRIDE_REFUSAL_NONE_TO_END, "nobody overrides here: there is nothing to end",
+     "--for is shorter than the wait for the longest lease and the fence, or longer than 24h",
+     "run the same command with another --for"},
+    {BW_OVERRIDE_REFUSAL_EXISTS, "this was requested already",
+     "the same command with --plan shows the state"},
+    {BW_OVERRIDE_REFUSAL_NONE_TO_END, "this site has no override that could end",
      "breakwater status"},
-    {BW_OVERRIDE_REFUSAL_ADOPTED, "the witnesses answer, and are taking it over",
-     "breakwater status; then switchover, or mode GROUP observe"},
+    {BW_OVERRIDE_REFUSAL_ADOPTED, "the witnesses answer, and adopt the service now",
+     "breakwater status; then switchover, or mode GROUP unmanaged"},
 };
 
 static void say_refused(const struct run *run, const char *word)
@@ -164,18 +161,17 @@ static const struct {
     const char *text;
 } waits_texts[] = {
     {BW_OVERRIDE_WAITS_NOTHING, "nothing"},
-    {BW_OVERRIDE_WAITS_LEASE, "the longest lease that another site may hold"},
-    {BW_OVERRIDE_WAITS_EPOCH, "the end of the epoch that this site holds itself"},
+    {BW_OVERRIDE_WAITS_LEASE, "the longest lease that another site may have"},
+    {BW_OVERRIDE_WAITS_EPOCH, "the release of this site's own epoch"},
     {BW_OVERRIDE_WAITS_DISK, "the agent's disk"},
     {BW_OVERRIDE_WAITS_GUARD, "the guard of this site"},
-    {BW_OVERRIDE_WAITS_FENCE, "a fence of what a failed one may have left here"},
-    {BW_OVERRIDE_WAITS_STATUS, "status_script to say stopped"},
-    {BW_OVERRIDE_WAITS_START, "the start of the service, which is repeated where it fails"},
-    {BW_OVERRIDE_WAITS_WITNESSES, "the witnesses, which answer, to take it over"},
+    {BW_OVERRIDE_WAITS_FENCE, "a fence, because an earlier one may have failed"},
+    {BW_OVERRIDE_WAITS_STATUS, "status_script to report stopped"},
+    {BW_OVERRIDE_WAITS_START, "the start of the service, which is repeated after a failure"},
+    {BW_OVERRIDE_WAITS_WITNESSES, "the adoption by the witnesses, which answer"},
     {BW_OVERRIDE_WAITS_GRANT,
-     "a grant of the witnesses, which answer: only that starts what is down here (breakwater "
-     "explain GROUP)"},
-    {BW_OVERRIDE_WAITS_END, "a fence that sees the end of the service"},
+     "a new epoch from the witnesses, which answer: only that starts a stopped service (breakwater explain GROUP)"},
+    {BW_OVERRIDE_WAITS_END, "a fence that confirms the stop of the service"},
 };
 
 static const char *waits_text(const struct run *run, const char *word, char out[WORDS_BYTES])
@@ -193,32 +189,32 @@ static const struct {
     const char *text;
     const char *way;
 } over_texts[] = {
-    {BW_OVERRIDE_OVER_PERSON, "a person has ended it",
-     "breakwater override GROUP again, where that was a mistake"},
-    {BW_OVERRIDE_OVER_WITNESSES, "the witnesses answered before it had begun",
+    {BW_OVERRIDE_OVER_PERSON, "an operator has ended it",
+     "if that was a mistake: breakwater override GROUP again"},
+    {BW_OVERRIDE_OVER_WITNESSES, "a leader answered before it had begun",
      "breakwater failover GROUP"},
     {BW_OVERRIDE_OVER_GRANTED,
-     "the witnesses have granted the group to this site: it is theirs again", "breakwater status"},
-    {BW_OVERRIDE_OVER_ELSEWHERE, "the witnesses say that another site has the newest epoch",
-     "breakwater status; then switchover, where it has to serve here"},
+     "the witnesses have made this site the primary", "breakwater status"},
+    {BW_OVERRIDE_OVER_ELSEWHERE, "for the witnesses, another site has the newest epoch",
+     "breakwater status; then switchover, if this site has to serve"},
     {BW_OVERRIDE_OVER_LET_GO,
-     "the witnesses had let the group go (observe, or a spec without this site), so it may serve "
-     "elsewhere",
+     "the witnesses had released the group (unmanaged, or a spec without this site), so it may serve elsewhere",
      "breakwater explain GROUP"},
-    {BW_OVERRIDE_OVER_TIME, "its time is over", "type the command again, if the site is to serve on"},
-    {BW_OVERRIDE_OVER_REBOOT, "it was given before this machine was restarted",
-     "type the command again, if the site is to serve"},
-    {BW_OVERRIDE_OVER_FENCED, "a start failed here, the stop after it failed too, and a fence has ended it",
-     "breakwater status; then type the command again, if the site is to serve"},
-    {BW_OVERRIDE_OVER_GUARD, "its guard has no deadline of it any more", "type the command again, if the site is to serve"},
-    {BW_OVERRIDE_OVER_OLDER, "an earlier release has kept it, without an end",
-     "type the command again, if the site is to serve"},
+    {BW_OVERRIDE_OVER_TIME, "its time has ended", "run the command again, if the site has to serve longer"},
+    {BW_OVERRIDE_OVER_REBOOT, "this machine was restarted after it",
+     "run the command again, if the site has to serve"},
+    {BW_OVERRIDE_OVER_FENCED, "a start failed, the stop after it failed too, and a fence has ended it",
+     "breakwater status; then run the command again, if the site has to serve"},
+    {BW_OVERRIDE_OVER_GUARD, "its guard has lost the deadline", "run the command again, if the site has to "
+                                                                         "serve"},
+    {BW_OVERRIDE_OVER_OLDER, "an older release has stored it, without an end",
+     "run the command again, if the site has to serve"},
 };
 
 static void say_over(const struct run *run, const json_t *reply, FILE *out)
 {
-    const char *text = "its agent has begun anew since, and does not know why";
-    const char *way = "breakwater status; its log";
+    const char *text = "its agent was restarted since, and does not know the reason";
+    const char *way = "breakwater status; the log of the agent";
     char words[WORDS_BYTES];
 
     for (size_t i = 0; i < sizeof over_texts / sizeof over_texts[0]; i++)
@@ -226,7 +222,8 @@ static void say_over(const struct run *run, const json_t *reply, FILE *out)
             text = over_texts[i].text;
             way = over_texts[i].way;
         }
-    (void)fprintf(out, "over: %s does not override at %s: %s\n  next:  %s\n", run->at.group,
+    (void)fprintf(out, "ended: the override of %s at %s: %s\n"
+                       "  next:  %s\n", run->at.group,
                   run->at.config->site, text, of_group(run, way, words));
 }
 
@@ -249,7 +246,7 @@ static void print_now(const struct run *run, const json_t *reply)
         char left[BW_DURATION_TEXT_BYTES];
 
         bw_duration_format((uint32_t)(bw_json_number(reply, "lives_ms") / 1000 * 1000), left);
-        (void)printf("manual lease %" PRId64 ": ends in %s, whatever the witnesses do\n",
+        (void)printf("manual lease %" PRId64 ": ends in %s; this end is fixed\n",
                      bw_json_number(reply, "serial"), left);
     }
     if (strcmp(bw_json_member(reply, "state"), "none") != 0)
@@ -268,22 +265,22 @@ static void print_plan(const struct run *run, const json_t *reply)
     if (run->values->is_end) {
         const bool has_begun = strcmp(bw_json_member(reply, "state"), "waiting") != 0;
 
-        (void)puts(!has_begun ? " 1 it has not begun: it is forgotten, and that is written down; nothing is fenced"
-                              : " 1 no start of it is ordered any more, and that is written down\n"
-                   " 2 the service is stopped, then fenced here, again until a fence has seen its end\n"
-                   " 3 only then this site says no more that it overrides");
+        (void)puts(!has_begun ? " 1 the override has not begun: it is dropped, also on disk; nothing is fenced"
+                              : " 1 the agent orders no more starts of it, and stores this on disk\n"
+                                " 2 the service is stopped and then fenced; the fence is repeated until the stop is "
+                                "confirmed\n"
+                                " 3 after that, the site reports that its override has ended");
         return;
     }
     (void)printf(
-        " 1 that is written down; %" PRId64 ".%" PRId64
-        " s are waited, the longest lease that another site may hold%s\n"
-        " 2 if a leader answers until then: nothing happens, failover is the way\n"
+        " 1 the agent stores this on disk, and waits %" PRId64 ".%" PRId64 " s, the longest lease of another site%s\n"
+        " 2 if a leader answers before that, the override ends: use failover\n"
         " 3 the service is started here, and may serve until %s after the command\n"
-        " 4 %.1f s before that it is fenced, unless the witnesses are back: they adopt it, if no other site overrides "
-        "or serves\n"
-        " 5 if this machine is restarted, that is the end too: nothing starts before the command is typed again\n",
+        " 4 %.1f s before that end it is fenced, unless the witnesses are back: they adopt it, if no other site "
+        "overrides or serves\n"
+        " 5 a restart of this machine ends the override, too: nothing starts until the command is run again\n",
         wait_ms / 1000, wait_ms % 1000 / 100,
-        bw_json_truth(reply, "open") ? ", and until the epoch held here is given back" : "",
+        bw_json_truth(reply, "open") ? ", and until this site has released its own epoch" : "",
         run->values->lives != NULL ? run->values->lives : "--for D", (double)bw_json_number(reply, "fence_ms") / 1000);
 }
 
@@ -317,7 +314,7 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
     *out_exit = BW_EXIT_FINE;
     if (run->values->is_end && strcmp(state, "none") == 0) {
         (void)printf(
-            "done: %s at %s overrides no more; the end of the service was seen, if it had begun\n",
+            "done: %s at %s has no override any more; the stop of the service is confirmed, if it had begun\n",
             run->at.group, run->at.config->site);
         return true;
     }
@@ -328,9 +325,9 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
         return true;
     }
     if (!run->values->is_end && strcmp(state, "overriding") == 0 && serves) {
-        (void)printf("done: %s serves at %s by manual lease %" PRId64 "\n"
-                     "  then:    repair the witnesses (breakwater recover, there, as their user; "
-                     "members); they adopt it\n"
+        (void)printf("done: %s serves at %s under manual lease %" PRId64 "\n"
+                     "  then:    repair the witnesses (breakwater recover, on a witness, as its user); they adopt "
+                     "the service\n"
                      "  or end:  breakwater override %s -c %s --stop\n",
                      run->at.group, run->at.config->site, bw_json_number(reply, "serial"), run->at.group,
                      run->values->config);
@@ -348,7 +345,7 @@ static enum bw_exit follow(const struct run *run)
         json_t *reply = ask(run, "look", &exit);
 
         if (reply == NULL) {
-            (void)fputs("what was asked for may still be carried out\n", stderr);
+            (void)fputs("the request may still be executed\n", stderr);
             return BW_EXIT_UNKNOWN;
         }
         if (is_over(run, reply, &exit)) {
@@ -377,7 +374,7 @@ static enum bw_exit act(const struct run *run)
     }
     if (!run->values->is_no_wait)
         return follow(run);
-    (void)printf("asked for; what has come of it: breakwater override %s -c %s --plan\n",
+    (void)printf("requested; to see its state: breakwater override %s -c %s --plan\n",
                  run->at.group, run->values->config);
     return BW_EXIT_FINE;
 }
@@ -409,7 +406,7 @@ static enum bw_exit go(const void *of)
         return BW_EXIT_FINE;
     }
     if (!bw_confirm(&override_command, values->is_yes,
-                    values->is_end ? "The service at this site is stopped."
+                    values->is_end ? "The service at this site will be stopped."
                                    : "If another site serves, or is started, two sites will serve.",
                     run->at.config->site))
         return BW_EXIT_FAILED;
@@ -426,8 +423,8 @@ static bool take_time(struct override_values *values, const char *group)
         return true;
     (void)fprintf(stderr,
                   "error: override: %s; nothing was changed\n"
-                  "  type:  breakwater override %s -c %s --for 4h --reason \"%s\"\n",
-                  values->lives == NULL ? "how long may this site serve? --for D is missing (1m to 24h)"
+                  "  run:  breakwater override %s -c %s --for 4h --reason \"%s\"\n",
+                  values->lives == NULL ? "--for D is missing (1m to 24h): how long may this site serve?"
                                         : "--for is a time from 1m to 24h",
                   group, values->config, values->reason != NULL ? values->reason : "TEXT");
     return false;

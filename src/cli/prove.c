@@ -56,32 +56,33 @@ static const struct {
     const char *why;
     const char *fix;
 } texts[] = {
-    {BW_PROOF_WORD_ASKED, "a proof of this group is already under way", "the same with --plan shows how far it is"},
+    {BW_PROOF_WORD_ASKED, "a test of this group is already running", "the same command with --plan shows its "
+                                                                        "progress"},
     {BW_PROOF_WORD_NOT_PRIMARY, "this site is not the primary of the group, or its service is not running yet",
      "run this command on the primary; at a standby, while the service is stopped on every site: breakwater-chaos scripts --reach"},
     {BW_PROOF_WORD_ORDER, "the group is paused or in maintenance, or is being moved: no service is restarted then",
-     "breakwater resume GROUP, or breakwater maintenance end; then the same again"},
+     "breakwater resume GROUP, or breakwater maintenance GROUP --stop; then the same command again"},
     {BW_PROOF_WORD_REMOTE, "stop_method is remote: no process or container of this machine is the service",
      "handover_by_time has no effect on this group: use a second enforcer or remote_fence_script"},
     {BW_PROOF_WORD_DRIVER, "started_by is external: a loop of yours starts and stops the service, and may stop it before the KILL",
      "use remote_fence_script, or handover_by_time: never"},
     {BW_PROOF_WORD_GUARD, "the guard is down, is of an older release, or cannot kill the processes of the group",
-     "systemctl status breakwater-guard; its log has reach.works once it can"},
+     "systemctl status breakwater-guard; its log has reach.works when it can"},
     {BW_PROOF_WORD_SERVICE, "status_script does not report that the service runs and does its work",
-     "breakwater status; then the same again"},
-    {BW_PROOF_WORD_BUSY, "a script of this group is running", "the same again in a moment"},
+     "breakwater status; then the same command again"},
+    {BW_PROOF_WORD_BUSY, "a script of this group is running", "the same command again in a moment"},
     {BW_PROOF_WORD_LEASE, "too little is left of the lease: the witnesses do not renew it",
-     "breakwater status; once the lease is renewed, the same again"},
+     "breakwater status; the same command again after the lease is renewed"},
     {BW_PROOF_WORD_OUTSIDE, "start_script starts the service where the guard cannot kill it",
      "set stop_method: for this group in site.yaml; the guard's log suggests a value"},
     {BW_PROOF_WORD_SERVES_ON,
      "everything in the group's reach was killed, and status_script did not report stopped after that",
      "set stop_method: for this group in site.yaml; the guard's log suggests a value"},
-    {BW_PROOF_WORD_NOT_KILLED, "the guard has refused the KILL: a stop or fence script has begun since the service was started, or "
-                               "its disk did not keep what it saw",
-     "the same again, once the service was started anew"},
+    {BW_PROOF_WORD_NOT_KILLED, "the guard has refused the KILL: a stop or fence script has begun since the start of "
+                               "the service, or its disk could not store what it saw",
+     "the same command again after the next start of the service"},
     {BW_PROOF_WORD_CUT_OFF, "a fence, an order of the witnesses or the loss of the guard came in between",
-     "breakwater status; then the same again"},
+     "breakwater status; then the same command again"},
 };
 
 static void say(const struct run *run, const char *word, bool was_begun)
@@ -99,7 +100,8 @@ static void say(const struct run *run, const char *word, bool was_begun)
                   "  effect:  %s; if %s is lost, an operator has to act (handover_by_time)\n"
                   "  fix:     %s\n",
                   was_begun ? "not proved" : "refused", run->at.group, run->at.config->site, why, word,
-                  was_begun ? "the KILL is not proved to end the service" : "nothing was changed", run->at.config->site, fix);
+                  was_begun ? "the KILL is not proved to stop the service" : "nothing was changed", run->at.config->site,
+                  fix);
 }
 
 static void print_plan(const struct run *run, const json_t *reply)
@@ -113,16 +115,16 @@ static void print_plan(const struct run *run, const json_t *reply)
     (void)printf("%s at %s: epoch %" PRId64 ", service %s\n", run->at.group, run->at.config->site,
                  bw_json_number(reply, "epoch"), bw_json_member(reply, "service"));
     if (bw_json_truth(reply, "restarts"))
-        (void)printf(" %d the service is stopped and started once by its scripts, because the guard has not seen it start "
-                     "with them where it can kill it\n",
+        (void)printf(" %d the scripts stop and start the service once, because the guard has not seen them start it "
+                     "where it can kill it\n",
                      number++);
     (void)printf(" %d status_script has to report started\n", number++);
     (void)printf(" %d everything in the group's reach is killed (KILL, without stop_script): the outage begins, and what the "
                  "service has not written is lost\n",
                  number++);
-    (void)printf(" %d status_script has to report stopped: that is the proof\n", number++);
-    (void)printf(" %d start_script starts the service again, in the same epoch, whatever was seen: the outage ends (limit of "
-                 "the start: %s)\n",
+    (void)printf(" %d status_script has to report stopped: this proves the kill\n", number++);
+    (void)printf(" %d start_script starts the service again, in the same epoch, in each case: the outage ends "
+                 "(limit of the start: %s)\n",
                  number, limit);
 }
 
@@ -140,7 +142,7 @@ static json_t *ask(const struct run *run, const char *verb)
                       "  effect:  %s\n"
                       "  fix:     systemctl status breakwater-agent; then this command with --plan\n",
                       run->at.config->site, run->at.path, diag.text,
-                      strcmp(verb, "prove") == 0 ? "the proof may still be made" : "nothing was changed");
+                      strcmp(verb, "prove") == 0 ? "the test may still run" : "nothing was changed");
     return answer;
 }
 
@@ -161,11 +163,12 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
     if (!is_word(reply, "word", BW_PROOF_WORD_PROVED)) {
         say(run, bw_json_member(reply, "word"), true);
     } else if (!serves) {
-        (void)fprintf(stderr, "proved: %s at %s; but its start did not succeed, and the site has released the group\n"
+        (void)fprintf(stderr, "proved: %s at %s; but the start failed, and the site has released the group\n"
                               "  fix:     breakwater status\n",
                       run->at.group, run->at.config->site);
     } else {
-        (void)printf("proved: a KILL by the guard of %s ends %s; the service runs again\n", run->at.config->site, run->at.group);
+        (void)printf("proved: a KILL by the guard of %s stops %s; the service runs again\n", run->at.config->site,
+                     run->at.group);
         *out_exit = BW_EXIT_FINE;
     }
     return true;
@@ -220,7 +223,8 @@ static enum bw_exit go(const void *of)
     if (reply == NULL)
         return BW_EXIT_FAILED;
     if (is_word(reply, "may", BW_PROOF_WORD_PROVED)) {
-        (void)printf("proved already: a KILL by the guard of %s ends %s; nothing was changed\n", run->at.config->site, run->at.group);
+        (void)printf("proved already: a KILL by the guard of %s stops %s; nothing was changed\n", run->at.config->site,
+                     run->at.group);
     } else if (!is_word(reply, "may", BW_PROOF_WORD_NONE)) {
         say(run, bw_json_member(reply, "may"), false);
         exit = BW_EXIT_UNSAFE;

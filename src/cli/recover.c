@@ -53,25 +53,26 @@ static void print_found(const struct bw_witness_recovery *recovery,
                  found->term, found->last_index, found->last_term,
                  bw_recovery_time_text(found->written_unix_s, when), found->voter_count);
     if (found->torn_bytes > 0)
-        (void)printf("The end of its last write was torn, by a crash, and is cut off now, as a start does it: segments=%u "
-                     "bytes=%" PRIu64 " entries=%" PRIu64 " (as far as it says).\n\n",
+        (void)printf("A crash has torn the end of its last write. It is cut off now, as at a start: segments=%u "
+                     "bytes=%" PRIu64 " entries=%" PRIu64 " (as far as the log shows).\n"
+                     "\n",
                      found->torn_segments, found->torn_bytes, found->torn_entries);
     bw_recovery_print_groups(&recovery->cluster);
-    (void)fputs("\nMissing may be: what the lost witnesses decided without this one after that, or "
-                "while this one was behind.\n",
+    (void)fputs("\n"
+                "Decisions may be missing: those that the lost witnesses made after that, or while this one was "
+                "behind.\n",
                 stdout);
 }
 
 static void refuse_running(const struct bw_recovery_others *others)
 {
     if (others->voters > 0)
-        (void)fputs("refused: recover: a witness that is left still runs", stderr);
+        (void)fputs("refused: recover: another remaining witness still runs", stderr);
     else
-        (void)fprintf(stderr, "refused: recover: %s still runs, and has no vote, so no majority comes of it",
+        (void)fprintf(stderr, "refused: recover: %s still runs; without a vote it cannot form a majority",
                       others->voteless);
-    (void)fputs(": stop it for good, and "
-                "recover on the one with the higher term and index (--plan shows them); nothing "
-                "was changed\n",
+    (void)fputs(": stop it for good, and run recover on the witness with the higher term and index (--plan shows "
+                "them); nothing was changed\n",
                 stderr);
 }
 
@@ -88,9 +89,9 @@ static bool is_majority_lost(const struct bw_witness_recovery *recovery,
     if (!recovery->is_above && 2 * (others.voters + is_voter) > voter_count) {
         (void)fprintf(
             stderr,
-            "refused: recover: %s %u of the %u witnesses that vote are there, a majority: "
-            "start this one again (systemctl start breakwater-witness); nothing was changed\n",
-            is_voter ? "with this one" : "without this one, which has no vote,",
+            "refused: recover: %s %u of %u voters are there, a majority: start this witness again (systemctl start "
+            "breakwater-witness); nothing was changed\n",
+            is_voter ? "with this witness," : "without this witness, which has no vote,",
             others.voters + is_voter, voter_count);
         return false;
     }
@@ -130,10 +131,10 @@ static enum bw_exit refuse_undo(const struct bw_witness_recovery *recovery, cons
                       config->data_dir, generation);
     else
         (void)fprintf(stderr,
-                      "refused: recover: a witness has led in generation %" PRIu64 " since it began, so sites may follow it; "
-                      "nothing was changed\n"
-                      "  next:  keep it, or begin anew from the files in %s/generation-%" PRIu64 ", in an empty data_dir: "
-                      "breakwater recover -c FILE --above %" PRIu64 "\n",
+                      "refused: recover: a witness has led in generation %" PRIu64 " since it began, so sites may "
+                      "follow it; nothing was changed\n"
+                      "  next:  keep it, or recover from the files in %s/generation-%" PRIu64 ", in an empty "
+                      "data_dir: breakwater recover -c FILE --above %" PRIu64 "\n",
                       generation, config->data_dir, aside, generation);
     return BW_EXIT_UNSAFE;
 }
@@ -150,12 +151,12 @@ static enum bw_exit undo(struct bw_witness_recovery *recovery, const struct bw_w
         return bw_recovery_fail(&recover_command, &diag, err);
     if (aside == 0 || !bw_recovery_is_unspoken(&recovery->found, generation))
         return refuse_undo(recovery, config, aside);
-    (void)printf("No witness has led in generation %" PRIu64 ". %s becomes what it was in generation %" PRIu64
-                 "; what is there now is kept in generation-%" PRIu64 ".\n",
+    (void)printf("No witness has led in generation %" PRIu64 ". %s goes back to generation %" PRIu64 "; its present "
+                 "data is kept in generation-%" PRIu64 ".\n",
                  generation, config->data_dir, aside, generation);
     if (values->is_plan)
         return BW_EXIT_FINE;
-    if (!bw_confirm(&recover_command, values->is_yes, "The witness is one of the old generation again.", config->cluster))
+    if (!bw_confirm(&recover_command, values->is_yes, "The witness is in the old generation again.", config->cluster))
         return BW_EXIT_FAILED;
     err = bw_recovery_undo(&recovery->dir, generation, aside, &diag);
     if (err != BW_OK)

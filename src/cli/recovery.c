@@ -46,8 +46,8 @@ void bw_recovery_print_groups(const struct bw_cluster *cluster)
 static void print_beyond(const struct bw_cluster *cluster, uint64_t old_generation)
 {
     if (!bw_generation_may_follow(old_generation, cluster->generation))
-        (void)printf("! no site that follows generation %" PRIu64 " follows it: the log index or an epoch was made up; "
-                     "restore a snapshot from before that: breakwater snapshot restore\n",
+        (void)printf("! sites of generation %" PRIu64 " will not follow it: the log index or an epoch was made up; "
+                     "restore an older snapshot: breakwater snapshot restore\n",
                      old_generation);
 }
 
@@ -55,20 +55,20 @@ static void print_beyond(const struct bw_cluster *cluster, uint64_t old_generati
 static void print_made(const struct bw_cluster *cluster, uint64_t old_generation)
 {
     (void)printf(
-        "\nIt begins anew as generation %" PRIu64 ", with this witness alone (%s):\n"
-        "  a site that follows a higher generation does not follow this one: `breakwater status --site` there prints its "
-        "generation, and the same command with --above GENERATION begins above it\n"
-        "  every group is vacant; what is under a lease now ends with it, or is stopped in order\n"
-        "  a site is granted once every site of the group has reported, and not before %" PRIu32
-        ".%03" PRIu32 " s after the start: one that serves without a lease is adopted, else the one "
-        "with the newest data starts\n"
-        "  for a site that is lost too: breakwater apply -f FILE --initial-primary SITE, with the groups that are to begin "
-        "there, and where it had the newest data breakwater failover GROUP --to SITE --accept-data-loss\n"
-        "  a site that only the lost witnesses knew is waited for while it speaks, and not when it is silent: apply "
-        "the specs that have it first, or see that it is off\n"
-        "  the lost witnesses must never run from their old directories again: put their certificates "
-        "into `revoked` at witnesses and sites; a site that is made anew, which knows no generation "
-        "yet, would believe them\n",
+        "\n"
+        "The cluster restarts as generation %" PRIu64 ", with this witness alone (%s):\n"
+        "  a site of a higher generation does not follow it: `breakwater status --site` on that site prints the "
+        "generation; the same command with --above GENERATION begins above it\n"
+        "  every group loses its primary; a service under a lease ends with its lease, or is stopped in order\n"
+        "  a group gets a primary after every site of the group has reported, at the earliest %" PRIu32 ".%03" PRIu32 " "
+        "s after the start: a site that serves without a lease is adopted, else the site with the newest data "
+        "starts\n"
+        "  for a lost site: breakwater apply -f FILE --initial-primary SITE, with its groups; if it had the newest "
+        "data, also breakwater failover GROUP --to SITE --accept-data-loss\n"
+        "  a site that only the lost witnesses knew blocks its group only while it reports: apply the specs that "
+        "have it first, or make sure that it is off\n"
+        "  the lost witnesses must never run from their old directories again: put their certificates into "
+        "`revoked` at witnesses and sites; a re-created site, which knows no generation yet, would accept them\n",
         cluster->generation, bw_cluster_recovery_rule,
         cluster->let_go_wait_ms / 1000,
         cluster->let_go_wait_ms % 1000);
@@ -146,8 +146,8 @@ bool bw_recovery_are_gone(const struct bw_cli_command *command,
         return true;
     (void)fprintf(
         stderr,
-        "refused: %s: at the address of a witness something is there, which may be that one, alive "
-        "(above, with what it said): stop it for good, and run this again; nothing was changed\n",
+        "refused: %s: a program answers at the address of a witness (above, with its answer), and may be that "
+        "witness: stop it for good, and run this command again; nothing was changed\n",
         command->name);
     return false;
 }
@@ -174,7 +174,7 @@ enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
                     config->cluster))
         return BW_EXIT_FAILED;
     if (!is_yes) { /* a question may stand for as long as witnesses need to come back */
-        (void)puts("\nLooked at once more:");
+        (void)puts("\nChecked once more:");
         if (!may(recovery, config))
             return BW_EXIT_UNSAFE;
     }
@@ -196,8 +196,8 @@ static bool is_nobody_back(const struct bw_cli_command *command,
         return false;
     if (others.answer > 0) { /* they may have been back, and have decided, ever since */
         (void)fprintf(stderr,
-                      "refused: %s: a witness of this cluster runs and answers by now, and what was begun would take "
-                      "every site from it; nothing was changed. " BW_WITNESS_LOST "\n",
+                      "refused: %s: a witness of this cluster answers now, and would lose every site to this "
+                      "recovery; nothing was changed. " BW_WITNESS_LOST "\n",
                       command->name);
         return false;
     }
@@ -211,11 +211,11 @@ enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    (void)printf(recovery->is_undo ? "The undo of a new beginning in %s was confirmed and begun before.\n"
-                                   : "A new beginning in %s was confirmed and begun before.\n", config->data_dir);
+    (void)printf(recovery->is_undo ? "The undo of a recovery in %s was confirmed and begun before.\n"
+                                   : "A recovery in %s was confirmed and begun before.\n", config->data_dir);
     if (recovery->is_roster_lost)
-        (void)printf("An older release has begun it, and kept no list of the witnesses: only those that the "
-                     "file names are asked.\n");
+        (void)printf("An older release has begun it, without a list of the witnesses: only those in the file are "
+                     "asked.\n");
     if (!recovery->is_undo && !is_nobody_back(command, config, recovery))
         return BW_EXIT_UNSAFE;
     if (is_plan)

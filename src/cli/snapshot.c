@@ -83,7 +83,7 @@ static enum bw_exit write_file(const char *file, const json_t *document)
     int dir = -1;
 
     if (text == NULL || copies[0] == NULL || copies[1] == NULL) {
-        (void)bw_diag_set(&diag, err, "no memory");
+        (void)bw_diag_set(&diag, err, "out of memory");
     } else {
         dir = open(dirname(copies[0]), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         err = dir < 0 ? bw_diag_set(&diag, BW_ERR_IO, "open the directory of %s", file)
@@ -121,8 +121,9 @@ static bool may_replace(const char *file, const json_t *document)
     json_decref(old);
     if (!may)
         (void)fprintf(stderr,
-                      "error: snapshot save: %s has the state of another cluster, or a newer one of this: nothing was "
-                      "written\n  else:  another name\n",
+                      "error: snapshot save: %s has the state of another cluster, or a newer state of this one: "
+                      "nothing was written\n"
+                      "  next:  choose another name\n",
                       file);
     return may;
 }
@@ -144,7 +145,7 @@ static bool may_write(const char *file)
     if (!may)
         (void)fprintf(
             stderr,
-            "error: snapshot save: %s is there, and is no saved state: nothing was written\n",
+            "error: snapshot save: %s exists, and is not a saved state: nothing was written\n",
             file);
     return may;
 }
@@ -203,7 +204,7 @@ static enum bw_err read_document(const char *verb, const char *file, json_t **ou
     if (!is_input)
         (void)fclose(in);                /* only read from */
     return *out_document != NULL ? BW_OK /* jansson's own words repeat the file's */
-                                 : bw_diag_set(diag, BW_ERR_INVALID, "%s:%d:%d: it is no JSON text",
+                                 : bw_diag_set(diag, BW_ERR_INVALID, "%s:%d:%d: it is not JSON",
                                                file, where.line, where.column);
 }
 

@@ -72,13 +72,13 @@ static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id 
         is_unanswered = is_unanswered || (answers[i].is_there && !answers[i].has_answered);
         if (answers[i].refuses && !bw_id_equal(answers[i].cluster_id, cluster_id)) {
             bw_id_format(answers[i].cluster_id, text);
-            (void)fprintf(stderr, "%s is of the cluster with --cluster-id %s\n", answers[i].name,
+            (void)fprintf(stderr, "%s belongs to the cluster with --cluster-id %s\n", answers[i].name,
                           text);
         }
     }
     if (is_unanswered && is_free)
-        (void)fputs("If its cluster runs already, and this witness is new in it, it is to be made with --join instead: "
-                    "its members answer nobody else.\n", stderr);
+        (void)fputs("If the cluster runs already, and this witness is new in it, use --join: the members answer "
+                    "only other members.\n", stderr);
     return is_free;
 }
 
@@ -107,9 +107,9 @@ static enum bw_exit found(const struct bw_witness_config *config, struct bw_id c
 
     if (config->witness_count % 2 == 0) {
         (void)fprintf(stderr,
-                      "error: witness init: a cluster begins with 3 or 5 witnesses, or 1 to try "
-                      "things out, not with %" PRIu32 "; to add one to a cluster that is there: "
-                      "witness init --join; nothing was made\n",
+                      "error: witness init: a cluster begins with 3 or 5 witnesses, or 1 to try things out, not "
+                      "with %" PRIu32 "; to add a witness to a running cluster: witness init --join; nothing was "
+                      "made\n",
                       config->witness_count);
         return BW_EXIT_CONFIG;
     }
@@ -125,7 +125,7 @@ static enum bw_exit found(const struct bw_witness_config *config, struct bw_id c
         (void)fprintf(
             stderr,
             "On each other witness, as its user: breakwater witness init -c FILE --cluster-id %s\n"
-            "Then start all of them: the cluster begins once every one is up.\n",
+            "Then start all of them: the cluster begins when all are up.\n",
             text);
     return exit;
 }
@@ -165,9 +165,9 @@ static enum bw_exit join(const struct bw_witness_config *config, struct bw_id cl
     exit = make(config, cluster_id, true, text);
     if (exit == BW_EXIT_FINE)
         (void)fprintf(stderr,
-                      "Start it: it tells the members that it is there. Then an operator says\n"
+                      "Start it: it then asks the members to join. After that, an operator runs\n"
                       "  breakwater members add %s\n"
-                      "or, in the place of one that is lost:\n"
+                      "or, to replace a lost witness:\n"
                       "  breakwater members replace OLD %s\n",
                       config->name, config->name);
     return exit;
@@ -190,8 +190,8 @@ static enum bw_exit run_init(int argc, char **argv)
         return bw_usage_error(&init_command, "--cluster-id \"%s\" is not 32 hex digits",
                               values.cluster_id);
     if (values.joins && values.cluster_id == NULL)
-        return bw_usage_error(&init_command, "--join needs --cluster-id HEX: the cluster's, as "
-                                             "`witness init` of its first witness has printed it");
+        return bw_usage_error(&init_command, "--join needs --cluster-id HEX, as `witness init` of the first witness "
+                                             "has printed it");
     config = bw_witness_config_take(values.config, "nothing was made");
     if (config == NULL)
         return BW_EXIT_CONFIG;

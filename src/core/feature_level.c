@@ -114,8 +114,7 @@ enum bw_err bw_feature_level_judge(uint32_t level, uint32_t newest,
     }
     if (old.count > 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "level %" PRIu32 " is not known to %zu of those it concerns (%s): upgrade "
-                           "them first",
+                           "level %" PRIu32 " is unknown to %zu members (%s): upgrade them first",
                            wanted, old.count, old.text);
     if (silent.count > 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,

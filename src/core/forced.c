@@ -225,12 +225,11 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
                            group->spec.name, group->epoch);
     if (strcmp(group->holder_site, wish->to) != 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s does not hold %s: %s does, in epoch %" PRIu64, wish->to,
+                           "%s is not the primary of %s: %s is, in epoch %" PRIu64, wish->to,
                            group->spec.name, group->holder_site, group->epoch);
     if (wish->epoch != 0 && wish->epoch != group->epoch)
         return bw_diag_set(diag, BW_ERR_STALE,
-                           "epoch %" PRIu64 " of %s is over; %s holds epoch %" PRIu64
-                           " now: look again",
+                           "epoch %" PRIu64 " of %s has ended; %s is primary in epoch %" PRIu64 " now. Check again",
                            wish->epoch, group->spec.name, group->holder_site, group->epoch);
     answer = bw_arbiter_holder_answer(group, watch, now, &fresh_left_ns);
     err = check_answer(group, watch, answer, wish, diag);

@@ -168,7 +168,7 @@ static bool add_or_promote(struct looking *looking, const struct bw_roster_membe
         return wait(looking, "M5", member->id, "is not connected: is it running?");
     if (!is_enough(now.live + 1, now.voters + 1))
         return wait(looking, "M5", member->id,
-                    "would vote while too many witnesses are not connected: start one of those first");
+                    "would get a vote, but too many witnesses are not connected: start one of them first");
     if (looking->facts->has_marker && !fact->has_settled)
         return wait(looking, "M5", member->id, "has not caught up yet");
     return take(looking, BW_MEMBERS_PROMOTE, "M5", member->id);
@@ -210,7 +210,7 @@ void bw_members_next(const struct bw_roster *roster, const struct bw_members_fac
     if (roster->id_max == 0)
         return;
     if (facts->is_changing) {
-        (void)wait(&looking, "M1", 0, "a change of who votes is under way");
+        (void)wait(&looking, "M1", 0, "a change of the voters is under way");
         return;
     }
     for (unsigned i = 0; i < roster->count; i++) /* first who comes, then who goes */
@@ -245,8 +245,8 @@ static enum bw_err is_busy(const struct bw_roster *roster, const struct bw_membe
                                member->name, member->is_leaving ? "is leaving" : "is joining",
                                step->why[0] != '\0' ? ", and " : "", step->why,
                                member->is_leaving ? "add" : "remove", member->name,
-                               member->is_leaving ? "takes it back"
-                                                  : "gives it up, and its id is never used again");
+                               member->is_leaving ? "cancels it"
+                                                  : "cancels it, and its id is never used again");
     }
     return bw_diag_set(diag, BW_ERR_BUSY, "another change is under way; one at a time");
 }
@@ -256,7 +256,7 @@ enum bw_err bw_members_admit(uint32_t feature_level, struct bw_diag *diag)
     if (feature_level >= BW_MEMBERS_LEVEL)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "members change from feature level %d on: breakwater feature-level raise",
+                       "changes of members need feature level %d; first: breakwater feature-level raise",
                        BW_MEMBERS_LEVEL);
 }
 
@@ -267,31 +267,30 @@ enum bw_err bw_members_judge(const struct bw_roster *roster, const struct bw_ros
     const struct bw_roster_member *known = bw_roster_find(roster, joining->id);
 
     if (known != NULL && known == named && bw_id_equal(known->incarnation, joining->incarnation))
-        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is a member", joining->name);
+        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is a member already", joining->name);
     if (named != NULL)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "a member is called %s already, by another data directory: give the new "
-                           "witness a name and an id of its own",
+                           "a member with another data directory is called %s: give the new witness a new name and "
+                           "id",
                            joining->name);
     if (joining->id <= roster->id_max)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "id %" PRIu64 " was given before, and the highest is %" PRIu64
-                           ": an id is never used twice; give %s the id %" PRIu64,
+                           "id %" PRIu64 " is used (the highest one is %" PRIu64 "), and an id is never used twice; "
+                           "give %s the id %" PRIu64,
                            joining->id, roster->id_max, joining->name, roster->id_max + 1);
     if (joining->id - roster->id_max > BW_MEMBERS_ID_STEP_MAX)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "id %" PRIu64 " is far above the highest that was given, %" PRIu64
-                           ": an id is never used twice, and at most %d are left out at once; give "
-                           "%s the id %" PRIu64,
+                           "id %" PRIu64 " is too far above the highest one, %" PRIu64 ": at most %d ids can be left "
+                           "out; give %s the id %" PRIu64,
                            joining->id, roster->id_max, BW_MEMBERS_ID_STEP_MAX, joining->name,
                            roster->id_max + 1);
     for (unsigned i = 0; i < roster->count; i++)
         if (strcmp(roster->members[i].address, joining->address) == 0 ||
             strcmp(roster->members[i].raft, joining->raft) == 0)
             return bw_diag_set(diag, BW_ERR_REFUSED,
-                               "%s has this address already: give %s one of its own; if %s has moved, write its new "
-                               "address into the files of all witnesses, and have them read these; if it is lost for "
-                               "good, remove it first",
+                               "%s has this address: give %s another one. If %s has moved, write its new address "
+                               "into the files of all witnesses, and reload them. If it is lost for good, remove it "
+                               "first",
                                roster->members[i].name, joining->name, roster->members[i].name);
     return BW_OK;
 }
@@ -358,8 +357,8 @@ static bool leaves_two(const struct bw_roster *roster, const char *name, struct 
     if (roster->count > 2)
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
-                      "a cluster of several witnesses keeps at least two: first add another one (breakwater members "
-                      "add), then %s can go",
+                      "at least two witnesses have to stay: add another one first (breakwater members add), then "
+                      "remove %s",
                       name);
     return false;
 }
@@ -373,8 +372,8 @@ static bool leaves_a_majority(const struct bw_members_facts *facts, uint64_t id,
     if (is_enough(rest.live, rest.voters) && rest.live >= 2)
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
-                      "without %s only %u of %u voters are connected: start or replace (breakwater "
-                      "members replace OLD NEW) who is not, before %s is removed",
+                      "without %s, only %u of %u voters would be connected. Before you remove %s, start the others, "
+                      "or replace them (breakwater members replace OLD NEW)",
                       name, rest.live, rest.voters, name);
     return false;
 }
@@ -408,8 +407,7 @@ static enum bw_err no_such_old(const char *old, const char *member, struct bw_di
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no witness is called \"%s\"", old);
     return bw_diag_set(
         diag, BW_ERR_NOT_FOUND,
-        "no witness is called \"%s\": it was removed, or never was one; %s is a member "
-        "already, and takes nobody's place",
+        "no witness is called \"%s\" (it was removed, or the name is wrong), and %s is a member already",
         old, member);
 }
 
@@ -425,8 +423,7 @@ enum bw_err bw_members_replace(const struct bw_roster *roster,
     if (strcmp(old, joining->name) == 0)
         return bw_diag_set(
             diag, BW_ERR_INVALID,
-            "%s cannot take its own place: the new witness needs a name and an id that were "
-            "never used",
+            "%s cannot replace itself: the new witness needs a new name and id",
             old);
     if (err == BW_ERR_EXISTS && leaving != NULL && leaving->is_leaving && !known->is_leaving &&
         bw_members_fact(facts, known->id)->is_live)
@@ -437,8 +434,8 @@ enum bw_err bw_members_replace(const struct bw_roster *roster,
         bw_members_fact(facts, leaving->id)->role != BW_MEMBER_VOTER)
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "%s has no vote yet that %s could take over; to give it up, and its id %" PRIu64
-            " for ever: breakwater members remove %s",
+            "%s has no vote yet, so %s cannot replace it. To cancel its addition (id %" PRIu64 " is then never used "
+            "again): breakwater members remove %s",
             old, joining->name, leaving->id, old);
     if (err == BW_ERR_EXISTS) /* it was added by itself: what is left is to remove the old one */
         return bw_members_remove(roster, facts, old, out_roster, diag);

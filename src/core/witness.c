@@ -654,8 +654,8 @@ static enum bw_err check_rejoin(const struct bw_witness *witness, int group_inde
     if (site < 0 || wish->accept_data_loss || !bw_policy_owes_rejoin(group, watch, site))
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s owes a rejoin: its data lacks what another site of %s has written since; "
-                       "bring that site back, or take %s as it is: breakwater failover %s --to %s "
+                       "%s must rejoin first: another site of %s has written data that it does not have. Bring that "
+                       "site back, or accept the data of %s as it is: breakwater failover %s --to %s "
                        "--accept-data-loss",
                        wish->to, group->spec.name, wish->to, group->spec.name, wish->to);
 }
@@ -675,7 +675,8 @@ static enum bw_err check_failover(const struct bw_witness *witness, int group_in
     if (wish->to[0] != '\0' && group->spec.sites[site].never_candidate)
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
-            "%s is `failover_candidate: false` in the spec of %s; apply a spec that allows it", wish->to,
+            "%s has `failover_candidate: false` in the spec of %s; to allow it, change the spec (breakwater apply)",
+            wish->to,
             group->spec.name);
     if (group->phase == BW_PHASE_VACANT)
         return check_rejoin(witness, group_index, wish, diag);
@@ -688,8 +689,8 @@ static enum bw_err check_failover(const struct bw_witness *witness, int group_in
         return check_rejoin(witness, group_index, wish, diag);
     }
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s holds %s in epoch %" PRIu64 " and is alive (%" PRIu64
-                       " ms of lease left); use switchover",
+                       "%s is primary of %s in epoch %" PRIu64 " and is alive (%" PRIu64 " ms of lease left); use "
+                       "switchover",
                        group->holder_site, group->spec.name, group->epoch,
                        bw_witness_lease_left_ms(witness, group_index, now));
 }
@@ -708,16 +709,16 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
     char problem[PROBLEM_BYTES];
 
     if (wish->to[0] == '\0')
-        return bw_diag_set(diag, BW_ERR_INVALID, "a switchover names its target; use --to SITE");
+        return bw_diag_set(diag, BW_ERR_INVALID, "switchover needs a target; use --to SITE");
     if (group->phase == BW_PHASE_CLOSING &&
         bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits))
         return bw_forced_refuse_waiting(group, &waits, diag);
     if (group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "no site holds %s, so nothing can be switched over; use failover",
+                           "%s has no primary, so there is nothing to move; use failover",
                            group->spec.name);
     if (group->phase == BW_PHASE_REVOKING)
-        return bw_diag_set(diag, BW_ERR_BUSY, "%s is on its way to %s; wait for its end",
+        return bw_diag_set(diag, BW_ERR_BUSY, "a move of %s to %s is in progress; wait for its end",
                            group->spec.name, group->target);
     if (group->adopting)
         return bw_diag_set(diag, BW_ERR_BUSY, "%s is still adopting %s; wait for its end",
@@ -726,13 +727,13 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
         return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; first: breakwater resume %s",
                            group->spec.name, group->spec.name);
     if (strcmp(group->holder_site, wish->to) == 0)
-        return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
+        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is primary of %s already", wish->to, group->spec.name);
     contact = bw_policy_connected(group, watch, holder, now);
     if (contact != NULL && !contact->report.guard_alive)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "the guard of %s is away, or has not ended a look by its limit: it would stop %s, could "
-                           "not see that it has stopped, and no other site would get it. Mend that first; look "
-                           "there: systemctl status breakwater-guard",
+                           "the guard of %s is down, or its probe hangs. It would stop %s, but could not confirm "
+                           "the stop, and no other site could take over. Repair it first; on that site:  systemctl "
+                           "status breakwater-guard",
                            group->holder_site, group->spec.name);
     bw_policy_judge(group, watch, &witness->leadership, site, true, now, &candidacy);
     if (!candidacy.eligible)
@@ -762,11 +763,10 @@ enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_in
         return bw_forced_check(witness, group_index, wish, now, diag);
     if (group->spec.mode == BW_MODE_OBSERVE)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is only observed and nothing is executed; first: breakwater mode %s "
-                           "auto",
+                           "%s is unmanaged, so breakwater executes nothing; first: breakwater mode %s auto",
                            group->spec.name, group->spec.name);
     if (wish->to[0] != '\0' && bw_spec_find_site(&group->spec, wish->to) < 0)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s; see: breakwater status %s", wish->to,
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is not a site of %s; see: breakwater status %s", wish->to,
                            group->spec.name, group->spec.name);
     switch (wish->kind) {
     case BW_WISH_FAILOVER:

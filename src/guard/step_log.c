@@ -74,7 +74,7 @@ static void log_reach(struct bw_guard_group *group, const struct bw_guard_seen *
             log, "reach.seen", "group=%s epoch=%" PRIu64 " seen=%s proved=%s%s", name, sight.epoch,
             bw_reach_seen_word(sight.seen), sight.proved ? "yes" : "no",
             sight.seen == BW_REACH_INSIDE && !sight.proved
-                ? " next=\"breakwater-chaos scripts, once the group is observed, proves that a kill of it ends the service\""
+                ? " next=\"breakwater-chaos scripts, while the group is unmanaged, tests that a kill stops the service\""
                 : "");
 }
 

@@ -405,9 +405,9 @@ enum bw_err bw_witness_machine_judge_members(const struct bw_witness_machine *ma
     return bw_witness_members_are_same(members, count, machine->members, machine->member_count)
                ? BW_OK
                : bw_diag_set(diag, BW_ERR_REFUSED,
-                             "who the witnesses are is changed by `breakwater members add`, `replace` and "
-                             "`remove`: the file only says where they live; before the cluster has begun, with a "
-                             "restart of all");
+                             "the list of witnesses changes by `breakwater members add`, `replace` and `remove`: "
+                             "the file only has their addresses. Before the cluster has begun, restart all "
+                             "witnesses with the new file");
 }
 
 void bw_witness_machine_set_members(struct bw_witness_machine *machine,

@@ -56,21 +56,21 @@ static void explain_refusal(const struct bw_witness_machine *machine, int at,
         (void)bw_witness_refuse_closing(machine, at, &diag); /* whose words are what is wanted */
         add(findings, path, "%s", diag.text);
     } else if (is_holder_out)
-        add(findings, path, "%s holds %s and cannot leave it; switch over first",
+        add(findings, path, "%s is primary of %s, and cannot leave it; move the group first (breakwater switchover)",
             group->holder_site, spec->name);
     else if (group->phase == BW_PHASE_REVOKING && !bw_spec_is_candidate(spec, group->target))
         add(findings, path,
-            "%s is on its way to %s, which has to stay a candidate until then; or:  breakwater cancel %s",
+            "%s is being moved to %s, which has to stay a candidate until the end of the move. To cancel the move: "
+            "breakwater cancel %s",
             spec->name, group->target, spec->name);
     else if (is_named_late)
         add(findings, "initial_primary",
-            "%s was granted before, so there is no first primary to choose: apply its changes without "
-            "one; to move it use switchover or failover", spec->name);
+            "%s has had a primary, so --initial-primary does not apply: run apply without it. To move the group, "
+            "use switchover or failover", spec->name);
     else
         add(findings, path,
-            "the new timings do not fit the terms of the open epoch %" PRIu64
-            " (lease_ttl %" PRIu32 " ms, fence_window %" PRIu32
-            " ms), which goes on with them", group->epoch, group->terms.ttl_ms,
+            "the new timings do not fit the terms of the open epoch %" PRIu64 " (lease_ttl %" PRIu32 " ms, fence_window "
+            "%" PRIu32 " ms), which keeps them until its end", group->epoch, group->terms.ttl_ms,
             group->terms.fence_ms);
 }
 
@@ -134,16 +134,16 @@ static bool is_made_from_this(const struct bw_apply_item *item, const char *path
         return true;
     if (item->version == 0)
         add(findings, path,
-            "%s was deleted, and this was made from its version %" PRIu64
-            "; look at the plan again. Without `version` the group is created again",
+            "%s was deleted, and this is from its version %" PRIu64 "; look at the plan again. Without `version`, "
+            "apply creates the group again",
             name, item->made_from);
     else if (item->made_from == 0)
         add(findings, path, "another operator has created %s; look at the plan again",
             name);
     else
         add(findings, path,
-            "%s has changed: it is at version %" PRIu64 ", and this was made from version %" PRIu64
-            "; look at the plan again, starting from the present file: breakwater groups %s",
+            "%s has changed: it is at version %" PRIu64 ", and this is from version %" PRIu64 "; start again from the "
+            "present file, and look at the plan: breakwater groups %s",
             name, item->version, item->made_from, name);
     return false;
 }
@@ -169,9 +169,8 @@ static void judge_moment(const struct bw_witness_machine *machine, int at, const
         add(findings, path, "a site leaves %s: %s", item->spec.name, claimed.text);
     else if (leaves != NULL)
         add(findings, path,
-            "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "
-            "spec; or, if it "
-            "surely serves nowhere there, say where it begins: --initial-primary SITE",
+            "%s leaves %s, and its stop there is not confirmed. Stop the service on that site while the site is in "
+            "the spec. Or, if the service is stopped there, choose the first primary: --initial-primary SITE",
             leaves, item->spec.name);
     if (group->spec.mode == BW_MODE_OBSERVE && item->spec.mode != BW_MODE_OBSERVE &&
         !bw_witness_has_let_go(machine, at)) {
@@ -181,7 +180,7 @@ static void judge_moment(const struct bw_witness_machine *machine, int at, const
     if (item->spec.mode == BW_MODE_OBSERVE && bw_witness_refuse_let_go(machine, at, &diag) != BW_OK)
         add(findings, path, "%s", diag.text);
     if (elsewhere != NULL)
-        add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,
+        add(findings, "initial_primary", "%s reports that %s runs there already", elsewhere,
             item->spec.name);
 }
 
@@ -340,7 +339,7 @@ enum bw_err bw_apply_may_begin(const struct bw_witness_machine *machine, struct 
     if (!machine->is_applying)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_BUSY,
-                       "another apply is on its way to the log; say it again in a moment");
+                       "another apply is being committed; try again in a moment");
 }
 
 void bw_apply_begin(struct bw_witness_machine *machine, struct bw_apply *apply)

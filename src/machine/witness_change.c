@@ -34,7 +34,7 @@ static bool is_in_flight(const struct bw_witness_machine *machine, int group)
 
 static enum bw_err refuse_in_flight(const struct bw_group *group, struct bw_diag *diag)
 {
-    return bw_diag_set(diag, BW_ERR_BUSY, "a decision about %s is on its way to the log; say it again in a moment",
+    return bw_diag_set(diag, BW_ERR_BUSY, "a decision about %s is being committed; try again in a moment",
                        group->spec.name);
 }
 
@@ -57,8 +57,8 @@ enum bw_err bw_witness_refuse_let_go(const struct bw_witness_machine *machine, i
                            now->holder_site, now->spec.name);
     if (bw_arbiter_is_arriving(now, watch, bw_witness_now(machine)))
         return bw_diag_set(diag, BW_ERR_BUSY,
-                           "%s is on its way to %s, does not run there yet, and it would not be started. Try again "
-                           "after it runs, or after the switchover has timed out",
+                           "a move of %s to %s is in progress: the service does not run there yet, and would not be "
+                           "started. Try again after it runs, or after the switchover has timed out",
                            now->spec.name, now->phase == BW_PHASE_VACANT ? now->target : now->holder_site);
     return BW_OK;
 }
@@ -88,13 +88,13 @@ static enum bw_err judge_maintenance(const struct bw_group *group, const struct 
                                         : 0;
 
     if (is_of_site && site < 0)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s", command->site,
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is not a site of %s", command->site,
                            group->spec.name);
     if (command->duration_ms > BW_MAINTENANCE_MS_MAX)
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "a maintenance lasts " BW_MAINTENANCE_MAX_TEXT " at most");
     if (command->duration_ms == 0 && now_ms == 0)
-        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is in no maintenance%s%s",
+        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is not in maintenance%s%s",
                            is_of_site ? command->site : group->spec.name, is_of_site ? " for " : "",
                            is_of_site ? group->spec.name : "");
     return BW_OK;
@@ -110,9 +110,8 @@ static enum bw_err judge_delete(const struct bw_witness_machine *machine, int at
     if (group->phase == BW_PHASE_CLOSING)
         return bw_witness_refuse_closing(machine, at, diag);
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s is held by %s in epoch %" PRIu64
-                       "; `breakwater mode %s unmanaged` lets it go, and "
-                       "leaves the service as it is",
+                       "%s has a primary, %s, in epoch %" PRIu64 ". First release it, which leaves the service as it "
+                       "is: breakwater mode %s unmanaged",
                        group->spec.name, group->holder_site, group->epoch, group->spec.name);
 }
 
@@ -263,8 +262,8 @@ static enum bw_err judge_people(const struct bw_cluster *cluster, const struct b
 {
     if (cluster->feature_level < BW_PEOPLE_LEVEL)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "people is applied from feature level %d on, and this cluster is at %" PRIu32
-                           ":  breakwater feature-level raise", BW_PEOPLE_LEVEL, cluster->feature_level);
+                           "people needs feature level %d, and this cluster is at %" PRIu32 "; first: breakwater "
+                           "feature-level raise", BW_PEOPLE_LEVEL, cluster->feature_level);
     if (cluster->people_version > 0 && strcmp(cluster->people.text, command->people) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "this list is applied already");
     if (command->spec_version != cluster->people_version)
@@ -312,7 +311,7 @@ enum bw_err bw_witness_machine_judge_change(const struct bw_witness_machine *mac
     form = committed_form(machine, group, &change->command);
     err = bw_proposals_try(machine, &change->trial, group, &form);
     return err == BW_OK ? BW_OK
-                        : bw_diag_set(diag, err, "the state of %s does not take it: %s",
+                        : bw_diag_set(diag, err, "the state of %s does not allow it: %s",
                                       now->spec.name, bw_err_text(err));
 }
 

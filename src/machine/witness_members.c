@@ -118,9 +118,8 @@ static enum bw_err judge_election(const struct bw_members_sight *sight,
     bw_duration_format(joiner->election_timeout_ms, its);
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
-        "the cluster has election_timeout %s, and %s was made with %s: write "
-        "election_timeout: %s into its file, empty its data_dir, and make it again with "
-        "`witness init --join`, as its user (it was given no id yet)",
+        "the cluster has election_timeout %s, and %s was made with %s: write election_timeout: %s into its file, "
+        "empty its data_dir, and make it again with `witness init --join`, as its user (its id is still unused)",
         ours, joiner->member.name, its, ours);
 }
 
@@ -142,15 +141,14 @@ static enum bw_join_standing judge(const struct bw_members_sight *sight,
 
     if (bw_roster_has_removed(sight->applied, joiner->member.id)) {
         (void)bw_diag_set(diag, BW_ERR_REFUSED,
-                          "id %" PRIu64
-                          " was removed from the cluster, and an id is never used twice: a new "
-                          "witness there needs the id %" PRIu64 " and an empty data_dir",
+                          "id %" PRIu64 " was removed from the cluster, and an id is never used twice: a new witness "
+                          "on that machine needs the id %" PRIu64 " and an empty data_dir",
                           joiner->member.id, sight->applied->id_max + 1);
         return BW_JOIN_REMOVED;
     }
     if (sight->roster == NULL) {
         (void)bw_diag_set(diag, BW_ERR_REFUSED, "%s",
-                          sight->lacks[0] != '\0' ? sight->lacks : "no roster is known");
+                          sight->lacks[0] != '\0' ? sight->lacks : "the list of witnesses is not known yet");
         return BW_JOIN_REFUSED;
     }
     err = bw_members_judge(sight->roster, &joiner->member, diag);
@@ -177,7 +175,7 @@ static void look_at(struct bw_join_answer *answer, uint64_t now_ms)
     answer->standing = has_failed ? BW_JOIN_REFUSED : BW_JOIN_LOOKED_AT;
     (void)bw_diag_set(&answer->words, BW_ERR_BUSY, "%s",
                       has_failed ? slot->why
-                                 : "it is looked whether something answers at its address");
+                                 : "the leader checks whether a witness answers at its address");
     if (slot->is_looking || (has_failed && now_ms - slot->looked_ms < BW_LOOK_AGAIN_MS))
         return;
     answer->looks = true;
@@ -195,8 +193,7 @@ static void take_applicant(struct bw_witness_members *members, const struct bw_m
         return;
     if (answer->standing == BW_JOIN_APPLICANT)
         (void)bw_diag_set(&answer->words, BW_OK,
-                          "an operator must say: breakwater members add %s (or: breakwater members "
-                          "replace OLD %s)",
+                          "an operator has to run: breakwater members add %s; or: breakwater members replace OLD %s",
                           name, name);
     joiner->is_refused = answer->standing != BW_JOIN_APPLICANT;
     memcpy(joiner->why, answer->words.text, sizeof joiner->why);
@@ -217,8 +214,8 @@ static void turn_away(struct bw_witness_members *members, const struct bw_member
     answer->standing = BW_JOIN_REFUSED;
     (void)bw_diag_set(
         &answer->words, BW_ERR_REFUSED,
-        "it was made for another cluster, %s: empty its data_dir, and give `witness init "
-        "--join` the --cluster-id of this one, %s",
+        "it was made for another cluster, %s: empty its data_dir, and run `witness init --join` with the "
+        "--cluster-id of this one, %s",
         its, ours);
     joiner->is_refused = true;
     memcpy(joiner->why, answer->words.text, sizeof joiner->why);
@@ -282,11 +279,9 @@ static enum bw_err nobody_asks(const struct bw_members_sight *sight, const char 
     bw_id_format(sight->cluster->id, cluster_id);
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
-        "no witness called %s asks to join; give it a name that was never used, the id %" PRIu64
-        " (ids are never used again, and those up to %" PRIu64
-        " were) and its `witnesses`, then on its "
-        "machine, as the user who is to run it (runuser -u breakwater --): "
-        "breakwater witness init --join -c FILE --cluster-id %s; and start it",
+        "no witness called %s asks to join. Its file needs a new name, the id %" PRIu64 " (ids up to %" PRIu64 " are "
+        "used) and `witnesses`. Then, on its machine, as its user (runuser -u breakwater --): breakwater witness "
+        "init --join -c FILE --cluster-id %s; and start it",
         name, sight->roster->id_max + 1, sight->roster->id_max, cluster_id);
 }
 
@@ -317,8 +312,7 @@ static const struct bw_roster_member *find_joining(const struct bw_witness_membe
         outcome->is_looking = true;
         outcome->err = bw_diag_set(
             &outcome->diag, BW_ERR_BUSY,
-            "%s asks to join, and it is looked whether something answers at its "
-            "address: say it again in a moment",
+            "%s asks to join, and the leader checks whether a witness answers at its address: try again in a moment",
             name);
         return NULL;
     }
@@ -334,7 +328,7 @@ static enum bw_err judge_lead(const struct bw_roster *roster, const struct bw_me
     if (member == NULL)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no witness is called \"%s\"", name);
     if (member->id == facts->self)
-        return bw_diag_set(diag, BW_ERR_EXISTS, "%s leads", name);
+        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is the leader", name);
     fact = bw_members_fact(facts, member->id);
     if (fact->role != BW_MEMBER_VOTER)
         return bw_diag_set(diag, BW_ERR_REFUSED, "%s does not vote", name);

@@ -33,7 +33,7 @@ enum bw_err bw_witness_may_change(const struct bw_witness_machine *machine, int 
     if (ahead_ns <= ahead_max_ns)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_BUSY,
-                       "%s was changed too often: %d changes at once are accepted, then one in each %d ms; give the order "
+                       "%s was changed too often: %d changes at once are accepted, then one in each %d ms; try "
                        "again in %" PRIu64 " ms",
                        machine->cluster.groups[group].spec.name, BW_CHANGES_MAX, BW_CHANGE_INTERVAL_MS,
                        (ahead_ns - ahead_max_ns + BW_NS_PER_MS - 1) / BW_NS_PER_MS);
@@ -97,7 +97,7 @@ static enum bw_err propose_wish(struct bw_witness_machine *machine, int group,
     BW_COPY_FIELD(command.text, wish->text);
     err = bw_proposals_try(machine, &machine->foretelling.group, group, &command);
     if (err != BW_OK)
-        return bw_diag_set(diag, err, "the state of %s does not take it: %s", now->spec.name,
+        return bw_diag_set(diag, err, "the state of %s does not allow it: %s", now->spec.name,
                            bw_err_text(err));
     return bw_witness_machine_propose(machine, &command, proposer, diag);
 }
@@ -113,7 +113,7 @@ enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group
 
     if (bw_witness_machine_keeps_wish(machine, wish->kind) &&
         bw_group_wish_of(&machine->cluster.groups[group], wish->id) != 0)
-        return bw_diag_set(diag, BW_ERR_EXISTS, "this very request was taken before");
+        return bw_diag_set(diag, BW_ERR_EXISTS, "this request was accepted before");
     err = note(machine, group, wish, diag);
     if (err != BW_OK)
         return err;
@@ -277,7 +277,7 @@ enum bw_err bw_witness_machine_judge_level(const struct bw_witness_machine *mach
                                                    order != NULL ? order->without_count : 0, diag);
 
     if (err == BW_OK && order != NULL && order->to != level + 1)
-        return bw_diag_set(diag, BW_ERR_STALE, "the feature level is %" PRIu32 " by now", level);
+        return bw_diag_set(diag, BW_ERR_STALE, "the feature level is %" PRIu32 " now", level);
     return err;
 }
 

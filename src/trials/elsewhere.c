@@ -114,7 +114,7 @@ static void judge_state(struct look *look, const struct bw_elsewhere_answer *ans
 
     if (group == NULL)
         return;
-    (void)snprintf(fix, sizeof fix, "breakwater mode %s unmanaged; wait until every site has let go, and stop the service on each",
+    (void)snprintf(fix, sizeof fix, "breakwater mode %s unmanaged; wait until every site has released the service, and stop it on each",
                    look->group);
     if (!is_word(group, "phase", "VACANT"))
         find_taken(look, fix, "%s holds epoch %" PRId64 " (phase %s)", bw_json_member(group, "holder"),

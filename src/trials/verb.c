@@ -312,11 +312,11 @@ static bool is_nobodys(const struct request *request, const struct bw_group_conf
     }
     if (is_enforced)
         (void)fprintf(stderr,
-                      "error: scripts: group %s is enforced: another site may serve it, or be granted it, "
-                      "while it is started here; nothing was run\n"
-                      "  watch only:  the same with --only status,readiness\n"
-                      "  else:        breakwater mode %s unmanaged; once every site has let go, stop it at all of "
-                      "them, then agent and guard here\n",
+                      "error: scripts: breakwater manages group %s: another site may serve it, or become primary, "
+                      "during the test; nothing was run\n"
+                      "  watch only:  run the same command with --only status,readiness\n"
+                      "  else:        breakwater mode %s unmanaged; after every site has released the service, stop "
+                      "it at all sites, then stop agent and guard here\n",
                       group->name, group->name);
     return !is_enforced;
 }

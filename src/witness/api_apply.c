@@ -64,14 +64,14 @@ static void read_initial(const json_t *body, struct bw_apply *order,
         return;
     }
     if (json_object_size(initial) > order->count) { /* each is looked for among the groups */
-        bw_json_problem(problems, "initial_primary", "names more than these groups");
+        bw_json_problem(problems, "initial_primary", "has more entries than there are groups");
         return;
     }
     json_object_foreach(initial, group, site) {
         struct bw_apply_item *item = find_item(order, group);
 
         if (item == NULL)
-            bw_json_problem(problems, "initial_primary", "\"%.63s\" is none of these groups",
+            bw_json_problem(problems, "initial_primary", "\"%.63s\" is not one of these groups",
                             group);
         else if (!json_is_string(site) ||
                  !bw_spec_is_candidate(&item->spec, json_string_value(site)) ||
@@ -95,7 +95,7 @@ static void read_versions(const json_t *body, struct bw_apply *order,
         return;
     }
     if (json_object_size(versions) > order->count) {
-        bw_json_problem(problems, "versions", "names more than these groups");
+        bw_json_problem(problems, "versions", "has more entries than there are groups");
         return;
     }
     json_object_foreach(versions, group, version)
@@ -103,7 +103,7 @@ static void read_versions(const json_t *body, struct bw_apply *order,
         struct bw_apply_item *item = find_item(order, group);
 
         if (item == NULL) {
-            bw_json_problem(problems, "versions", "\"%.63s\" is none of these groups", group);
+            bw_json_problem(problems, "versions", "\"%.63s\" is not one of these groups", group);
         } else if (!json_is_integer(version) || json_integer_value(version) < 0) {
             bw_json_problem(problems, "versions", "of %.63s: not a whole number from 0", group);
         } else {
@@ -140,7 +140,7 @@ static void read_groups(const json_t *groups, struct bw_api_apply *apply,
             continue;
         for (size_t j = 0; j < i; j++)
             if (strcmp(items[j].spec.name, spec->name) == 0)
-                bw_json_problem(problems, path, "%s is the name of groups[%zu] too", spec->name, j);
+                bw_json_problem(problems, path, "%s is also the name of groups[%zu]", spec->name, j);
     }
 }
 
@@ -346,7 +346,7 @@ static json_t *item_json(const struct bw_api_apply *apply, size_t number)
     if (is_whole && (item->err != BW_OK || item->is_named_late))
         is_whole = json_object_set_new(object, "why",
                                        json_string(item->is_named_late
-                                                       ? "granted before: --initial-primary says nothing of it"
+                                                       ? "it had a primary before: --initial-primary has no effect"
                                                        : bw_err_text(item->err))) == 0;
     if (is_whole)
         return object;
@@ -370,7 +370,7 @@ static void answer(struct bw_api_apply *apply)
     const bool is_stale = result == BW_ERR_STALE;
     const char *error =
         is_stale ? "another operator has changed a group; look at the plan again"
-                 : "leadership was lost on the way: the outcome of some groups is not known";
+                 : "the leader changed: the result of some groups is not known";
     json_t *body = json_pack("{s:s, s:b, s:I, s:o}", "schema", "breakwater.applied/v1", "plan",
                              apply->is_plan, "index",
                              (json_int_t)apply->program->machine.cluster.applied_index, "groups",
@@ -402,8 +402,8 @@ static void on_deadline(struct bw_http_request *request, void *user)
 
     apply->request = NULL;
     bw_operator_refuse(request, 503, "unknown",
-                       "no majority of the witnesses has answered yet: the outcome is not known",
-                       "ask status or apply again: a group that is as wanted stays as it is");
+                       "no majority of the witnesses has answered yet: the result is not known",
+                       "see breakwater status, or apply again: a group that matches already stays as it is");
 }
 
 static const struct bw_http_later later = {.on_gone = on_gone, .on_deadline = on_deadline};

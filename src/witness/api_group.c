@@ -82,9 +82,9 @@ static void read_person(const json_t *person, const char *path, struct bw_people
     if (name != NULL && read_words(list, groups))
         err = bw_people_add(people, name, groups, (uint32_t)json_array_size(list));
     if (err == BW_ERR_EXISTS)
-        bw_json_problem(problems, path, "is there twice");
+        bw_json_problem(problems, path, "appears twice");
     else if (err == BW_ERR_LIMIT)
-        bw_json_problem(problems, path, "the list takes more than %d entries or %d bytes", BW_PEOPLE_MAX,
+        bw_json_problem(problems, path, "the list has more than %d entries or %d bytes", BW_PEOPLE_MAX,
                         BW_PEOPLE_BYTES_MAX);
     else if (err != BW_OK)
         bw_json_problem(problems, path, "not {\"name\": \"operator/NAME\" or \"viewer/NAME\", \"groups\": [1 to %d names]}",
@@ -137,7 +137,8 @@ static json_t *add_given(json_t *steps, const char *before, const char *people)
 
         (void)bw_people_word(&at, name); /* it has one */
         if (!is_same_line(people, bw_people_find(before, name)))
-            steps = add_person(steps, name, is_all ? "may speak for everything" : "may speak for these groups only: ", groups);
+            steps = add_person(steps, name, is_all ? "has all rights" : "has rights for these groups "
+                                                                                  "only: ", groups);
         json_decref(groups);
     }
     return steps;
@@ -149,12 +150,12 @@ static json_t *add_taken(json_t *steps, const char *before, const char *people)
     char name[BW_PERSON_TEXT_BYTES] = "";
 
     if (*before == '\0')
-        steps = add_person(steps, "every other operator and viewer", "may do nothing any more", NULL);
+        steps = add_person(steps, "every other operator and viewer", "has no rights any more", NULL);
     for (; *before != '\0'; before = bw_people_next(before)) {
         const char *at = before;
 
         if (bw_people_word(&at, name) && bw_people_find(people, name) == NULL)
-            steps = add_person(steps, name, "may do nothing any more", NULL);
+            steps = add_person(steps, name, "has no rights any more", NULL);
     }
     return steps;
 }
@@ -167,7 +168,7 @@ static json_t *people_steps(const struct bw_program *program, const struct bw_pe
     if (!bw_people_scope(people->text, by).is_everything)
         steps = add_person(steps, by, "cannot take this back", NULL);
     if (program->machine.cluster.people_version == 0)
-        steps = add_person(steps, "the list `people` of each witness's file", "counts for nothing from then on", NULL);
+        steps = add_person(steps, "the list `people` of each witness's file", "has no effect from then on", NULL);
     return steps;
 }
 
@@ -434,7 +435,7 @@ static void plan_delete(const struct bw_group *group, const struct bw_watch *wat
 {
     char text[192];
 
-    add(steps, "the witnesses drop its spec; history keeps what it did");
+    add(steps, "the witnesses drop its spec; its history stays");
     add(steps,
         "the witnesses forget where the service runs: if you apply the group again without a site that serves, two sites "
         "serve (split-brain)");
@@ -552,8 +553,8 @@ static void answer_plan(struct group_change *change)
 static void refuse_late(struct bw_http_request *request)
 {
     bw_operator_refuse(request, 503, "unknown",
-                       "no majority of the witnesses has answered yet: the outcome is not known",
-                       "ask status; then ask again: what is so already stays as it is");
+                       "no majority of the witnesses has answered yet: the result is not known",
+                       "see breakwater status, then repeat the command: a change that is made already stays as it is");
 }
 
 static void answer_outcome(struct bw_awaited *awaited)

@@ -144,7 +144,7 @@ static void on_join(struct bw_http_request *request, void *user)
         take_applicant(program, request, &joiner, cluster_id);
     else
         bw_operator_refuse(request, 400, "invalid",
-                           "this is not what a witness says of itself, or another's certificate",
+                           "this is not a report of a witness about itself, or the certificate is another's",
                            NULL);
     json_decref(body);
 }
@@ -248,7 +248,7 @@ static void on_members(struct bw_http_request *request, void *user)
     bw_directory_refresh(program);
     if (!bw_directory_complete(program, &roster, &diag)) {
         bw_operator_refuse(request, 503, "failed",
-                           diag.text[0] != '\0' ? diag.text : "no roster is known", NULL);
+                           diag.text[0] != '\0' ? diag.text : "the list of witnesses is not known yet", NULL);
         return;
     }
     bw_members_look(program, &roster, &facts, &step, text);
@@ -302,7 +302,7 @@ static void read_name(const json_t *body, const char *key, char *out, size_t siz
 {
     bw_operator_read_text(body, key, out, size, problems);
     if (!bw_name_is_valid(out))
-        bw_json_problem(problems, key, "is no name of a witness");
+        bw_json_problem(problems, key, "is not a valid name of a witness");
 }
 
 static bool read_order(struct bw_http_request *request, const json_t *body, struct order *order)

@@ -153,8 +153,8 @@ static void answer_accepted(struct bw_program *program, struct bw_http_request *
 static void refuse_late(struct bw_http_request *request)
 {
     bw_operator_refuse(request, 503, "unknown",
-                       "no majority of the witnesses has answered yet: the outcome is not known",
-                       "ask status whether it was taken");
+                       "no majority of the witnesses has answered yet: the result is not known",
+                       "see breakwater status: it shows an accepted request");
 }
 
 /* Said again, after an answer that was lost: it is what it was the first time. True: answered. */
@@ -232,7 +232,7 @@ static bool is_of_this_epoch(struct bw_program *program, struct bw_http_request 
 
     if (wish->epoch != 0 && wish->epoch != group->epoch) {
         (void)bw_diag_set(&diag, BW_ERR_STALE,
-                          "epoch %" PRIu64 " of %s has begun since the plan was shown; look again",
+                          "epoch %" PRIu64 " of %s has begun since the plan was shown; look at the plan again",
                           group->epoch, group->spec.name);
         bw_operator_refuse_err(program, request, BW_ERR_STALE, diag.text);
         return false;

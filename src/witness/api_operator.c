@@ -193,7 +193,7 @@ void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_req
         {BW_ERR_BUSY, 409, "busy", NULL},
         {BW_ERR_EXISTS, 409, "exists", NULL},
         {BW_ERR_STALE, 409, "stale", NULL},
-        {BW_ERR_UNKNOWN, 503, "unknown", "ask history for the outcome"},
+        {BW_ERR_UNKNOWN, 503, "unknown", "see breakwater history for the result"},
     };
 
     if (err == BW_ERR_NOT_LEADER) {
@@ -535,7 +535,7 @@ void bw_operator_read_text(const json_t *body, const char *key, char *out, size_
         at += taken;
         if (taken == 0 || bw_utf8_is_hidden(point)) {
             bw_json_problem(problems, key,
-                            "has a character that a terminal obeys or does not show (U+%04X)",
+                            "has a control character, or an invisible one (U+%04X)",
                             (unsigned)point);
             return;
         }

@@ -13,9 +13,9 @@
 static void refuse_unproved(struct bw_http_request *request)
 {
     bw_operator_refuse(request, 503, "unproved",
-                       "this witness was not confirmed as the leader by a majority after it was "
-                       "asked: what it has may be old; nothing was saved",
-                       "see status; ask again when a majority of the witnesses is there");
+                       "a majority did not confirm this witness as the leader after the request, so its state may "
+                       "be old; nothing was saved",
+                       "see breakwater status; try again when a majority of the witnesses is connected");
 }
 
 static void send_state(struct bw_program *program, struct bw_http_request *request)

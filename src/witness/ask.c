@@ -43,15 +43,15 @@ static void conclude(struct question *question, const struct bw_hello *answer)
         (void)snprintf(out->text, sizeof out->text, "belongs to another cluster");
     else if (answer->word == BW_HELLO_OTHER_INCARNATION)
         (void)snprintf(out->text, sizeof out->text,
-                       "knows witness id %u by another data directory: a new one under this id "
-                       "would have forgotten what that one promised",
+                       "knows witness id %u with another data directory: a new directory under this id would have "
+                       "lost its votes",
                        question->config->witnesses[question->config->self].id);
     else if (answer->word == BW_HELLO_REMOVED)
         (void)snprintf(out->text, sizeof out->text, "has removed witness id %u: ids are never used again",
                        question->config->witnesses[question->config->self].id);
     else
         (void)snprintf(out->text, sizeof out->text,
-                       "does not agree on who is who: give all witnesses the same `witnesses`");
+                       "has other names or ids of witnesses: give all witnesses the same `witnesses`");
 }
 
 static void on_ready(struct bw_tls_stream *stream, void *user)
@@ -64,7 +64,7 @@ static void on_ready(struct bw_tls_stream *stream, void *user)
     if (peer == NULL || peer->role != BW_ROLE_WITNESS ||
         strcmp(peer->cluster, question->config->cluster) != 0 ||
         strcmp(peer->name, question->member->name) != 0) {
-        bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is not that witness's");
+        bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is not the one of that witness");
         return;
     }
     bw_hello_encode(&question->hello, hello);
@@ -85,7 +85,7 @@ static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t si
         return;
     if (bw_hello_decode(question->answer, &answer) && answer.word >= BW_HELLO_WELCOME)
         conclude(question, &answer);
-    bw_tls_stream_close(stream, BW_ERR_INVALID, "its answer is none: is it of another version?");
+    bw_tls_stream_close(stream, BW_ERR_INVALID, "its answer is invalid: is it of another version?");
 }
 
 static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text, void *user)
@@ -96,7 +96,7 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
     question->out->is_there = question->out->has_answered || why != BW_ERR_UNREACHABLE;
     if (!question->out->has_answered)
         (void)snprintf(question->out->text, sizeof question->out->text, "%s: %s",
-                       question->out->is_there ? "something is there that gives no answer"
+                       question->out->is_there ? "a program listens there, but does not answer"
                                                : "silent",
                        why == BW_OK ? "it closed the connection" : text);
 }

@@ -169,7 +169,7 @@ json_t *bw_json_unseen_facts(const struct bw_operator_view *view, int group_inde
     tell_status(view, contact, status);
     if (contact->report.unhealthy != BW_UNHEALTHY_NOT)
         (void)snprintf(since, sizeof since, " for %" PRIu64 " s", contact->report.unhealthy_ms / UINT64_C(1000));
-    add(&facts, "The status script at %s does not say whether %s runs (unknown%s%s).", group->holder_site,
+    add(&facts, "The status script at %s does not report whether %s runs (unknown%s%s).", group->holder_site,
         group->spec.name, since, status);
     add(&facts,
         "%s will be stopped there, and fenced if no probe confirms the stop: script, TERM, KILL of what its guard "

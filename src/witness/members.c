@@ -515,9 +515,9 @@ static void on_looked(void *user, const struct bw_http_answer *answer)
     if (is_no_http(answer))
         (void)snprintf(
             why, sizeof why,
-            "what answers at its address %s speaks no HTTP: are `address` and `raft` of %s "
-            "swapped in its `witnesses`? (agents, people and other witnesses ask at "
-            "`address`; at `raft`, %s, witnesses speak Raft)",
+            "what answers at its address %s does not speak HTTP: are `address` and `raft` of %s swapped in its "
+            "`witnesses`? (agents, operators and other witnesses connect to `address`; witnesses use `raft`, %s, "
+            "for Raft)",
             asked->address, asked->name, asked->raft);
     if (!look->program->is_closing)
         bw_applicant_on_looked(look->slot, asked, is_no_http(answer) ? why : NULL);
@@ -618,10 +618,10 @@ static void tell_step(const struct bw_program *program, const struct bw_roster *
     static const char *const words[] = {
         [BW_MEMBERS_ADD] = "joins, without a vote",
         [BW_MEMBERS_FEED] = "is sent the log",
-        [BW_MEMBERS_PROMOTE] = "is to vote",
-        [BW_MEMBERS_HAND_OVER] = "hands leadership over, to be removed",
+        [BW_MEMBERS_PROMOTE] = "gets its vote",
+        [BW_MEMBERS_HAND_OVER] = "transfers the leadership before its removal",
         [BW_MEMBERS_REMOVE] = "is removed",
-        [BW_MEMBERS_FORGET] = "is taken out of the roster"};
+        [BW_MEMBERS_FORGET] = "is taken out of the list of witnesses"};
 
     out_text[0] = '\0';
     if (step->kind == BW_MEMBERS_WAIT && joins != NULL &&
@@ -631,7 +631,7 @@ static void tell_step(const struct bw_program *program, const struct bw_roster *
     else if (step->kind == BW_MEMBERS_WAIT)
         (void)snprintf(out_text, BW_MEMBERS_TEXT_BYTES, "%s", step->why);
     else if (step->kind == BW_MEMBERS_MARK)
-        (void)snprintf(out_text, BW_MEMBERS_TEXT_BYTES, "who has heard of the last change");
+        (void)snprintf(out_text, BW_MEMBERS_TEXT_BYTES, "the leader checks which witnesses have the last change");
     else if (step->kind != BW_MEMBERS_NOTHING)
         (void)snprintf(out_text, BW_MEMBERS_TEXT_BYTES, "%s %s", name, words[step->kind]);
 }

@@ -100,10 +100,10 @@ static void say_who(struct words *words, const char *people, const char *group, 
         say(words, name);
     }
     if (count == 0)
-        say(words, "nobody");
+        say(words, "no operator");
     else
         say_more(words, count > 2 ? count - 2 : 0);
-    say(words, " can; who may do what:  breakwater people");
+    say(words, " can; all rights: breakwater people");
 }
 
 bool bw_people_refuse(const struct bw_program *program, const struct bw_http_request *request,
@@ -118,7 +118,7 @@ bool bw_people_refuse(const struct bw_program *program, const struct bw_http_req
     bw_people_name(request->peer, name);
     say(&error, name);
     if (scope.person == NULL) {
-        say(&error, " is none of the people who may speak here");
+        say(&error, " has no rights in this cluster");
     } else {
         say(&error, changes ? " may change only " : " may see only ");
         say_groups(&error, scope.person);

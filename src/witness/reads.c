@@ -180,8 +180,8 @@ static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
 static void refuse_busy(struct bw_program *program, struct bw_http_request *request)
 {
     program->reads.busy_count++;
-    bw_http_respond_error(request, 503, "this witness is asked for too many long documents",
-                          "ask again in a moment, or another witness");
+    bw_http_respond_error(request, 503, "this witness has too many requests for long documents",
+                          "try again in a moment, or ask another witness");
 }
 
 bool bw_reads_may_write(struct bw_program *program, struct bw_http_request *request,
@@ -208,8 +208,8 @@ void bw_reads_order(struct bw_program *program, struct bw_http_request *request,
         return;
     }
     program->reads.busy_count++;
-    bw_http_respond_error(request, 503, "this witness is given too many orders, or too long ones; nothing was changed",
-                          "give the order again in a moment");
+    bw_http_respond_error(request, 503, "this witness has too many requests, or too long ones; nothing was changed",
+                          "try again in a moment");
 }
 
 static void refuse_unwritten(struct bw_http_request *request)

@@ -31,8 +31,8 @@ static enum bw_err check_owner(const struct bw_data_dir *dir, struct bw_diag *di
     bw_path_user_name(geteuid(), self);
     return bw_diag_set(
         diag, BW_ERR_REFUSED,
-        "%s belongs to user %s, and this runs as %s: run it as that user, or its witness could "
-        "not read what is written",
+        "%s belongs to user %s, and this command runs as %s: run it as that user, else its witness cannot read the "
+        "new files",
         dir->path, owner, self);
 }
 
@@ -126,8 +126,8 @@ enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery, struc
 static enum bw_err refuse_begun(const struct bw_witness_config *config, struct bw_diag *diag)
 {
     return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "another new beginning was confirmed and begun in %s before, maybe of another state: "
-                       "`breakwater recover`, with the same -c, goes on with that one; nothing was changed",
+                       "another recovery was confirmed and begun in %s before, maybe from another state: to finish "
+                       "it, run `breakwater recover` with the same -c; nothing was changed",
                        config->data_dir);
 }
 

@@ -144,14 +144,14 @@ enum bw_err bw_saved_decode(const json_t *document, struct bw_saved *out_saved,
     if (strcmp(text_of(document, "schema"), SCHEMA) != 0 || term < 1 ||
         !bw_copy_text(saved.witness, sizeof saved.witness, text_of(document, "witness")) ||
         !bw_name_is_valid(saved.witness))
-        return bw_diag_set(diag, BW_ERR_INVALID, "it is no saved state of this version");
+        return bw_diag_set(diag, BW_ERR_INVALID, "it is not a saved state of this version");
     if (!decode_roster(text_of(document, "members"), &saved.roster))
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "its members are damaged, or not all of them are there");
     if (saved.roster.id_max > UINT32_MAX ||
         saved.roster.members[saved.roster.count - 1].id > UINT32_MAX)
         return bw_diag_set(diag, BW_ERR_INVALID,
-                           "its members have ids that no witness can have: it was made up");
+                           "its members have impossible ids: it was made up");
     state = decode_bytes(text_of(document, "state"), &size);
     if (state == NULL)
         return bw_diag_set(diag, BW_ERR_INVALID, "its state is damaged, or not all of it is there");
@@ -161,7 +161,7 @@ enum bw_err bw_saved_decode(const json_t *document, struct bw_saved *out_saved,
         return err;
     if (bw_id_is_none(cluster->id) || !is_beside_its_state(document, cluster))
         return bw_diag_set(diag, BW_ERR_INVALID,
-                           "what it says of itself is not what its state says");
+                           "its head does not match its state");
     err = bw_cluster_judge_saved(cluster, diag);
     if (err != BW_OK)
         return err;

@@ -123,7 +123,7 @@ static void assert_ends(const struct told *told, const char *words, int exit, co
 #define NOT_ADDED      MEMBERS("w1", "true", "", FOUNDERS)
 #define WITH_A_VOTE    MEMBERS("w1", "true", "", FOUNDERS ", " MEMBER("w4", "voter"))
 #define GET_MEMBERS    "GET /v1/members ", "200 OK"
-#define NOBODY_GOES_ON "not done, and nobody goes on with it"
+#define NOBODY_GOES_ON "not done, and no leader continues it"
 
 /* Whoever leads now has never heard of it: nothing is under way there, and it is not done. */
 static void a_change_that_was_lost_with_its_leader_is_not_waited_for(void **state)
@@ -132,7 +132,7 @@ static void a_change_that_was_lost_with_its_leader_is_not_waited_for(void **stat
 
     (void)state;
     assert_ends(lost, "members add w4 --yes", FAILED, NOBODY_GOES_ON);
-    assert_non_null(strstr(out, "its leader was lost before a majority had the order"));
+    assert_non_null(strstr(out, "the leader was lost before a majority had received the change"));
     assert_ends(lost, "members replace w3 w4 --yes", FAILED, NOBODY_GOES_ON);
     assert_ends(lost, "members remove w3 --yes", FAILED, NOBODY_GOES_ON);
 }
@@ -160,7 +160,7 @@ static void a_change_that_is_under_way_is_waited_for(void **state)
 
     (void)state;
     assert_ends(under_way, "members add w4 --yes", 0, "done: w4 votes");
-    assert_ends(of_before, "members add w4 --yes", UNKNOWN, "the same command waits for it, or asks for it again should it be lost");
+    assert_ends(of_before, "members add w4 --yes", UNKNOWN, "run the same command again (it repeats a lost change)");
 }
 
 #define HANDS_OVER(is) MEMBERS("w1", "true", ", \"handing_over\": " is, FOUNDERS)
@@ -177,7 +177,7 @@ static void a_hand_over_that_was_given_up_is_not_waited_for(void **state)
     static const struct told of_an_old_witness[] = {LEADS, PLANNED, TAKEN, {GET_MEMBERS, NOT_ADDED, 0}, {0}};
 
     (void)state;
-    assert_ends(given_up, "members transfer-leader w2 --yes", FAILED, "w1 leads, and hands over to nobody");
+    assert_ends(given_up, "members transfer-leader w2 --yes", FAILED, "w1 is the leader, and the transfer has ended");
     assert_ends(in_vain, "members transfer-leader w2 --yes", UNKNOWN, "not done yet");
     assert_null(strstr(out, "it continues after a change of leader")); /* nobody does */
     assert_ends(of_an_old_witness, "members transfer-leader w2 --yes", UNKNOWN, "not done yet");
@@ -213,11 +213,11 @@ static void whoever_waits_is_told_that_the_group_is_deleted(void **state)
 
     (void)state;
     assert_ends(deleted, "switchover harbor --to dc-b --yes", FAILED,
-                "not done: there is no such group any more, or you may not see it");
+                "not done: the group no longer exists, or you have no right to see it");
     assert_null(strstr(out, "it continues automatically"));
     assert_ends(deleted_at_once, "force-release harbor --site dc-a --yes", FAILED,
-                "not done: there is no such group any more, or you may not see it");
-    assert_ends(not_applied, "switchover harbor --to dc-b --yes", UNKNOWN, "no outcome yet");
+                "not done: the group no longer exists, or you have no right to see it");
+    assert_ends(not_applied, "switchover harbor --to dc-b --yes", UNKNOWN, "no result yet");
 }
 
 /* It was deleted and made anew meanwhile: neither what waits nor what is over is this wish, or a later one. */
@@ -234,8 +234,8 @@ static void whoever_waits_is_told_that_nothing_is_known_of_his_wish(void **state
                                                {0}};
 
     (void)state;
-    assert_ends(anew, "switchover harbor --to dc-b --yes", FAILED, "not done: it waits no more; dc-a is primary in epoch 7");
-    assert_ends(for_a_moment, "switchover harbor --to dc-b --yes", UNKNOWN, "no outcome yet: dc-a is primary in epoch 7");
+    assert_ends(anew, "switchover harbor --to dc-b --yes", FAILED, "not done: it no longer waits; dc-a is primary in epoch 7");
+    assert_ends(for_a_moment, "switchover harbor --to dc-b --yes", UNKNOWN, "no result yet: dc-a is primary in epoch 7");
 }
 
 #define BACK                                                                                                           \
@@ -303,10 +303,10 @@ static void a_raise_that_ends_a_handover_by_time_is_accepted_by_name(void **stat
         {0}};
 
     (void)state;
-    assert_ends(unproved, "feature-level raise --yes", UNSAFE, "refused: sites are not proved");
-    assert_non_null(strstr(out, "group harbor at dc-b: no kill"));
+    assert_ends(unproved, "feature-level raise --yes", UNSAFE, "refused: sites have no tested kill");
+    assert_non_null(strstr(out, "group harbor at dc-b: the kill"));
     assert_null(strstr(out, "at dc-a"));
-    assert_ends(unproved, "feature-level raise --plan", 0, "group harbor at dc-b: no kill");
+    assert_ends(unproved, "feature-level raise --plan", 0, "group harbor at dc-b: the kill");
     assert_ends(unproved, "feature-level raise --accept --yes", 0, "The feature level is 3.");
 }
 
@@ -348,8 +348,8 @@ static void resume_asks_no_group_of_before_for_its_mode(void **state)
                                           {0}};
 
     (void)state;
-    assert_ends(made_anew, "resume harbor --plan", UNSAFE, "the history does not say which mode harbor had");
-    assert_ends(cut_off, "resume harbor --plan", UNSAFE, "the history does not say which mode harbor had");
+    assert_ends(made_anew, "resume harbor --plan", UNSAFE, "the history does not show the mode of harbor");
+    assert_ends(cut_off, "resume harbor --plan", UNSAFE, "the history does not show the mode of harbor");
     assert_ends(its_own, "resume harbor --plan", 0, "back to mode manual");
 }
 

@@ -114,7 +114,7 @@ static void what_may_end_in_two_sites_that_serve_asks_for_a_name(void **state)
     words[5] = "dc-a";
     ask(words, config, said, sizeof said);
     assert_non_null(strstr(said, "! dc-b is not connected: you confirm"));
-    assert_non_null(strstr(said, "Commit this, on your word for each other site? Type \"dc-a\" to go on: "));
+    assert_non_null(strstr(said, "Commit this, and confirm that the service is stopped at each other site? Type \"dc-a\" to go on: "));
     words[4] = "--yes";
     words[5] = NULL;
     assert_int_equal(run(words, config), 0);

@@ -416,7 +416,7 @@ static void read_until_refused(const char *role, const char *document)
     (void)snprintf(uri, sizeof uri, "breakwater://prod/%s/rita", role);
     test_pki_issue_uri(&operator.trio.pki, "asker.pem", uri, path);
     (void)snprintf(asker.text, sizeof asker.text, "GET %s HTTP/1.1\r\nHost: w\r\n\r\n", document);
-    ask_until_refused(path, "this witness is asked for too many long documents");
+    ask_until_refused(path, "this witness has too many requests for long documents");
 }
 
 static void who_asks_for_the_feature_level_without_end_is_told_to_wait(void **state)
@@ -456,7 +456,7 @@ static void who_gives_orders_without_end_is_told_to_wait(void **state)
     (void)state;
     write_orders();
     test_pki_issue_uri(&operator.trio.pki, "asker.pem", "breakwater://prod/operator/olaf", path);
-    ask_until_refused(path, "too many orders, or too long ones; nothing was changed");
+    ask_until_refused(path, "too many requests, or too long ones; nothing was changed");
 }
 
 #define TOO_OFTEN 1000

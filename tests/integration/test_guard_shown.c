@@ -180,7 +180,7 @@ static void on_any_doubt_it_may_not(void **state)
     struct rig *rig = *state;
     struct result result;
 
-    expect(rig, GATE, 5, "", "does not say that it may: ");
+    expect(rig, GATE, 5, "", "no permission from the guard at ");
     expect(rig, CONDITION, 0, "stop\n", "does not say that it may");
     expect(rig, "$B condition --socket $S", 0, "stop\n", "needs --group");
     expect(rig, "$B condition --group g --socket $S --colour", 0, "stop\n", "colour");

@@ -311,7 +311,7 @@ static void a_group_comes_and_goes_beside_one_that_serves_on(void **state)
     assert_dials(0);
     name_pier(0, false); /* held: both refuse, and say what to do first */
     signal_both(0, true);
-    wait_logs(0, "guard.log", "breakwater mode GROUP observe");
+    wait_logs(0, "guard.log", "breakwater mode GROUP unmanaged");
     wait_logs(0, "agent.log", "group=pier why=");
     real_spec_text(&cluster, "mode", "observe");
     real_apply(&cluster);

@@ -306,7 +306,7 @@ static void the_holders_site_cannot_leave_the_spec(void **state)
                      0);
 
     assert_int_equal(real_apply_status(&cluster, answer, sizeof answer), 422); /* 3.9 */
-    assert_non_null(strstr(answer, "switch over first"));
+    assert_non_null(strstr(answer, "move the group first"));
 
     assert_int_equal(json_object_set_new(cluster.spec, "sites", before), 0);
     real_apply(&cluster);

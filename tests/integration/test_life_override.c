@@ -184,7 +184,7 @@ static void what_a_person_lets_serve_is_adopted_untouched(void **state)
     assert_int_equal(real_runs(&cluster, OTHER, "fence"), 0);
     real_until(&cluster, overrides_no_more, OTHER, "its claim and the alarm end");
     (void) override(OTHER, line_plan, out, sizeof out);
-    assert_non_null(strstr(out, "the witnesses have granted the group to this site"));
+    assert_non_null(strstr(out, "the witnesses have made this site the primary"));
     real_assert_no_overlap(&cluster);
 
     /* And from then on its lease ends as any other. */
@@ -213,7 +213,7 @@ static void ended_by_a_person_it_is_fenced(void **state)
 
     assert_int_equal(override(OTHER, line_end, out, sizeof out), 0);
 
-    assert_non_null(strstr(out, "overrides no more"));
+    assert_non_null(strstr(out, "has no override any more"));
     assert_false(real_service_lives(&cluster, OTHER));
     witnesses_are_back();
     real_until(&cluster, real_some_site_serves, 0, "some site is granted as ever");
@@ -379,7 +379,7 @@ static void after_a_reboot_without_network_nothing_is_started(void **state)
     assert_int_equal(real_runs(&cluster, OTHER, "start"), 0);
     real_assert_no_overlap(&cluster);
     (void)override(OTHER, line_plan, out, sizeof out);
-    assert_non_null(strstr(out, "given before this machine was restarted"));
+    assert_non_null(strstr(out, "this machine was restarted after it"));
 }
 
 /* Nobody comes back: at the end that was typed it is fenced, though its agent is gone. */

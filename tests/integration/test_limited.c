@@ -228,7 +228,7 @@ static void refuse_nobody(const struct bw_http_route *route)
         return;
     }
     assert_int_equal(status, 403);
-    assert_says(operator.reply.body, "operator/mallory is none of the people who may speak here");
+    assert_says(operator.reply.body, "operator/mallory has no rights in this cluster");
 }
 
 static void who_is_not_in_the_list_gets_nothing(void **state)
@@ -308,7 +308,7 @@ static void a_person_whom_the_leader_alone_does_not_know_is_told_so(void **state
         says, sizeof says,
         "error: status: the leader w%d rejects operator/anna: HTTP 403: ", leader + 1);
     assert_int_equal(strncmp(operator.errors, says, strlen(says)), 0);
-    assert_says(operator.errors, "none of the people who may speak here");
+    assert_says(operator.errors, "has no rights in this cluster");
     assert_says(operator.errors, "breakwater apply -f people.yaml");
     assert_null(strstr(operator.errors, "no leader"));
     assert_int_equal(operator_run_once("cli.yaml", "mode harbor paused --yes"), 1);
@@ -375,12 +375,12 @@ static void who_is_not_in_the_applied_list_is_out_at_every_witness(void **state)
     operator_put("people.yaml", "people:\n  - {name: operator/root}\n  - {name: viewer/vera, groups: [harbor]}\n");
     assert_int_equal(apply_as("cli.yaml", "people.yaml", "--plan"), 1); /* anna is limited */
     assert_int_equal(apply_as("root.yaml", "people.yaml", "--plan"), 0);
-    assert_says(operator.out, "operator/anna may do nothing any more");
-    assert_says(operator.out, "counts for nothing from then on");
+    assert_says(operator.out, "operator/anna has no rights any more");
+    assert_says(operator.out, "has no effect from then on");
     assert_int_equal(operator_ask(operator.operator, leader, "GET", "/v1/groups/harbor", "", 0), 200);
     (void)trio_stop(&operator.trio, follower, SIGKILL);
     assert_int_equal(apply_as("root.yaml", "people.yaml", "--yes"), 0);
-    assert_says(operator.out, "people of the cluster: done: every witness judges by this list");
+    assert_says(operator.out, "people of the cluster: done: this list is in force at every witness");
     for (int i = 0; i < TRIO_WITNESSES; i++)
         if (i != follower)
             until_harbor(i, operator.operator, 403);

@@ -286,7 +286,7 @@ static void wait_until_leader_knows_of(int id)
     for (;;) {
         (void)unlink(log);                    /* nothing may have been said */
         (void)members("add", name, "--plan"); /* what else stands in its way is not asked here */
-        if (!file_has(log, "asks to join; give it"))
+        if (!file_has(log, "asks to join. Its file needs"))
             return;
         if (patience_is_over(&patience))
             patience_fail("the leader knows that w%d asks to join", id);
@@ -588,15 +588,15 @@ static void a_newcomer_that_was_made_wrong_spends_no_id(void **state)
 
     mistakes.election_ms = 0;
     mistakes.has_raft_as_address = true;
-    begin_anew(FIRST_ID, "speaks no HTTP: are `address` and `raft` of w4 swapped");
-    assert_refused("replace", "w1", "w4", "speaks no HTTP: are `address` and `raft` of w4 swapped");
+    begin_anew(FIRST_ID, "does not speak HTTP: are `address` and `raft` of w4 swapped");
+    assert_refused("replace", "w1", "w4", "does not speak HTTP: are `address` and `raft` of w4 swapped");
 
     mistakes.has_raft_as_address = false;
     begin_anew(FIRST_ID, "members add w4");
     assert_refused("replace", "w9", "w4", "no witness is called \"w9\"");
     members_do("add", "w4", NULL); /* under the same id */
     assert_refused("replace", "w9", "w4",
-                   "it was removed, or never was one; w4 is a member already");
+                   "(it was removed, or the name is wrong), and w4 is a member already");
 
 }
 
@@ -717,12 +717,12 @@ static void a_recovery_counts_who_votes_and_not_who_is_to(void **state)
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_int_equal(trio_run(&cluster.trio, plan, out, sizeof out), UNSAFE);
     assert_non_null(strstr(out, "w4: ")); /* it is of the roster */
-    assert_true(file_has(log, "with this one 2 of the 3 witnesses that vote are there, a majority"));
+    assert_true(file_has(log, "with this witness, 2 of 3 voters are there, a majority"));
 
     (void)trio_stop(&cluster.trio, 1, SIGKILL);
     assert_int_equal(kill(newcomers[0].pid, SIGCONT), 0);
     assert_int_equal(trio_run(&cluster.trio, plan, out, sizeof out), UNSAFE);
-    assert_true(file_has(log, "w4 still runs, and has no vote"));
+    assert_true(file_has(log, "w4 still runs; without a vote"));
 }
 
 /* ---- those who ask ---------------------------------------------------------------------------- */

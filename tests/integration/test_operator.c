@@ -392,7 +392,7 @@ static void a_holder_cannot_be_applied_away(void **state)
     const int status = operator_apply("away.yaml", "--yes");
 
     assert_int_equal(status, 1);
-    assert_says(operator.errors, "dc-b holds harbor and cannot leave it; switch over first");
+    assert_says(operator.errors, "dc-b is primary of harbor, and cannot leave it; move the group first");
 }
 
 static void a_first_primary_is_chosen_only_before_the_first_grant(void **state)
@@ -405,7 +405,7 @@ static void a_first_primary_is_chosen_only_before_the_first_grant(void **state)
     const int status = operator_apply("slower.yaml", "--initial-primary dc-a --yes");
 
     assert_int_equal(status, 1);
-    assert_says(operator.errors, "dc-b says that harbor runs there already");
+    assert_says(operator.errors, "dc-b reports that harbor runs there already");
     assert_says(operator.errors, "use switchover or failover");
 }
 
@@ -414,7 +414,7 @@ static void a_first_primary_says_nothing_of_a_group_that_was_granted(void **stat
 {
     (void)state;
     assert_int_equal(operator_apply("groups.yaml", "--initial-primary dc-a --plan"), 0);
-    assert_says(operator.out, "unchanged  harbor   granted before: --initial-primary says nothing of it\n");
+    assert_says(operator.out, "unchanged  harbor   it had a primary before: --initial-primary has no effect\n");
     assert_null(strstr(operator.out, "initial primary:"));
     assert_says(operator.out, "Nothing to change.");
     assert_int_equal(operator_apply("groups.yaml", "--initial-primary dc-a --yes"), 0);
@@ -644,10 +644,10 @@ static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void *
     trio_path(&operator.trio, "mistyped.yaml", path);
     (void)snprintf(words, sizeof words, "apply -f %s --plan", path);
     operator_until_it_says("cli.yaml", words, 0,
-                           "dc-a: its agent is connected, and its site file has no group harbour");
+                           "dc-a: its agent is connected, but its site file has no group harbour");
     assert_null(strstr(operator.out, "dc-x: its agent"));
     assert_says(operator.out,
-                "! dc-x: no agent of a site of that name speaks now: is the name right?");
+                "! dc-x: no agent of a site with this name is connected: is the name right?");
     assert_says(operator.out, "If not:  breakwater delete ");
     assert_int_equal(operator_apply("groups.yaml", "--plan"), 0);
     assert_null(strstr(operator.out, "site file has no group"));

@@ -110,7 +110,7 @@ static void a_site_in_maintenance_is_no_candidate_until_it_ends(void **state)
     assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
     until_status_says(0, "Failover: automatic to dc-b");
     assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
-    assert_says(operator.out, "nothing to do: dc-b is in no maintenance for harbor");
+    assert_says(operator.out, "nothing to do: dc-b is not in maintenance for harbor");
 }
 
 static void its_end_is_announced(void **state)
@@ -135,7 +135,7 @@ static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **sta
                      409); /* of another beginning than the one that was looked at */
     assert_says(operator.reply.body, "the alarm has begun again since");
     assert_int_equal(run("ack harbor maintenance_expiring --yes --reason rehearsal"), 0);
-    assert_says(operator.out, "ack of harbor: done: it is a warning again when it begins anew");
+    assert_says(operator.out, "ack of harbor: done: it is a warning again when its cause comes back");
     until_status_says(3, ": rehearsal)"); /* nobody could take over, either */
     assert_says(operator.out, "- harbor is in maintenance");
     assert_int_equal(run("ack harbor maintenance_ends --yes"), 0);
@@ -181,7 +181,7 @@ static void what_cannot_be_a_maintenance_is_told(void **state)
         {"maintenance harbor --for 9000h --yes", 2,
          "--for 9000h: expected a duration such as 2h, at "
          "most 720h (30 days)"},
-        {"maintenance harbor --site dc-z --for 1h --yes", 6, "dc-z is no site of harbor"},
+        {"maintenance harbor --site dc-z --for 1h --yes", 6, "dc-z is not a site of harbor"},
         {"maintenance --site dc-z --for 1h --yes", 1, "no group has a site \"dc-z\""},
     };
 
@@ -263,7 +263,7 @@ static void a_file_that_somebody_was_faster_than_is_refused(void **state)
     assert_int_equal(run("mode harbor paused --yes"), 0);
     assert_int_equal(operator_apply("printed.yaml", "--yes"), 1);
     assert_says(operator.errors, "harbor has changed: it is at version");
-    assert_says(operator.errors, "starting from the present file: breakwater groups harbor");
+    assert_says(operator.errors, "start again from the present file, and look at the plan: breakwater groups harbor");
     until_status_says(0, "mode paused");
 
     assert_int_equal(operator_apply("groups.yaml", "--plan"), 0); /* it names no mode: that stays */
@@ -626,7 +626,7 @@ static void one_that_was_let_go_is(void **state)
     assert_says(operator.out, "dc-b has not reported that it released the service: if its guard starts before its agent "
                               "receives this, a running service is fenced there");
     assert_null(strstr(operator.out, "dc-a has not reported"));
-    assert_says(operator.out, "delete of harbor: done: it is gone");
+    assert_says(operator.out, "delete of harbor: done: the group is deleted");
     assert_int_equal(run("groups"), 0);
     assert_says(operator.out, "groups: []");
     assert_int_equal(run("delete harbor --yes"), 1);

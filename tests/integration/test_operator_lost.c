@@ -109,7 +109,7 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
     atomic_store(&operator.b_is_mute, true);
     a_wish_is_taken_back_at_the_next_leader();
 
-    until_refused_with("failover harbor --to dc-a --yes", "dc-a owes a rejoin");
+    until_refused_with("failover harbor --to dc-a --yes", "dc-a must rejoin first");
     assert_says(operator.errors, "breakwater failover harbor --to dc-a --accept-data-loss");
     ask_for_a("--reason lost --no-wait --yes");
     lose_the_leader();
@@ -141,7 +141,7 @@ static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
     assert_says(operator.errors, "dc-a is connected, and reports that harbor runs there");
     assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-b --yes"),
                      OPERATOR_REFUSED);
-    assert_says(operator.errors, "dc-b does not hold harbor: dc-a does, in epoch 3");
+    assert_says(operator.errors, "dc-b is not the primary of harbor: dc-a is, in epoch 3");
     assert_int_equal(operator_run("viewer.yaml", "force-release harbor --site dc-a --yes"), 1);
     assert_says(operator.errors, "operator's certificate");
     assert_int_equal(operator_ask_leader(operator.operator, "POST",

@@ -61,7 +61,7 @@ static void begin_anew(void)
     char out[8192];
 
     assert_int_equal(recover_last("--yes", out, sizeof out), 0);
-    assert_non_null(strstr(out, "It begins anew as generation"));
+    assert_non_null(strstr(out, "The cluster restarts as generation"));
     trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
 }
 
@@ -428,7 +428,7 @@ static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **st
     assert_int_equal(recover_last("--plan", out, sizeof out), 6); /* two of three would be enough */
     trio_signal(&cluster.trio, 1, SIGSTOP); /* it says nothing, and is not lost */
     assert_int_equal(recover_last("--plan", out, sizeof out), 6);
-    assert_non_null(strstr(out, "w2: something is there that gives no answer"));
+    assert_non_null(strstr(out, "w2: a program listens there, but does not answer"));
     (void)trio_stop(&cluster.trio, 1, SIGKILL);
     assert_int_equal(recover_last("--plan", out, sizeof out), 0);
     assert_non_null(strstr(out, "generation 1,"));
@@ -558,7 +558,7 @@ static void what_comes_back_while_it_asks_is_heard_before_it_writes(void **state
     (void)close(terminal);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 6)
         fail_msg("%d: %s", status, out);
-    assert_non_null(strstr(out, "refused: recover: with this one 3 of the 3 witnesses that vote are there"));
+    assert_non_null(strstr(out, "refused: recover: with this witness, 3 of 3 voters are there"));
     assert_false(last_has("generation-1"));
 }
 
@@ -596,7 +596,7 @@ static void a_saved_state_is_refused_where_another_beginning_was_begun(void **st
         assert_non_null(in);
         line[fread(line, 1, sizeof line - 1, in)] = '\0';
         assert_int_equal(fclose(in), 0);
-        assert_non_null(strstr(line, "`breakwater recover`, with the same -c, goes on with that one"));
+        assert_non_null(strstr(line, "to finish it, run `breakwater recover` with the same -c"));
         assert_true(last_has("recovery"));
     }
     assert_int_equal(recover_last("--yes", out, sizeof out), 0);

@@ -145,8 +145,8 @@ static void recover_at(const char *shift)
     (void)snprintf(says, sizeof says, "wall - %s\n", shift);
     faults_begin(faults);
     faults_say(faults, says);
-    assert_ran(type(RECOVER " --plan", ""), 0, "It begins anew as generation");
-    assert_ran(type(RECOVER, " --yes"), 0, "It begins anew as generation");
+    assert_ran(type(RECOVER " --plan", ""), 0, "The cluster restarts as generation");
+    assert_ran(type(RECOVER, " --yes"), 0, "The cluster restarts as generation");
     faults_end();
     it_serves_anew();
     (void)type("breakwater status", status_options());
@@ -171,7 +171,7 @@ static void what_nobody_has_heard_of_is_undone_and_nothing_else(void **state)
     real_serve(&cluster);
     lose_all_but_the_last();
     assert_ran(recover("--undo --yes"), REFUSED, "has no directory of a generation before 1");
-    assert_ran(recover("--yes"), 0, "It begins anew");
+    assert_ran(recover("--yes"), 0, "The cluster restarts");
     assert_ran(recover("--undo --plan"), 0, "No witness has led in generation");
     assert_ran(type(RECOVER " --undo", " --yes"), 0, "Done.");
     assert_ran(run("breakwater recover -c \"$W3\" --plan; ls \"$DATA\""), 0, ", generation 1, ");
@@ -182,7 +182,7 @@ static void what_nobody_has_heard_of_is_undone_and_nothing_else(void **state)
     real_until(&cluster, real_serves, 0, "the cluster of before goes on");
 
     lose_all_but_the_last();
-    assert_ran(recover("--yes"), 0, "It begins anew");
+    assert_ran(recover("--yes"), 0, "The cluster restarts");
     it_serves_anew();
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_ran(recover("--undo --yes"), REFUSED, "has led in generation");
@@ -215,11 +215,11 @@ static void a_site_above_the_recovered_generation_says_what_to_do(void **state)
     real_serve(&cluster);
     lose_all_but_the_last();
     assert_int_equal(run("cp -a \"$DATA\" \"$DATA.copy\""), 0);
-    assert_ran(recover("--yes --above 1000000000"), 0, "It begins anew");
+    assert_ran(recover("--yes --above 1000000000"), 0, "The cluster restarts");
     it_serves_anew();
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_int_equal(run("rm -r \"$DATA\"; mv \"$DATA.copy\" \"$DATA\""), 0);
-    assert_ran(recover("--yes"), 0, "It begins anew");
+    assert_ran(recover("--yes"), 0, "The cluster restarts");
     trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
 
     it_says_that_it_follows_none("this site follows generation 10");
@@ -232,7 +232,7 @@ static void a_site_above_the_recovered_generation_says_what_to_do(void **state)
                    strstr(at, "--above ") + 8);
 
     assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
-    assert_ran(type(RECOVER " --above GENERATION", " --yes"), 0, "It begins anew"); /* as printed, at its own file */
+    assert_ran(type(RECOVER " --above GENERATION", " --yes"), 0, "The cluster restarts"); /* as printed, at its own file */
     it_serves_anew();
 }
 
@@ -277,8 +277,8 @@ static void a_saved_state_begins_the_cluster_anew(void **state)
     for (int i = 0; i < TRIO_WITNESSES; i++)
         (void)trio_stop(&cluster.trio, i, SIGKILL);
     assert_int_equal(run("rm -r \"$DATA\""), 0);
-    assert_ran(type(RESTORE " --plan - <SAVED", ""), 0, "It begins anew");
-    assert_ran(type(RESTORE " --yes - <SAVED", ""), 0, "It begins anew");
+    assert_ran(type(RESTORE " --plan - <SAVED", ""), 0, "The cluster restarts");
+    assert_ran(type(RESTORE " --yes - <SAVED", ""), 0, "The cluster restarts");
     it_serves_anew();
 }
 

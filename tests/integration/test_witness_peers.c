@@ -362,11 +362,11 @@ static void files_that_name_two_more_make_nobody_a_witness(void **state)
     for (int i = 0; i < TRIO_WITNESSES; i++)
         write_five(i);
     trio_signal(&trio, 0, SIGHUP);
-    trio_logs(&trio, 0, "is changed by `breakwater members add`, `replace` and `remove`");
+    trio_logs(&trio, 0, "changes by `breakwater members add`, `replace` and `remove`");
     assert_int_equal(make_w4(out, sizeof out), 0);
     trio_path(&trio, "data4", path);
     janitor_remove_dir(path);
-    if (strstr(out, "it is to be made with --join instead") == NULL)
+    if (strstr(out, "use --join") == NULL)
         fail_msg("%s", out);
 
     for (int i = 0; i < TRIO_WITNESSES; i++) {

@@ -71,7 +71,7 @@ static void nothing_is_revoked_where_a_look_hangs(void **state)
     world_sync_all(&world);
     assert_held("guard", -1);
     assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "the guard of dc-a is away, or has not ended a look"));
+    assert_non_null(strstr(diag.text, "the guard of dc-a is down, or its probe hangs"));
 
     world.sites[A].report.sight.proved = true;
     world_sync_all(&world);

@@ -391,7 +391,7 @@ static void only_the_holders_site_is_vouched_for(void **state)
     begin_held();
 
     assert_int_equal(force("dc-b", true, 0), BW_ERR_REFUSED);
-    assert_says("dc-b does not hold harbor: dc-a does, in epoch 1");
+    assert_says("dc-b is not the primary of harbor: dc-a is, in epoch 1");
     assert_int_equal(force("dc-x", true, 0), BW_ERR_NOT_FOUND);
     assert_int_equal(force("", true, 0), BW_ERR_INVALID);
 }
@@ -402,7 +402,7 @@ static void an_epoch_that_was_looked_at_and_is_over_is_said(void **state)
     begin_held();
 
     assert_int_equal(force("dc-a", false, 7), BW_ERR_STALE);
-    assert_says("epoch 7 of harbor is over; dc-a holds epoch 1 now");
+    assert_says("epoch 7 of harbor has ended; dc-a is primary in epoch 1 now");
 }
 
 static void said_twice_it_finds_that_all_is_done(void **state)
@@ -629,7 +629,7 @@ static void an_epoch_that_ended_by_time_was_not_forced(void **state)
     assert_acts("A9");
 
     assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
-    assert_says("dc-a does not hold harbor");
+    assert_says("dc-a is not the primary of harbor");
 }
 
 /* What the close of an epoch is decided by is written down beside it. */

@@ -49,7 +49,7 @@ static void one_change_is_waited_for_before_the_next(void **state)
     roster.members[roster.count++] = witness(4);
     facts.is_changing = true;
     expect(BW_MEMBERS_WAIT, "M1", 0);
-    assert_string_equal(step.why, "a change of who votes is under way");
+    assert_string_equal(step.why, "a change of the voters is under way");
 }
 
 /* L9: one that was away may else refuse its vote. Who is not heard is not waited for. */
@@ -76,7 +76,7 @@ static void nobody_gets_a_vote_that_would_leave_no_live_majority(void **state)
     fact(4)->role = BW_MEMBER_STANDBY;
     fact(2)->is_live = fact(3)->is_live = false;
     expect(BW_MEMBERS_WAIT, "M5", 4);
-    assert_non_null(strstr(step.why, "w4 would vote while too many witnesses are not connected"));
+    assert_non_null(strstr(step.why, "w4 would get a vote, but too many witnesses are not connected"));
     fact(3)->is_live = true; /* three of four */
     expect(BW_MEMBERS_PROMOTE, "M5", 4);
     begin(2);

@@ -43,7 +43,7 @@ static void an_id_is_given_once_and_a_name_is_ones_own(void **state)
     joining = witness(5);
     (void)strcpy(joining.raft, "h3:7401");
     assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "w3 has this address already: give w5 one of its own; if w3 has moved, write "));
+    assert_non_null(strstr(diag.text, "w3 has this address: give w5 another one. If w3 has moved, write "));
     joining = witness(5);
     memcpy(joining.address, roster.members[1].address, sizeof joining.address);
     assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_REFUSED);
@@ -92,7 +92,7 @@ static void nobody_is_ordered_to_go_whom_the_others_cannot_spare(void **state)
     begin(3);
     fact(2)->is_live = false;
     assert_int_equal(bw_members_remove(&roster, &facts, "w3", &wanted, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "without w3 only 1 of 2 voters are connected"));
+    assert_non_null(strstr(diag.text, "without w3, only 1 of 2 voters would be connected"));
     assert_int_equal(bw_members_remove(&roster, &facts, "w2", &wanted, &diag), BW_OK);
     begin(5);
     fact(2)->is_live = fact(3)->is_live = false;
@@ -120,7 +120,7 @@ static void a_removal_that_cannot_be_done_is_taken_back(void **state)
     expect(BW_MEMBERS_WAIT, "M7", 3);
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
                      BW_ERR_BUSY);
-    assert_non_null(strstr(diag.text, "breakwater members add w3 takes it back"));
+    assert_non_null(strstr(diag.text, "breakwater members add w3 cancels it"));
     own = roster.members[2];
     facts.is_changing = true; /* it may be its removal */
     assert_int_equal(bw_members_add(&roster, &facts, &own, &wanted, &diag), BW_ERR_REFUSED);
@@ -166,7 +166,7 @@ static void no_member_comes_again_under_another_name(void **state)
     begin(3);
     (void)strcpy(renamed.name, "w9");
     assert_int_equal(bw_members_judge(&roster, &renamed, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "id 2 was given before, and the highest is 3"));
+    assert_non_null(strstr(diag.text, "id 2 is used (the highest one is 3)"));
 }
 
 static void who_was_added_by_itself_takes_a_place_as_well(void **state)
@@ -232,13 +232,13 @@ static void who_is_busy_says_with_what(void **state)
     assert_int_equal(bw_members_add(&roster, &facts, &other, &wanted, &diag), BW_ERR_BUSY);
     assert_string_equal(diag.text,
                         "another change is under way: w4 is joining, and w4 is not connected: is it "
-                        "running?; one at a time (breakwater members remove w4 gives it up, and "
+                        "running?; one at a time (breakwater members remove w4 cancels it, and "
                         "its id is never used again)");
     begin(3);
     roster.members[1].is_leaving = true;
     assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_BUSY);
     assert_string_equal(diag.text, "another change is under way: w2 is leaving; one at a time "
-                                   "(breakwater members add w2 takes it back)");
+                                   "(breakwater members add w2 cancels it)");
     begin(3);
     roster.members[0].is_leaving = true;
     assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_BUSY);
@@ -295,7 +295,7 @@ static void a_place_is_taken_by_who_is_heard(void **state)
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &other, &wanted, &diag), BW_ERR_BUSY);
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
                      BW_ERR_EXISTS);
-    assert_string_equal(diag.text, "w4 is a member");
+    assert_string_equal(diag.text, "w4 is a member already");
     fact(4)->is_live = false;
     assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
                      BW_ERR_EXISTS);
@@ -316,10 +316,10 @@ static void nobody_takes_the_own_place_and_one_that_is_not_heard_took_none(void 
     third = roster.members[2];
     assert_int_equal(bw_members_replace(&roster, &facts, third.name, &third, &after, &diag),
                      BW_ERR_INVALID);
-    assert_non_null(strstr(diag.text, "cannot take its own place"));
+    assert_non_null(strstr(diag.text, "cannot replace itself"));
     assert_int_equal(bw_members_replace(&roster, &facts, "gone", &third, &after, &diag),
                      BW_ERR_NOT_FOUND); /* typed wrong, for all that is known: not "done" */
-    assert_non_null(strstr(diag.text, "it was removed, or never was one; w3 is a member already"));
+    assert_non_null(strstr(diag.text, "(it was removed, or the name is wrong), and w3 is a member already"));
     fact(3)->is_live = false; /* swapped: the dead one is not what took a place */
     assert_int_equal(bw_members_replace(&roster, &facts, "gone", &third, &after, &diag),
                      BW_ERR_NOT_FOUND);
@@ -336,12 +336,12 @@ static void who_has_no_vote_yet_is_not_replaced_by_a_member(void **state)
     assert_int_equal(bw_members_replace(&roster, &facts, "w4", &roster.members[1], &wanted, &diag),
                      BW_ERR_REFUSED);
     assert_non_null(strstr(diag.text,
-                           "w4 has no vote yet that w2 could take over; to give it up, and its "
-                           "id 4 for ever: breakwater members remove w4"));
+                           "w4 has no vote yet, so w2 cannot replace it. To cancel its addition (id 4 is then "
+                           "never used again): breakwater members remove w4"));
     assert_int_equal(bw_members_replace(&roster, &facts, "w4", &other, &wanted, &diag),
                      BW_ERR_BUSY);
     assert_non_null(
-        strstr(diag.text, "members remove w4 gives it up, and its id is never used again"));
+        strstr(diag.text, "members remove w4 cancels it, and its id is never used again"));
     assert_int_equal(bw_members_remove(&roster, &facts, "w4", &wanted, &diag), BW_OK);
 }
 

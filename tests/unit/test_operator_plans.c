@@ -159,7 +159,7 @@ static void a_switchover_that_is_in_the_log_is_followed_to_its_end(void **state)
                                       "switchover; dc-a is primary in epoch 1");
     (void)wish_for_b(4);
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "it was given up; dc-a is primary in epoch 1");
+    assert_string_equal(outcome.text, "it has ended without a result; dc-a is primary in epoch 1");
 }
 
 /* 4: an answer is lost, and what was asked for is done before it is said again. */
@@ -247,7 +247,7 @@ static void a_switchover_that_its_own_leader_gave_up_is_told_so(void **state)
     outcome.term = (int64_t)world.witness.leadership.term;
 
     assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
-    assert_string_equal(outcome.text, "it was given up; dc-a is primary in epoch 1");
+    assert_string_equal(outcome.text, "it has ended without a result; dc-a is primary in epoch 1");
 }
 
 static void the_plan_of_a_failover_waits_and_tells_the_loss(void **state)

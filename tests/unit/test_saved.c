@@ -189,7 +189,7 @@ static void a_file_that_says_what_no_name_or_address_says_is_refused(void **stat
 
     (void)state;
     assert_int_equal(json_object_set_new(document, "witness", json_string("w1\x1b[2J")), 0);
-    assert_refused(document, "it is no saved state");
+    assert_refused(document, "it is not a saved state");
     (void)strcpy(roster.members[1].raft, "w5\x1b[2J:7401");
     assert_refused(save(&roster), "its members are damaged");
     roster = second_roster();
@@ -206,7 +206,7 @@ static void a_file_whose_numbers_nobody_comes_to_is_refused(void **state)
 
     (void)state;
     roster.id_max = UINT64_MAX;
-    assert_refused(save(&roster), "ids that no witness can have");
+    assert_refused(save(&roster), "impossible ids");
     roster.id_max = 9;
     memset(&group, 0, sizeof group);
     bw_cluster_init(&cluster, &group, 1);

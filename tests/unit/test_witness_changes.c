@@ -38,7 +38,7 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     rig_grant(&rig);
     assert_int_equal(judge_change(&rig, &pause, ""), BW_OK);
     assert_int_equal(judge_change(&rig, &watch, ""), BW_OK);
-    assert_int_equal(judge_change(&rig, &delete, "`breakwater mode harbor unmanaged` lets it go"),
+    assert_int_equal(judge_change(&rig, &delete, "breakwater mode harbor unmanaged"),
                      BW_ERR_REFUSED);
     assert_int_equal(judge_change(&rig, &of, ""), BW_OK);
     rig.groups[0].terms.reach = BW_REACH_CGROUP; /* what time alone ends */
@@ -54,14 +54,14 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     of.duration_ms++;
     assert_int_equal(judge_change(&rig, &of, "720h (30 days) at most"), BW_ERR_INVALID);
     of.duration_ms = 0;
-    assert_int_equal(judge_change(&rig, &of, "harbor is in no maintenance"), BW_ERR_EXISTS);
+    assert_int_equal(judge_change(&rig, &of, "harbor is not in maintenance"), BW_ERR_EXISTS);
     rig.groups[0].group_maintenance_ms = 1;
     assert_int_equal(judge_change(&rig, &of, ""), BW_OK);
     (void)strcpy(of.site, "dc-a");
-    assert_int_equal(judge_change(&rig, &of, "dc-a is in no maintenance for harbor"),
+    assert_int_equal(judge_change(&rig, &of, "dc-a is not in maintenance for harbor"),
                      BW_ERR_EXISTS);
     (void)strcpy(of.site, "nosuch");
-    assert_int_equal(judge_change(&rig, &of, "nosuch is no site of harbor"), BW_ERR_NOT_FOUND);
+    assert_int_equal(judge_change(&rig, &of, "nosuch is not a site of harbor"), BW_ERR_NOT_FOUND);
     assert_int_equal(rig.request_count, 0);
 }
 
@@ -136,7 +136,7 @@ static void what_is_being_stopped_is_not_let_go(void **state)
     assert_refuses(&rig, &order, "groups[0]: dc-a is stopping harbor, or may have begun to");
 }
 
-/* 3.9: nor in the gap between that end and the next grant, nor while one is on its way to the log: nobody would start
+/* 3.9: nor in the gap between that end and the next grant, nor while one is being committed: nobody would start
  * it. What only looks on is let go already. */
 static void what_is_on_its_way_by_a_move_is_not_let_go(void **state)
 {
@@ -153,15 +153,15 @@ static void what_is_on_its_way_by_a_move_is_not_let_go(void **state)
     (void)state;
     begin_move(&rig, BW_REASON_SWITCHOVER);
     assert_non_null(apply(&rig, &released).rule);
-    assert_int_equal(judge_change(&rig, &watch, "harbor is on its way to dc-b, does not run there yet"),
+    assert_int_equal(judge_change(&rig, &watch, "a move of harbor to dc-b is in progress: the service does not run there yet"),
                      BW_ERR_BUSY);
     order_begin(&rig, &order, (const char *const[]){"harbor", NULL});
     order.items[0].spec.mode = BW_MODE_OBSERVE;
-    assert_refuses(&rig, &order, "groups[0]: harbor is on its way to dc-b, does not run there yet");
+    assert_refuses(&rig, &order, "groups[0]: a move of harbor to dc-b is in progress: the service does not run there yet");
     rig.now_ms += rig.groups[0].spec.switchover_timeout_ms;
     assert_int_equal(judge_change(&rig, &watch, ""), BW_OK);
     rig.watches[0].proposing_count = 1;
-    assert_int_equal(judge_change(&rig, &watch, "a decision about harbor is on its way to the log"), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &watch, "a decision about harbor is being committed"), BW_ERR_BUSY);
     rig.groups[0].spec.mode = BW_MODE_OBSERVE;
     order.items[0].spec.switchover_timeout_ms++;
     assert_int_equal(judge(&rig, &order), 0);
@@ -220,7 +220,7 @@ static void from_its_level_on_a_wish_and_its_end_are_in_the_log(void **state)
         fail_msg("%s", diag.text);
     assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
     assert_int_equal(rig.commands[0].kind, BW_COMMAND_WISH);
-    assert_int_equal(judge_change(&rig, &cancel, "is on its way to the log"), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &cancel, "is being committed"), BW_ERR_BUSY);
     end_request(&rig, BW_OK);
     assert_int_equal(rig.watches[0].wish.kind, BW_WISH_FAILOVER);
     assert_int_equal(rig.watches[0].wish.index, rig.index);
@@ -375,18 +375,18 @@ static void a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence(void
     (void)strcpy(order.items[0].spec.sites[1].name, "dc-c"); /* in place of dc-b */
     assert_refuses(
         &rig, &order,
-        "groups[0]: dc-b leaves harbor, and is not seen to have stopped it"); /* silent */
+        "groups[0]: dc-b leaves harbor, and its stop there is not confirmed"); /* silent */
     report(&rig, "dc-b", BW_SERVICE_STARTED);
     assert_refuses(&rig, &order,
-                   "groups[0]: dc-b leaves harbor, and is not seen to have stopped it");
+                   "groups[0]: dc-b leaves harbor, and its stop there is not confirmed");
     report(&rig, "dc-b", BW_SERVICE_UNKNOWN);
     assert_refuses(&rig, &order,
-                   "groups[0]: dc-b leaves harbor, and is not seen to have stopped it");
+                   "groups[0]: dc-b leaves harbor, and its stop there is not confirmed");
     (void)strcpy(order.items[0].initial_primary,
                  "dc-a"); /* a person's word, unless it says otherwise */
     assert_int_equal(judge(&rig, &order), 0);
     report(&rig, "dc-b", BW_SERVICE_STARTED);
-    assert_refuses(&rig, &order, "initial_primary: dc-b says that harbor runs there already");
+    assert_refuses(&rig, &order, "initial_primary: dc-b reports that harbor runs there already");
     order.items[0].initial_primary[0] = '\0';
     report(&rig, "dc-b", BW_SERVICE_STOPPED);
     assert_int_equal(judge(&rig, &order), 0);
@@ -406,7 +406,7 @@ static void a_site_that_was_never_heard_leaves_a_group_that_was_never_granted(vo
     assert_int_equal(judge(&rig, &order), 0);
     report(&rig, "dc-b", BW_SERVICE_STARTED);
     assert_refuses(&rig, &order,
-                   "groups[0]: dc-b leaves harbor, and is not seen to have stopped it");
+                   "groups[0]: dc-b leaves harbor, and its stop there is not confirmed");
 }
 
 int main(void)

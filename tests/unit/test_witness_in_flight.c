@@ -1,4 +1,4 @@
-/* machine/witness_operator: what people are told while a command about the group is on its way to the log,
+/* machine/witness_operator: what people are told while a command about the group is being committed,
  * and what is decided meanwhile: nothing; and while an apply is (3.2.2, 3.9, 4). */
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,7 +72,7 @@ static void a_cancel_waits_for_a_move_that_is_on_its_way_to_the_log(void **state
 
     (void)state;
     begin_moving(&rig);
-    assert_int_equal(change(&rig, &cancel, "a decision about harbor is on its way to the log"),
+    assert_int_equal(change(&rig, &cancel, "a decision about harbor is being committed"),
                      BW_ERR_BUSY);
     assert_int_equal(rig.request_count, 1);
     end_request(&rig, BW_OK);
@@ -159,7 +159,7 @@ static void what_is_so_is_not_said_to_stay_while_its_change_is_on_its_way(void *
     before.mode = rig.groups[0].spec.mode;
     assert_int_equal(change(&rig, &before, "is auto already"), BW_ERR_EXISTS);
     assert_int_equal(change(&rig, &paused, ""), BW_OK);
-    assert_int_equal(change(&rig, &before, "is on its way to the log"), BW_ERR_BUSY);
+    assert_int_equal(change(&rig, &before, "is being committed"), BW_ERR_BUSY);
     end_request(&rig, BW_OK);
     assert_int_equal(change(&rig, &paused, "is paused already"), BW_ERR_EXISTS);
     assert_int_equal(change(&rig, &before, ""), BW_OK);
@@ -180,7 +180,7 @@ static void what_is_on_its_way_ends_after_its_group_too(void **state)
     assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
     assert_non_null(apply(&rig, &delete).rule);
     assert_int_equal(apply(&rig, &create).group, 0);
-    assert_int_equal(change(&rig, &cancel, "about registry is on its way"), BW_ERR_BUSY);
+    assert_int_equal(change(&rig, &cancel, "about registry is being committed"), BW_ERR_BUSY);
     end_request(&rig, BW_ERR_LIMIT);
     assert_int_equal(change(&rig, &cancel, "has no pending request"), BW_ERR_EXISTS);
 }
@@ -204,7 +204,7 @@ static void what_is_on_its_way_is_of_its_own_term(void **state)
     assert_int_equal(change(&rig, &cancel, "has no pending request"), BW_ERR_EXISTS);
     assert_int_equal(change(&rig, &maintenance, ""), BW_OK);
     end_request(&rig, BW_ERR_UNKNOWN); /* that of the term before */
-    assert_int_equal(change(&rig, &cancel, "is on its way"), BW_ERR_BUSY);
+    assert_int_equal(change(&rig, &cancel, "is being committed"), BW_ERR_BUSY);
 }
 
 /* ---- specs ------------------------------------------------------------------------------------ */
@@ -228,7 +228,7 @@ static void one_apply_is_committed_at_a_time(void **state)
     assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_OK);
     order_give(&rig, &first);
     assert_int_equal(bw_apply_may_begin(&rig.machine, &diag), BW_ERR_BUSY);
-    assert_non_null(strstr(diag.text, "another apply is on its way to the log"));
+    assert_non_null(strstr(diag.text, "another apply is being committed"));
     end_request(&rig, BW_OK);
     assert_int_equal(first.items[0].outcome, BW_APPLY_CREATED);
     assert_string_equal(rig.groups[1].initial_primary, "dc-a");

@@ -438,7 +438,7 @@ static void addresses_may_change_and_who_the_witnesses_are_may_not(void **state)
     assert_string_equal(bw_witness_machine_leader(&rig.machine)->address, "w2:7401"); /* taken */
     assert_int_equal(bw_witness_machine_judge_members(&rig.machine, members, 2, &diag),
                      BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "is changed by `breakwater members add`, `replace` and `remove`"));
+    assert_non_null(strstr(diag.text, "changes by `breakwater members add`, `replace` and `remove`"));
     members[1].id = 4;
     assert_int_equal(bw_witness_machine_judge_members(&rig.machine, members, 3, &diag),
                      BW_ERR_REFUSED);

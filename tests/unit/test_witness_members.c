@@ -124,7 +124,7 @@ static void who_asks_is_looked_at_before_people_may_add_it(void **state)
     assert_int_equal(ask(&joiner), BW_JOIN_APPLICANT);
     assert_false(answer.looks);
     assert_true(answer.names_members);
-    assert_answers("an operator must say: breakwater members add w4");
+    assert_answers("an operator has to run: breakwater members add w4");
     assert_ptr_equal(answer.noted, bw_applicant_find(&members, "w4", NOW_MS));
 }
 
@@ -269,7 +269,7 @@ static void what_stands_in_the_way_is_told_and_kept_for_people(void **state)
     cluster.feature_level = BW_MEMBERS_LEVEL;
     sight.roster = NULL;
     assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
-    assert_answers("no roster is known");
+    assert_answers("the list of witnesses is not known yet");
     sight.lacks = "the file of w1 does not name the witness of id 2";
     assert_int_equal(ask(&joiner), BW_JOIN_REFUSED);
     assert_answers("the file of w1 does not name the witness of id 2");
@@ -346,7 +346,7 @@ static void nobody_is_added_who_does_not_ask(void **state)
 {
     (void)state;
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
-    assert_says("no witness called w4 asks to join; give it a name that was never used, the id 4 ");
+    assert_says("no witness called w4 asks to join. Its file needs a new name, the id 4 ");
     put_applicant(4)->contact_ms = NOW_MS - 30000; /* gone */
 
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_REFUSED);
@@ -378,7 +378,7 @@ static void who_is_looked_at_is_not_added_before_that_is_over(void **state)
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w4", ""), BW_ERR_BUSY);
 
     assert_true(outcome.is_looking);
-    assert_says("it is looked whether something answers at its address");
+    assert_says("the leader checks whether a witness answers at its address");
 }
 
 /* The one that is meant is there, and does not vote: "it is a member" would be said of another. */
@@ -392,7 +392,7 @@ static void another_directory_under_a_members_name_is_no_member(void **state)
 
     assert_int_equal(order(BW_MEMBERS_ORDER_ADD, "w3", ""), BW_ERR_REFUSED);
 
-    assert_says("a member is called w3 already, by another data directory");
+    assert_says("a member with another data directory is called w3");
 }
 
 static void who_is_leaving_and_still_votes_is_taken_back_by_its_name(void **state)
@@ -413,7 +413,7 @@ static void only_one_that_votes_and_is_heard_is_given_the_lead(void **state)
     assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w2", ""), BW_OK);
     assert_int_equal(outcome.id, 2);
     assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w1", ""), BW_ERR_EXISTS);
-    assert_says("w1 leads");
+    assert_says("w1 is the leader");
     assert_int_equal(order(BW_MEMBERS_ORDER_LEAD, "w9", ""), BW_ERR_NOT_FOUND);
     assert_says("no witness is called \"w9\"");
     facts.list[1].is_live = false;

@@ -135,7 +135,7 @@ static void a_spec_that_was_made_from_another_version_is_refused(void **state)
     assert_refuses(&rig, &order, "groups[0]: another operator has created harbor");
     order.items[0].has_made_from = false;
     order.items[1].made_from = 7;
-    assert_refuses(&rig, &order, "groups[1]: registry was deleted, and this was made from its version");
+    assert_refuses(&rig, &order, "groups[1]: registry was deleted, and this is from its version");
 }
 
 static void a_mode_that_is_not_named_stays(void **state)
@@ -196,8 +196,8 @@ static void the_target_of_a_move_stays_a_candidate(void **state)
     order_begin(&rig, &order, names);
     order.items[0].spec.sites[1].never_candidate = true;
     assert_refuses(&rig, &order,
-                   "groups[0]: harbor is on its way to dc-b, which has to stay a candidate until then; or:  "
-                   "breakwater cancel harbor\n");
+                   "groups[0]: harbor is being moved to dc-b, which has to stay a candidate until the end of the move. "
+                   "To cancel the move: breakwater cancel harbor\n");
 }
 
 static void what_the_log_would_refuse_is_said_before_anything_is_proposed(void **state)
@@ -212,11 +212,11 @@ static void what_the_log_would_refuse_is_said_before_anything_is_proposed(void *
     order_begin(&rig, &order, names);
     (void)strcpy(order.items[0].spec.sites[0].name, "dc-c"); /* dc-a holds it */
     assert_refuses(&rig, &order,
-                   "groups[0]: dc-a holds harbor and cannot leave it; switch over first\n");
+                   "groups[0]: dc-a is primary of harbor, and cannot leave it; move the group first (breakwater switchover)\n");
     order_begin(&rig, &order, names);
     order.items[0].spec.max_lag_ms = 1;
     (void)strcpy(order.items[0].initial_primary, "dc-b");
-    assert_refuses(&rig, &order, "initial_primary: harbor was granted before");
+    assert_refuses(&rig, &order, "initial_primary: harbor has had a primary");
     order_begin(&rig, &order, names);
     order.items[0].spec.renew_interval_ms = 4000; /* longer than the open epoch bears */
     order.items[0].spec.lease_ttl_ms = 60000;
@@ -255,7 +255,7 @@ static void nobody_is_named_first_primary_while_another_site_runs_it(void **stat
     (void)strcpy(order.items[0].initial_primary, "dc-a");
     assert_int_equal(judge(&rig, &order), 0);
     report(&rig, "dc-b", BW_SERVICE_STARTED);
-    assert_refuses(&rig, &order, "initial_primary: dc-b says that harbor runs there already\n");
+    assert_refuses(&rig, &order, "initial_primary: dc-b reports that harbor runs there already\n");
     report(&rig, "dc-b", BW_SERVICE_STOPPED);
     report(&rig, "dc-a", BW_SERVICE_STARTED); /* it is the one */
     assert_int_equal(judge(&rig, &order), 0);

@@ -35,7 +35,7 @@ static void what_every_wish_needs_is_refused_in_its_words(void **state)
     (void)state;
     world_begin(&world, 2);
     assert_refused(BW_WISH_NONE, "dc-b", BW_ERR_INVALID, "nothing was asked for");
-    EACH_KIND("dc-x", BW_ERR_NOT_FOUND, "dc-x is no site of harbor; see: breakwater status harbor");
+    EACH_KIND("dc-x", BW_ERR_NOT_FOUND, "dc-x is not a site of harbor; see: breakwater status harbor");
     world.cluster.group_count = 2; /* a group that was, and is no more */
     assert_int_equal(bw_witness_ask(&world.witness, 1, &wish, world.now, &diag), BW_ERR_NOT_FOUND);
     assert_string_equal(diag.text, "there is no such group; see: breakwater status");
@@ -47,7 +47,7 @@ static void what_every_wish_needs_is_refused_in_its_words(void **state)
     world_set_mode(&world, BW_MODE_OBSERVE);
     EACH_KIND(
         "dc-b", BW_ERR_REFUSED,
-        "harbor is only observed and nothing is executed; first: breakwater mode harbor auto");
+        "harbor is unmanaged, so breakwater executes nothing; first: breakwater mode harbor auto");
 }
 
 static void a_failover_is_refused_in_its_words(void **state)
@@ -57,12 +57,12 @@ static void a_failover_is_refused_in_its_words(void **state)
     (void)state;
     world_begin(&world, 2);
     assert_refused(BW_WISH_FAILOVER, "", BW_ERR_REFUSED,
-                   "dc-a holds harbor in epoch 1 and is alive (15000 ms of lease left); use switchover");
+                   "dc-a is primary of harbor in epoch 1 and is alive (15000 ms of lease left); use switchover");
     spec = world_group(&world)->spec;
     spec.sites[1].never_candidate = true;
     world_set_spec(&world, &spec, "");
     assert_refused(BW_WISH_FAILOVER, "dc-b", BW_ERR_REFUSED,
-                   "dc-b is `failover_candidate: false` in the spec of harbor; apply a spec that allows it");
+                   "dc-b has `failover_candidate: false` in the spec of harbor; to allow it, change the spec (breakwater apply)");
 }
 
 static void a_switchover_is_refused_in_its_words(void **state)
@@ -70,11 +70,11 @@ static void a_switchover_is_refused_in_its_words(void **state)
     (void)state;
     world_init(&world, 2);
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_REFUSED,
-                   "no site holds harbor, so nothing can be switched over; use failover");
+                   "harbor has no primary, so there is nothing to move; use failover");
     world_begin(&world, 2);
     assert_refused(BW_WISH_SWITCHOVER, "", BW_ERR_INVALID,
-                   "a switchover names its target; use --to SITE");
-    assert_refused(BW_WISH_SWITCHOVER, "dc-a", BW_ERR_EXISTS, "dc-a holds harbor already");
+                   "switchover needs a target; use --to SITE");
+    assert_refused(BW_WISH_SWITCHOVER, "dc-a", BW_ERR_EXISTS, "dc-a is primary of harbor already");
     world_group(&world)->adopting = true;
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_BUSY,
                    "dc-a is still adopting harbor; wait for its end");
@@ -95,7 +95,7 @@ static void a_switchover_is_refused_in_its_words(void **state)
     (void)world_act(&world);
     world_watch(&world)->wish = (struct bw_wish){0};
     assert_refused(BW_WISH_SWITCHOVER, "dc-b", BW_ERR_BUSY,
-                   "harbor is on its way to dc-b; wait for its end");
+                   "a move of harbor to dc-b is in progress; wait for its end");
 }
 
 /* 4: a wish is of one epoch and lasts its time; what waits for a lapse has two leases more. */

@@ -9,19 +9,20 @@
 
 /* X(NAME, what is so, and what to do first) */
 #define BW_KEEPS_LIST(X)                                                                           \
-    X(NOTHING, "nothing of it is kept here")                                                       \
-    X(EPOCH, "this site holds an epoch of it: `breakwater switchover GROUP --to SITE`, or let it " \
-             "go with `breakwater mode GROUP observe`, and send SIGHUP again")                     \
-    X(GRANT, "it was granted to this site a moment ago: `breakwater switchover GROUP --to SITE`, " \
-             "or let it go with `breakwater mode GROUP observe`, and send SIGHUP again")           \
-    X(OVERRIDE, "a person lets it serve here without a quorum: `breakwater override GROUP -c FILE " \
-                "--stop`, and send SIGHUP again")                                                   \
-    X(UNSEEN, "what an epoch of it, not ended, has left here was not seen to be down: let it go with "       \
-              "`breakwater mode GROUP observe`, and send SIGHUP again")                            \
-    X(FENCE, "a fence of it has not ended: send SIGHUP again once it has")                         \
-    X(RUN, "a script of it runs, or its service was not looked at yet: send SIGHUP again once "    \
-           "that is over")                                                                         \
-    X(SAVE, "what it rests on is on its way to the disk: send SIGHUP again once it is there")
+    X(NOTHING, "nothing of it is left here")                                                       \
+    X(EPOCH, "this site is its primary: run `breakwater switchover GROUP --to SITE`, or "          \
+             "release it with `breakwater mode GROUP unmanaged`, and send SIGHUP again")           \
+    X(GRANT, "this site became its primary a moment ago: run `breakwater switchover GROUP --to "   \
+             "SITE`, or release it with `breakwater mode GROUP unmanaged`, and send SIGHUP "       \
+             "again")                                                                              \
+    X(OVERRIDE, "this site serves it under an override: run `breakwater override GROUP -c FILE "   \
+                "--stop`, and send SIGHUP again")                                                  \
+    X(UNSEEN, "the stop after its last epoch here is not confirmed: release it with "              \
+              "`breakwater mode GROUP unmanaged`, and send SIGHUP again")                          \
+    X(FENCE, "a fence of it still runs: send SIGHUP again when it has ended")                      \
+    X(RUN, "a script of it runs, or its service was not probed yet: send SIGHUP again after "      \
+           "that")                                                                                 \
+    X(SAVE, "its state is being written to disk: send SIGHUP again after that")
 enum bw_keeps {
 #define X(name, sentence) BW_KEEPS_##name,
     BW_KEEPS_LIST(X)
