@@ -336,17 +336,17 @@ static int make_w4(char *out, size_t size)
     return run(argv, out, size);
 }
 
-static int ask_status(char *out, size_t size)
+static int ask_status(int i, char *out, size_t size)
 {
     char endpoint[32];
     char ca[TRIO_PATH_BYTES];
     char identity[TEST_PKI_PATH_BYTES];
     char *argv[] = {NULL, "status", "--endpoint", endpoint, "--ca", ca, "--identity", identity, NULL};
 
-    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%u", (unsigned)trio.api[trio_leader(&trio)]);
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%u", (unsigned)trio.api[i]);
     trio_path(&trio, "ca.pem", ca);
     test_pki_issue_uri(&trio.pki, "board.pem", "breakwater://prod/viewer/board", identity);
-    return trio_run(&trio, argv, out, size);
+    return run(argv, out, size);
 }
 
 /* 3.9: the way that three become five is said wherever the wrong one is tried; and who is no member is missed by
@@ -373,11 +373,89 @@ static void files_that_name_two_more_make_nobody_a_witness(void **state)
         assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
         trio_start(&trio, i, TRIO_EXECUTED);
     }
-    (void)ask_status(out, sizeof out);
+    (void)ask_status(trio_leader(&trio), out, sizeof out);
     assert_non_null(strstr(out, "\nw3 "));
     assert_null(strstr(out, "w4"));
     trio_signal(&trio, 0, SIGHUP); /* what it has begun with is no reason to refuse what else is new */
     trio_logs(&trio, 0, "config.reloaded");
+}
+
+/* Empties w3's data directory, and makes it anew; `id`: for that cluster, NULL: for a new one. */
+static void found_w3(char *id)
+{
+    static char out[4096];
+    char data[TRIO_PATH_BYTES];
+    char config[TRIO_PATH_BYTES];
+    char *argv[] = {NULL, "witness", "init", "-c", config, id != NULL ? "--cluster-id" : NULL, id, NULL};
+
+    trio_path(&trio, "data3", data);
+    janitor_remove_dir(data);
+    trio_path(&trio, "w3.yaml", config);
+    if (run(argv, out, sizeof out) != 0)
+        fail_msg("%s", out);
+}
+
+/* Until status of w1 prints `wanted`; its text is in `out`. */
+static void status_has(const char *wanted, char *out, size_t size)
+{
+    struct patience patience = patience_begin(TRIO_WAIT_MS);
+
+    while (ask_status(0, out, size) < 0 || strstr(out, wanted) == NULL) {
+        if (patience_is_over(&patience))
+            patience_fail("status says \"%s\": %s", wanted, out);
+        (void)usleep(PAUSE_US);
+    }
+}
+
+static void assert_check_names_w3(void)
+{
+    static char out[16384];
+    char config[TRIO_PATH_BYTES];
+    char *argv[] = {NULL, "check", "--connect", config, NULL};
+
+    trio_path(&trio, "w1.yaml", config);
+    assert_int_equal(run(argv, out, sizeof out), 1);
+    if (strstr(out, "created for another cluster") == NULL && strstr(out, "w3: it belongs to cluster ") == NULL)
+        fail_msg("%s", out);
+}
+
+/* `init` ran without the cluster's id while the other witnesses were down. Design 5.3. */
+static void a_first_witness_of_another_cluster_is_named_and_the_printed_command_helps(void **state)
+{
+    static char out[16384];
+    char id[BW_ID_TEXT_BYTES];
+    char fix[96];
+
+    (void)state;
+    found_w3(NULL);
+    trio_start_all(&trio, TRIO_EXECUTED);
+    status_has("it waits for w3, created for another cluster", out, sizeof out);
+    bw_id_format(trio.cluster_id, id);
+    (void)snprintf(fix, sizeof fix, "breakwater witness init -c FILE --cluster-id %s", id);
+    assert_non_null(strstr(out, fix));
+    assert_check_names_w3();
+
+    assert_int_equal(trio_stop(&trio, 2, SIGTERM), 0);
+    found_w3(id);
+    trio_start(&trio, 2, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    assert_int_equal(ask_status(0, out, sizeof out), 0);
+}
+
+/* Its directory was made again for another cluster, which goes on without it. Design 5.3. */
+static void a_witness_that_now_belongs_to_another_cluster_is_named(void **state)
+{
+    static char out[16384];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+    found_w3(NULL);
+    trio_start_all(&trio, TRIO_EXECUTED);
+    status_has("! w3: the witness was created for another cluster", out, sizeof out);
+    assert_check_names_w3();
 }
 
 /* 5.3: to skip what others apply would make them differ. */
@@ -427,6 +505,8 @@ int main(void)
         CLAIM(a_new_certificate_is_taken_and_a_bad_one_is_not),
         CLAIM(a_changed_certificate_file_is_noticed_without_a_signal),
         CLAIM(a_bad_file_leaves_the_old_configuration),
+        CLAIM(a_first_witness_of_another_cluster_is_named_and_the_printed_command_helps),
+        CLAIM(a_witness_that_now_belongs_to_another_cluster_is_named),
         CLAIM(files_that_name_two_more_make_nobody_a_witness),
         CLAIM(a_command_from_tomorrow_stops_the_witness_with_the_next_step),
     };
