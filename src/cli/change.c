@@ -358,7 +358,7 @@ struct ack_values {
 static const struct bw_option ack_options[] = {
     BW_CHANGE_OPTIONS(struct ack_values, change),
     BW_OPTION_TEXT(struct ack_values, site, "site", 0, "SITE",
-                   "the site of the alarm (none: an alarm of the group)"),
+                   "the site of the alarm (default: an alarm of the group)"),
     BW_OPTIONS_END,
 };
 
