@@ -130,27 +130,26 @@ static void check_named(const struct loading *loading, struct bw_node *node)
         load_part(loading, name);
 }
 
-static void find_named(const struct loading *loading, struct bw_node *node)
+static void find_named(const struct loading *loading, struct bw_node *top)
 {
-    if (node == NULL)
-        return;
-    for (struct bw_node *at = node->first; at != NULL; at = at->next)
-        find_named(loading, at);
-    if (strncmp(node->text, SCRIPTS, strlen(SCRIPTS)) == 0)
-        check_named(loading, node);
+    for (struct bw_node *at = top; at != NULL; at = bw_node_after(top, at))
+        if (strncmp(at->text, SCRIPTS, strlen(SCRIPTS)) == 0)
+            check_named(loading, at);
 }
 
-/* Whether a text below the node is $SCRIPTS/FOLDER/SCRIPT. `script` NULL: any of the folder. */
-static bool names_script(const struct bw_node *node, const char *folder, const char *script)
+/* Whether a text at or below `top` is $SCRIPTS/FOLDER/SCRIPT. `script` NULL: any of the folder. */
+static bool names_script(const struct bw_node *top, const char *folder, const char *script)
 {
     const size_t length = strlen(folder);
-    const char *rest = node->text + strlen(SCRIPTS);
 
-    for (const struct bw_node *at = node->first; at != NULL; at = at->next)
-        if (names_script(at, folder, script))
+    for (const struct bw_node *at = top; at != NULL; at = bw_node_after(top, at)) {
+        const char *rest = strncmp(at->text, SCRIPTS, strlen(SCRIPTS)) == 0 ? at->text + strlen(SCRIPTS) : "";
+
+        if (strncmp(rest, folder, length) == 0 && rest[length] == '/' &&
+            (script == NULL || strcmp(rest + length + 1, script) == 0))
             return true;
-    return strncmp(node->text, SCRIPTS, strlen(SCRIPTS)) == 0 && strncmp(rest, folder, length) == 0 && rest[length] == '/' &&
-           (script == NULL || strcmp(rest + length + 1, script) == 0);
+    }
+    return false;
 }
 
 /* "database=postgresql harbor=harbor-compose" names two folders. */

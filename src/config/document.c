@@ -393,6 +393,16 @@ void bw_document_deinit(struct bw_document *document)
 
 /* ---- places -------------------------------------------------------------------------------- */
 
+struct bw_node *bw_node_after(const struct bw_node *top, const struct bw_node *at)
+{
+    if (at->first != NULL)
+        return at->first;
+    for (; at != top; at = at->parent)
+        if (at->next != NULL)
+            return at->next;
+    return NULL;
+}
+
 static int compare_places(const void *left, const void *right)
 {
     return strcmp(((const struct mark *)left)->path, ((const struct mark *)right)->path);

@@ -165,18 +165,17 @@ static void copy_set(struct bw_generation *generation, const struct bw_site_part
                                             folder, generation->deploy);
 }
 
-/* Of a script that the answers name: $SCRIPTS/FOLDER/... */
-static void copy_named(struct bw_generation *generation, const struct bw_site_part *part, const struct bw_node *node)
+/* The folder of each script that the answers name below `top`: $SCRIPTS/FOLDER/... */
+static void copy_named(struct bw_generation *generation, const struct bw_site_part *part, const struct bw_node *top)
 {
     static const char scripts[] = "$SCRIPTS/";
 
-    for (const struct bw_node *at = node->first; at != NULL; at = at->next)
-        copy_named(generation, part, at);
-    if (strncmp(node->text, scripts, sizeof scripts - 1) == 0) {
-        const char *folder = node->text + sizeof scripts - 1;
+    for (const struct bw_node *at = top; at != NULL; at = bw_node_after(top, at)) {
+        const bool is_named = strncmp(at->text, scripts, sizeof scripts - 1) == 0;
+        const char *folder = is_named ? at->text + sizeof scripts - 1 : "";
         char name[BW_NAME_MAX + 1];
 
-        if (snprintf(name, sizeof name, "%.*s", (int)strcspn(folder, "/"), folder) < (int)sizeof name)
+        if (is_named && snprintf(name, sizeof name, "%.*s", (int)strcspn(folder, "/"), folder) < (int)sizeof name)
             copy_set(generation, part, name);
     }
 }

@@ -83,6 +83,33 @@ static bool has_text(const struct bw_problems *problems, const char *text)
     return false;
 }
 
+static void assert_texts_below(const struct bw_node *top, const char *expected)
+{
+    char texts[16] = "";
+
+    for (const struct bw_node *at = top; at != NULL; at = bw_node_after(top, at))
+        (void)strncat(texts, at->text, sizeof texts - strlen(texts) - 1);
+    assert_string_equal(texts, expected);
+}
+
+static void nodes_follow_in_the_order_of_the_file(void **state)
+{
+    const char *text = "a: [b, {c: d}, []]\ne: f\n";
+    struct bw_problems problems;
+    struct bw_document document;
+    const struct bw_node *list;
+
+    (void)state;
+    bw_problems_init(&problems);
+    bw_document_parse(&document, "a.yaml", text, strlen(text), &problems);
+    list = document.root->first->next;
+    assert_texts_below(document.root, "abcdef");
+    assert_texts_below(list, "bcd");
+    assert_texts_below(list->first, "b");
+    bw_document_deinit(&document);
+    bw_problems_deinit(&problems);
+}
+
 static void witness_yaml_of_the_design_loads(void **state)
 {
     struct bw_witness_config *config = NULL;
@@ -698,6 +725,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nodes_follow_in_the_order_of_the_file),
         TEST(witness_yaml_of_the_design_loads),
         TEST(the_people_of_witness_yaml_arrive),
         TEST(the_first_change_among_given_keys_is_found),

@@ -47,6 +47,9 @@ struct bw_node {
     uint32_t count;         /* list: items. Map: pairs */
 };
 
+/* Returns the node after `at` in the file, among `top` and all below it. NULL: `at` is the last. */
+struct bw_node *bw_node_after(const struct bw_node *top, const struct bw_node *at);
+
 struct bw_document {
     struct bw_config_arena arena;
     struct bw_problems *problems; /* kept; where problems are noted */
