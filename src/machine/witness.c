@@ -555,28 +555,26 @@ static uint64_t retry_ms(const struct bw_witness_machine *machine)
     return ms;
 }
 
-/* The core hears of its fate: what follows from it is proposed at once (after Expired the Grant), or
- * again in a moment. */
-static void settle_log(struct bw_witness_machine *machine, const struct bw_proposal *proposal,
-                   const struct bw_applied *applied)
+/* Reports its fate to the core. True if it did something: then go_on. Else the group is evaluated again in a moment. */
+static bool settle_log(struct bw_witness_machine *machine, const struct bw_proposal *proposal,
+                       const struct bw_applied *applied)
 {
-    const int group = proposal->group;
+    const enum bw_proposal_next next = bw_witness_on_proposed(&machine->core, proposal, applied);
 
-    switch (bw_witness_on_proposed(&machine->core, proposal, applied)) {
-    case BW_PROPOSAL_NOTHING:
-        break;
-    case BW_PROPOSAL_RETRY:
-        machine->due[group] = bw_instant_add(bw_witness_now(machine),
-                                             retry_ms(machine) * BW_NS_PER_MS);
-        break;
-    case BW_PROPOSAL_GO_ON:
-        if (group >= 0)
-            agenda_evaluate(machine, group);
-        (void)bw_proof_want(&machine->core.proof); /* nobody waits for its number */
-        machine->tells_followers = true;
-        proposals_want_proof(machine);
-        break;
-    }
+    if (next == BW_PROPOSAL_RETRY)
+        machine->due[proposal->group] = bw_instant_add(bw_witness_now(machine),
+                                                       retry_ms(machine) * BW_NS_PER_MS);
+    return next == BW_PROPOSAL_GO_ON;
+}
+
+/* Proposes at once what follows from a command that was applied (after Expired the Grant). */
+static void go_on(struct bw_witness_machine *machine, int group)
+{
+    if (group >= 0)
+        agenda_evaluate(machine, group);
+    (void)bw_proof_want(&machine->core.proof); /* nobody waits for its number */
+    machine->tells_followers = true;
+    proposals_want_proof(machine);
 }
 
 static void sign(const struct bw_witness_machine *machine, struct bw_command *command)
@@ -623,7 +621,7 @@ enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
     machine->refused_count = err == BW_ERR_NO_ROOM ? machine->refused_count + 1 : 0;
     if (err == BW_OK)
         return BW_OK;
-    settle_log(machine, &request.proposal, NULL);
+    (void)settle_log(machine, &request.proposal, NULL); /* never true: nothing was applied */
     return bw_diag_set(diag, err, "the log does not take %s: %s", bw_command_word(command->kind),
                        why.text[0] != '\0' ? why.text : bw_err_text(err));
 }
@@ -716,8 +714,8 @@ static void on_command(struct bw_witness_machine *machine, const struct bw_witne
 
     if (request->command == BW_COMMAND_FOUND)
         machine->is_founding = false; /* without an id it is tried again */
-    if (!machine->is_closed)
-        settle_log(machine, &request->proposal, applied);
+    if (!machine->is_closed && settle_log(machine, &request->proposal, applied))
+        go_on(machine, request->proposal.group);
     if (proposer != NULL)
         proposer->on_done(machine, proposer, event->err, event->index, applied);
 }
