@@ -154,6 +154,7 @@ static void translate_list(json_t *epoch, const char *key)
         (void)json_object_set_new(epoch, key, json_string(text.bytes)); /* likewise */
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): jansson reads at most 2048 levels */
 static void translate(json_t *value, const char *in, bool is_former)
 {
     const char *key;

@@ -342,11 +342,12 @@ const struct bw_command *bw_foretold_grant(const struct bw_foretold_course *cour
     return last->kind == BW_COMMAND_GRANT ? last : NULL;
 }
 
-static bool comes_true(const struct bw_wish *wish, const struct bw_foretold_course *course)
+/* The Grant by which the wish comes true; NULL: none. */
+static const struct bw_command *granted_by(const struct bw_wish *wish, const struct bw_foretold_course *course)
 {
     const struct bw_command *grant = bw_foretold_grant(course);
 
-    return grant != NULL && (wish->to[0] == '\0' || strcmp(wish->to, grant->site) == 0);
+    return grant != NULL && (wish->to[0] == '\0' || strcmp(wish->to, grant->site) == 0) ? grant : NULL;
 }
 
 /* How many gates keep the site from it (-1: the whole group), and which is the first. */
@@ -433,21 +434,23 @@ enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw
                                                          bw_policy_freshness_ns(group));
     struct bw_wish waiving = *wish;
     struct bw_foretold_course course;
+    const struct bw_command *grant;
     char way[3 * BW_NAME_MAX] = "", without[2 * BW_NAME_MAX + 64] = "", fails[384];
     const char *what = "See";
 
     if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, reports_due))
         return BW_OK;
     bw_foretell_wish(group, watch, leadership, now, wish, room, &course);
-    if (comes_true(wish, &course))
+    if (granted_by(wish, &course) != NULL)
         return BW_OK;
     tell_what_fails(room, bw_spec_find_site(&group->spec, wish->to), now, fails, sizeof fails);
     tell_instead(group, watch, leadership, now, room, without, sizeof without);
     waiving.accept_data_loss = true;
     bw_foretell_wish(group, watch, leadership, now, &waiving, room, &course);
-    if (!wish->accept_data_loss && comes_true(&waiving, &course)) {
+    grant = granted_by(&waiving, &course);
+    if (!wish->accept_data_loss && grant != NULL) {
         what = "To accept the loss of data";
-        tell_failover(group, bw_foretold_grant(&course)->site, true, way, sizeof way);
+        tell_failover(group, grant->site, true, way, sizeof way);
     } else {
         (void)snprintf(way, sizeof way, "breakwater explain %s", group->spec.name);
     }
@@ -463,12 +466,13 @@ static bool is_way(const struct bw_group *group, const struct bw_watch *watch,
                    size_t size)
 {
     struct bw_foretold_course course;
+    const struct bw_command *grant;
 
     bw_foretell_wish(group, watch, leadership, now, wish, room, &course);
-    if (!comes_true(wish, &course))
+    grant = granted_by(wish, &course);
+    if (grant == NULL)
         return false;
-    tell_failover(group, wish->accept_data_loss ? bw_foretold_grant(&course)->site : "",
-                  wish->accept_data_loss, out_text, size);
+    tell_failover(group, wish->accept_data_loss ? grant->site : "", wish->accept_data_loss, out_text, size);
     return true;
 }
 

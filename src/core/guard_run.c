@@ -764,9 +764,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
         end_stop(step, bw_guard_note_proof(step, service, left)); /* what ends later may end after D */
     else if (guard->stop == BW_GUARD_STOP_CHECKING && !bw_guard_is_proving(guard))
         on_stop_looked(step, service, left);
-    else if (bw_guard_is_proving(guard))
-        guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
-    else if (guard->end_looking) /* it was ended, and saw nothing: another is due */
+    else if (bw_guard_is_proving(guard) || guard->end_looking) /* killed, so it saw nothing: another is due */
         guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     if (run->run_id == 0) /* those of an agent, however many, are no reason to look later */
         guard->start_look_at = bw_instant_add(step->now, LOOK_AT_START_AGAIN_NS);

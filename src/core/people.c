@@ -91,7 +91,7 @@ static char *put_word(char *at, const char *word, char end)
 {
     const size_t size = strlen(word);
 
-    memcpy(at, word, size);
+    memcpy(at, word, size + 1);
     at[size] = end;
     return at + size + 1;
 }

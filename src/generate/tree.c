@@ -17,8 +17,6 @@
 #define LINE_BYTES    (BW_TREE_PATH_BYTES + 2)
 #define COPY_BYTES    65536
 
-extern char **environ;
-
 static void fail(struct bw_tree *tree, const char *what, const char *path)
 {
     if (tree->err == BW_OK)

@@ -156,6 +156,7 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *user)
 }
 
 /* The connection is there, new or kept, and the request leaves. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): of the type that libcurl asks for */
 static int on_connection(void *user, char *remote, char *local, int remote_port, int local_port)
 {
     struct bw_http_exchange *exchange = user;

@@ -355,7 +355,6 @@ static bool cycle(struct bw_sandbox *sandbox)
         bw_trial_verify(sandbox);
     if (goes_on(sandbox))
         bw_trial_readiness(sandbox, "while started");
-    if (goes_on(sandbox))
     if (goes_on(sandbox) && bw_sandbox_count(sandbox, &census) &&
         bring_up(sandbox, BW_TRIAL_START_AGAIN, BW_TRIAL_START_AGAIN, "second start") &&
         bw_sandbox_pause(sandbox, COPY_MS))

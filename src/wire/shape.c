@@ -186,27 +186,28 @@ static enum bw_err convert_bool(struct walk *walk, const struct bw_field *field,
     return check_set(walk, field, *core != 0);
 }
 
-/* `flag`: NULL: it has none. */
+/* `flag`: used only if the field has one. */
 static enum bw_err convert_enum(struct walk *walk, const struct bw_field *field, uint8_t *core,
                                 uint8_t *wire, uint8_t *flag)
 {
+    const bool has_flag = field->wire_case_offset != 0;
     const uint32_t last = field->max - 1;
     uint32_t value = walk->is_encoding ? get_u32(core) : get_u32(wire) - 1;
 
     if (!walk->is_encoding && get_u32(wire) == 0)
         return refuse(walk, BW_ERR_CORRUPT, "is missing");
-    if (flag != NULL && walk->is_encoding) {
+    if (has_flag && walk->is_encoding) {
         put_u32(flag, value == last);
         value = value == last ? 0 : value;
     }
-    if (value >= field->max - (flag != NULL))
+    if (value >= field->max - has_flag)
         return refuse(walk, walk->is_encoding ? BW_ERR_INVALID : BW_ERR_VERSION,
                       "value %" PRIu32 " is not known here%s", value + 1,
                       walk->is_encoding ? "" : "; written by a newer breakwater");
     if (walk->is_encoding)
         put_u32(wire, value + 1);
     else
-        put_u32(core, flag != NULL && get_u32(flag) != 0 && value == 0 ? last : value);
+        put_u32(core, has_flag && get_u32(flag) != 0 && value == 0 ? last : value);
     return check_set(walk, field, value != 0);
 }
 
@@ -351,7 +352,7 @@ static enum bw_err convert_value(struct walk *walk, struct level *level)
     case BW_FIELD_BOOL:
         return convert_bool(walk, field, core, wire);
     case BW_FIELD_ENUM:
-        return convert_enum(walk, field, core, wire, field->wire_case_offset != 0 ? wire_count : NULL);
+        return convert_enum(walk, field, core, wire, wire_count);
     case BW_FIELD_NAME:
     case BW_FIELD_TEXT:
         return convert_text(walk, field, core, wire);
@@ -626,17 +627,18 @@ enum bw_err bw_shape_encode(const struct bw_coding *coding, const void *core,
 /* Frees what was made for the fields at the top and of its choice, where alone such fields are. */
 static void free_heap_fields(const struct bw_shape *shape, const uint8_t *core)
 {
-    for (size_t i = 0; i < shape->field_count; i++) {
-        const struct bw_field *field = &shape->fields[i];
+    for (const struct bw_shape *chosen; shape != NULL; shape = chosen) {
+        chosen = NULL;
+        for (size_t i = 0; i < shape->field_count; i++) {
+            const struct bw_field *field = &shape->fields[i];
 
-        if (field->kind == BW_FIELD_HEAP_LIST || field->kind == BW_FIELD_HEAP_BYTES)
-            free(get_pointer(core + field->core_offset));
-        if (field->kind == BW_FIELD_CHOICE && get_u32(core + field->core_offset) < field->max) {
-            const struct bw_shape *chosen = field->choices[get_u32(core + field->core_offset)].shape;
-
-            if (chosen != NULL)
-                free_heap_fields(chosen, core + chosen->core_offset);
+            if (field->kind == BW_FIELD_HEAP_LIST || field->kind == BW_FIELD_HEAP_BYTES)
+                free(get_pointer(core + field->core_offset));
+            if (field->kind == BW_FIELD_CHOICE && get_u32(core + field->core_offset) < field->max)
+                chosen = field->choices[get_u32(core + field->core_offset)].shape;
         }
+        if (chosen != NULL)
+            core += chosen->core_offset;
     }
 }
 

@@ -206,16 +206,16 @@ bool bw_directory_complete(const struct bw_program *program, struct bw_roster *o
         return out_roster->count > 0;
     for (unsigned i = 0; i < out_roster->count; i++) {
         struct bw_roster_member *member = &out_roster->members[i];
-        const struct bw_witness_member_config *config = bw_program_member(program, member->id);
+        const int at = bw_directory_find(program, member->id);
 
-        if (config == NULL) {
+        if (at < 0) {
             (void)bw_diag_set(diag, BW_ERR_REFUSED,
                               "the file of %s does not name the witness of id %" PRIu64
                               ": give all witnesses the same `witnesses`",
                               program->config->name, member->id);
             return false;
         }
-        *member = bw_roster_member_of(config, member->incarnation);
+        *member = bw_roster_member_of(&program->directory.list[at].config, member->incarnation);
         out_roster->id_max = member->id; /* they are in order */
     }
     return true;
