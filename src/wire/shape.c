@@ -192,9 +192,10 @@ static enum bw_err convert_enum(struct walk *walk, const struct bw_field *field,
 {
     const bool has_flag = field->wire_case_offset != 0;
     const uint32_t last = field->max - 1;
-    uint32_t value = walk->is_encoding ? get_u32(core) : get_u32(wire) - 1;
+    const bool is_missing = !walk->is_encoding && get_u32(wire) == 0;
+    uint32_t value = walk->is_encoding ? get_u32(core) : is_missing ? 0 : get_u32(wire) - 1;
 
-    if (!walk->is_encoding && get_u32(wire) == 0)
+    if (is_missing && !field->is_later)
         return refuse(walk, BW_ERR_CORRUPT, "is missing");
     if (has_flag && walk->is_encoding) {
         put_u32(flag, value == last);

@@ -33,7 +33,7 @@ struct bw_shape;
 struct bw_field {
     enum bw_field_kind kind;
     bool is_required; /* refused when 0, "" or none */
-    bool is_later;    /* MESSAGE: who is older does not write it, and says zeros by that */
+    bool is_later;    /* MESSAGE, ENUM: an older program does not write it: zeros */
     const char *name; /* for diags */
     uint32_t min; /* VERSION: the oldest that is read */
     uint32_t max;

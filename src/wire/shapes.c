@@ -115,6 +115,10 @@ BW_REFUSAL_LIST(X)
 #define ENUM(member, LIST)                                                                         \
     {.kind = BW_FIELD_ENUM, PLACES(member, member),                                                \
      .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
+/* Absent, as an older program leaves it: the first value. */
+#define LATER_ENUM(member, LIST)                                                                   \
+    {.kind = BW_FIELD_ENUM, .is_later = true, PLACES(member, member),                              \
+     .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
 /* Its last value is written as the first one, with a flag beside it: so did who had the two apart. */
 #define FLAGGED(member, LIST, flag)                                                                \
     {.kind = BW_FIELD_ENUM, PLACES(member, member), .wire_case_offset = offsetof(WIRE, flag),      \
@@ -701,7 +705,8 @@ GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIS
 GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST),
       NUMBER(run_id), ENUM(result, BW_RUN_LIST), ENUM(refusal, BW_REFUSAL_LIST),
       NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail), MESSAGE(sight, reach_sight),
-      LATER_AS(outcome, said, script_outcome), BOOL(has_looked), ENUM(unrunnable, BW_ACTION_LIST), TEXT(unrunnable_words))
+      LATER_AS(outcome, said, script_outcome), BOOL(has_looked), LATER_ENUM(unrunnable, BW_ACTION_LIST),
+      TEXT(unrunnable_words))
 #undef CORE
 #undef WIRE
 #define CORE PART(epoch_ended)

@@ -310,11 +310,13 @@ static void an_unknown_guard_message_is_of_a_newer_program(void **state)
     assert_int_equal(bw_guard_message_decode(unknown, 5, &message, &diag), BW_ERR_CORRUPT);
 }
 
-/* A guard of the release before has no words of its scripts to tell; its agent may be upgraded
- * first. */
+/* A guard of the release before has no words of its scripts to tell, nor has it looked at the others; its agent may be
+ * upgraded first. */
 static void a_guard_that_is_older_says_no_words(void **state)
 {
     static const uint8_t fence_ended[] = {8, 2, 0x12, 1, 'g', 0xd2, 0x01, 4, 8, 1, 0x10, 5};
+    static const uint8_t run_ended[] = {8, 2, 0x12, 1, 'g', 0xaa, 0x01, 12, 0x10, 2, 0x18, 3, 0x20,
+                                        1, 0x28, 1, 0x52, 2,    8, 1};
     struct bw_guard_message message = {.fence = {.outcome = {.exit_status = 7}}};
 
     (void)state;
@@ -324,6 +326,13 @@ static void a_guard_that_is_older_says_no_words(void **state)
     assert_int_equal(message.fence.duration_ms, 5);
     assert_int_equal(message.fence.outcome.exit_status, 0);
     assert_string_equal(message.fence.outcome.words, "");
+    message.ended.unrunnable = BW_ACTION_STOP;
+    if (bw_guard_message_decode(run_ended, sizeof run_ended, &message, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    assert_int_equal(message.kind, BW_GUARD_MESSAGE_RUN_ENDED);
+    assert_int_equal(message.ended.action, BW_ACTION_START);
+    assert_false(message.ended.has_looked);
+    assert_int_equal(message.ended.unrunnable, BW_ACTION_NONE);
 }
 
 int main(void)
