@@ -101,48 +101,72 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
     }
 }
 
-/* A status of all groups, or of one. */
-static bool take_status(struct bw_lab *lab, const char *group, const char *endpoint, struct view *view)
+static bool take_status(struct bw_lab *lab, int witness, struct view *view)
 {
     static char text[STATUS_BYTES];
-    const char *words[7] = {"status", "-o", "json"};
-    size_t count = 3;
+    char endpoint[BW_LAB_HOST_BYTES + 8];
+    const char *words[6] = {"status", "-o", "json"};
     json_t *status;
     const json_t *groups;
     const json_t *one;
     size_t i;
 
-    if (group != NULL)
-        words[count++] = group;
-    if (endpoint != NULL) {
-        words[count++] = "--endpoint";
-        words[count++] = endpoint;
+    if (witness >= 0) {
+        const struct bw_lab_witness *at = &lab->plan.witnesses[witness];
+
+        (void)snprintf(endpoint, sizeof endpoint, "%s:%u", at->host, at->api_port);
+        words[3] = "--endpoint";
+        words[4] = endpoint;
     }
     (void)bw_lab_ask(lab, words, ASK_LIMIT_MS, text, sizeof text); /* 3 and 4 are answers too */
     status = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
     groups = json_object_get(status, "groups");
-    view->is_settled = view->is_settled && json_array_size(groups) == (group == NULL ? lab->options->group_count : 1);
+    view->is_settled = view->is_settled && json_array_size(groups) == lab->options->group_count;
     json_array_foreach(groups, i, one) take_group(lab, one, view);
     json_decref(status);
     return status != NULL;
 }
 
-/* `endpoint` NULL: of whoever leads. False: nobody answered. */
-static bool ask_at(struct bw_lab *lab, const char *endpoint, struct view *out_view)
+/* Each group alone: while a witness writes the status of a thousand groups it does nothing else, and it refuses the next one. */
+static bool take_groups(struct bw_lab *lab, uint32_t witness, struct view *view)
 {
     bool is_answered = true;
 
+    for (uint32_t i = 0; i < lab->options->group_count; i++) {
+        char path[128];
+        json_t *document;
+        const json_t *group;
+
+        (void)snprintf(path, sizeof path, "/v1/groups/%s", lab->groups[i]);
+        document = bw_lab_fetch(lab, witness, path);
+        group = json_object_get(document, "group");
+        if (group != NULL)
+            take_group(lab, group, view);
+        is_answered = is_answered && group != NULL;
+        json_decref(document);
+    }
+    view->is_settled = view->is_settled && is_answered;
+    return is_answered;
+}
+
+/* `witness` -1: of the leader. False: nobody answered. */
+static bool ask_at(struct bw_lab *lab, int witness, struct view *out_view)
+{
+    bool is_answered = false;
+
     *out_view = (struct view){.is_settled = true};
     if (!lab->has_more_groups)
-        return take_status(lab, NULL, endpoint, out_view);
-    for (uint32_t i = 0; i < lab->options->group_count; i++)
-        is_answered = take_status(lab, lab->groups[i], endpoint, out_view) && is_answered;
+        return take_status(lab, witness, out_view);
+    if (witness >= 0)
+        return take_groups(lab, (uint32_t)witness, out_view);
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++)
+        is_answered = take_groups(lab, i, out_view) || is_answered;
     return is_answered;
 }
 
 static bool ask(struct bw_lab *lab, struct view *out_view)
 {
-    return ask_at(lab, NULL, out_view);
+    return ask_at(lab, -1, out_view);
 }
 
 /* What keeps the leader from acting, by its own words. */
@@ -178,16 +202,9 @@ static bool is_given_up(const struct bw_lab *lab, int witness)
  * lead in a moment. */
 static bool is_settled(struct bw_lab *lab, struct view *out_view)
 {
-    for (int i = 0; i < BW_LAB_WITNESSES; i++) {
-        const struct bw_lab_witness *witness = &lab->plan.witnesses[i];
-        char endpoint[BW_LAB_HOST_BYTES + 8];
-
-        (void)snprintf(endpoint, sizeof endpoint, "%s:%u", witness->host, witness->api_port);
-        if (is_given_up(lab, i))
-            continue;
-        if (!ask_at(lab, endpoint, out_view) || !out_view->is_settled)
+    for (int i = 0; i < BW_LAB_WITNESSES; i++)
+        if (!is_given_up(lab, i) && (!ask_at(lab, i, out_view) || !out_view->is_settled))
             return false;
-    }
     return true;
 }
 

@@ -3,6 +3,8 @@
 #ifndef BW_CHAOS_WAYS_H
 #define BW_CHAOS_WAYS_H
 
+#include <jansson.h>
+
 #include "fault.h"
 
 /* The process that a fault strikes: that of its role at its node. */
@@ -88,6 +90,8 @@ BW_MUST_CHECK enum bw_err bw_name_server_tell(const struct bw_lab *lab, const st
 /* ---- ways_snapshot.c: a witness that has to receive the whole state ---- */
 BW_FAULT_WAY(bw_begin_thin_snapshot);
 BW_FAULT_WAY(bw_end_thin_snapshot);
+/* The answer of one witness to a GET, short and JSON; NULL: none. The caller frees it. */
+json_t *bw_lab_fetch(struct bw_lab *lab, uint32_t witness, const char *path);
 
 /* ---- ways_greedy.c: somebody who takes more than his share ---- */
 BW_FAULT_WAY(bw_begin_greedy);

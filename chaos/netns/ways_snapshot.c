@@ -27,7 +27,7 @@
 #define APPLY_MS        120000
 #define ASK_MS          5000
 #define AGAIN_MS        2000
-#define ANSWER_BYTES    8192
+#define ANSWER_BYTES    (64 * 1024)
 #define CATCH_UP_MS     200000 /* three times as long as its line needs */
 #define RECEIVED_MIN    (1 << 20)
 #define COUNT_BYTES     512
@@ -84,42 +84,55 @@ static long request(const struct bw_lab *lab, uint32_t witness, const char *path
     return status;
 }
 
-/* Up to which entry a witness has applied, by its own answer; -1: it gave none. */
-static int64_t fetch_index(const struct bw_lab *lab, uint32_t witness)
+/* In the child: what the witness answers goes to `out`. */
+static bool pass_on(const struct bw_lab *lab, uint32_t witness, const char *path, int out)
 {
-    struct answer answer;
+    static struct answer answer;
+
+    return request(lab, witness, path, NULL, &answer) == HTTP_OK &&
+           write(out, answer.text, answer.used) == (ssize_t)answer.used;
+}
+
+static size_t read_all(int in, char *text, size_t size)
+{
+    size_t used = 0;
+    ssize_t count;
+
+    while (used < size && (count = read(in, text + used, size - used)) > 0)
+        used += (size_t)count;
+    return used;
+}
+
+json_t *bw_lab_fetch(struct bw_lab *lab, uint32_t witness, const char *path)
+{
+    static char text[ANSWER_BYTES];
+    size_t used = 0;
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return NULL;
+    pid = bw_lab_fork(lab, bw_lab_command_node(lab));
+    if (pid == 0)
+        _exit(pass_on(lab, witness, path, ends[1]) ? 0 : 1);
+    (void)close(ends[1]);
+    if (pid > 0)
+        used = read_all(ends[0], text, sizeof text);
+    (void)close(ends[0]);
+    return pid > 0 && bw_lab_wait_child(pid) == 0 ? json_loadb(text, used, 0, NULL) : NULL;
+}
+
+/* Up to which entry a witness has applied, by its own answer; -1: it gave none. */
+static int64_t ask_index(struct bw_lab *lab, uint32_t witness)
+{
     char path[128];
     json_t *document;
     int64_t index;
 
     (void)snprintf(path, sizeof path, "/v1/groups/%s/history?n=1", lab->groups[0]);
-    if (request(lab, witness, path, NULL, &answer) != HTTP_OK)
-        return -1;
-    document = json_loadb(answer.text, answer.used, 0, NULL);
+    document = bw_lab_fetch(lab, witness, path);
     index = json_is_object(document) ? bw_json_number(document, "index") : -1;
     json_decref(document);
-    return index;
-}
-
-static int64_t ask_index(struct bw_lab *lab, uint32_t witness)
-{
-    int64_t index = -1;
-    int ends[2];
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return -1;
-    pid = bw_lab_fork(lab, bw_lab_command_node(lab));
-    if (pid == 0) {
-        index = fetch_index(lab, witness);
-        _exit(write(ends[1], &index, sizeof index) == sizeof index ? 0 : 1);
-    }
-    (void)close(ends[1]);
-    if (pid < 0 || read(ends[0], &index, sizeof index) != sizeof index)
-        index = -1;
-    (void)close(ends[0]);
-    if (pid > 0)
-        (void)bw_lab_wait_child(pid); /* it has told all that it had to */
     return index;
 }
 
