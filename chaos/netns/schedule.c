@@ -73,7 +73,8 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
 {
     const char *name = json_string_value(json_object_get(group, "name"));
     const json_t *holder = json_object_get(group, "holder");
-    const char *why = json_string_value(json_object_get(json_object_get(group, "end"), "why"));
+    const bool ends_by_time = !json_is_false(json_object_get(json_object_get(group, "end"), "by_time"));
+    const char *seen = json_string_value(json_object_get(json_object_get(group, "last"), "reach_seen"));
     const json_t *site;
     size_t i;
 
@@ -82,8 +83,8 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
             view->epochs[g] = (uint64_t)json_integer_value(json_object_get(group, "epoch"));
     /* A holder that is lost before its first look is committed waits for a person, by design (3.4).
      */
-    if (why != NULL && strstr(why, "not yet found") != NULL)
-        unsettle(view, name == NULL ? "" : name, "the holder", why, NULL);
+    if (!ends_by_time && seen != NULL && strcmp(seen, "unseen") == 0)
+        unsettle(view, name == NULL ? "" : name, "the holder", "is not seen to be within reach", NULL);
     if (!json_is_string(holder))
         unsettle(view, name == NULL ? "" : name, "any site", "is not held", NULL);
     json_array_foreach(json_object_get(group, "sites"), i, site)
