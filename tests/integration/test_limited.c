@@ -262,7 +262,7 @@ static void an_apply_with_one_foreign_group_changes_none(void **state)
 static void the_commands_say_who_may_what(void **state)
 {
     (void)state;
-    operator_until_it_says("viewer.yaml", "status", 4, "This certificate may see only: harbor\n");
+    operator_until_it_says("viewer.yaml", "status", 4, "This certificate may see only the groups: harbor\n");
     assert_null(strstr(operator.out, OTHER));
     assert_int_equal(operator_run("viewer.yaml", "status " OTHER), 1);
     assert_says(operator.errors, "among those that this certificate may see");
@@ -323,7 +323,7 @@ static void a_list_in_a_file_is_an_alarm_until_one_is_applied(void **state)
     (void)state;
     operator_until_it_says("root.yaml", "status", 4, "(people_not_applied");
     assert_says(operator.out, "breakwater apply -f people.yaml");
-    assert_says(operator.out, "! w3: the witness has a list people");
+    assert_says(operator.out, "! w3: the list of operators (people:) is in this witness's file");
     assert_int_equal(operator_run("root.yaml", "people"), 0);
     assert_says(operator.out, "# not applied: from the file of w");
     assert_says(operator.out, "  - name: \"operator/anna\"\n    groups: [\"harbor\", \"later\"]\n");
@@ -394,7 +394,7 @@ static void who_is_not_in_the_applied_list_is_out_at_every_witness(void **state)
     assert_says(operator.out, "# applied, version 1\n");
     assert_int_equal(operator_run("root.yaml", "status"), 4);
     assert_null(strstr(operator.out, "people_not_applied"));
-    assert_null(strstr(operator.out, "has a list people"));
+    assert_null(strstr(operator.out, "the list of operators (people:)"));
 }
 
 static void a_list_in_a_file_counts_for_nothing_once_one_is_applied(void **state)
