@@ -157,7 +157,7 @@ static const struct bw_cli_command apply_command = {
         "stays as it is. If FILE names a version, the group must still have this version. A primary\n"
         "keeps the terms of its epoch.\n"
         "A FILE with people, and without groups, replaces the rights of all operators and viewers.\n"
-        "With --unmanaged, breakwater only watches a new group, until `breakwater mode GROUP auto`.\n"
+        "With --unmanaged, a new group is only watched, until `breakwater mode GROUP auto`.\n"
         "With --initial-primary, you confirm that the service is stopped at all other sites. It is for\n"
         "new and recovered groups, and for groups that leave mode unmanaged. The plan names each site\n"
         "that does not report a stopped service.",

@@ -27,7 +27,7 @@ static const struct bw_cli_command mode_command = {
             "  auto       automatic failover, by the policy of the group\n"
             "  manual     an operator decides, with switchover and failover\n"
             "  paused     no failover, move or restart; leases and fences stay in force\n"
-            "  unmanaged  breakwater only watches: no lease, fence or failover (old name: observe)\n"
+            "  unmanaged  the group is only watched: no lease, fence or failover (old name: observe)\n"
             "If GROUP is paused during a switchover, the primary still stops, and the switchover waits.\n"
             "If the applied file names a mode, the next apply sets that mode again.",
     .options = mode_options,

@@ -763,7 +763,7 @@ enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_in
         return bw_forced_check(witness, group_index, wish, now, diag);
     if (group->spec.mode == BW_MODE_OBSERVE)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is unmanaged, so breakwater executes nothing; first: breakwater mode %s auto",
+                           "%s is unmanaged, so no request is carried out; first: breakwater mode %s auto",
                            group->spec.name, group->spec.name);
     if (wish->to[0] != '\0' && bw_spec_find_site(&group->spec, wish->to) < 0)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is not a site of %s; see: breakwater status %s", wish->to,

@@ -312,7 +312,7 @@ static bool is_nobodys(const struct request *request, const struct bw_group_conf
     }
     if (is_enforced)
         (void)fprintf(stderr,
-                      "error: scripts: breakwater manages group %s: another site may serve it, or become primary, "
+                      "error: scripts: the witnesses manage group %s: another site may serve it, or become primary, "
                       "during the test; nothing was run\n"
                       "  watch only:  run the same command with --only status,readiness\n"
                       "  else:        breakwater mode %s unmanaged; after every site has released the service, stop "

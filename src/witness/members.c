@@ -516,8 +516,7 @@ static void on_looked(void *user, const struct bw_http_answer *answer)
         (void)snprintf(
             why, sizeof why,
             "what answers at its address %s does not speak HTTP: are `address` and `raft` of %s swapped in its "
-            "`witnesses`? (agents, operators and other witnesses connect to `address`; witnesses use `raft`, %s, "
-            "for Raft)",
+            "`witnesses`? (`address` is for agents, operators and other witnesses; `raft`, %s, is for Raft)",
             asked->address, asked->name, asked->raft);
     if (!look->program->is_closing)
         bw_applicant_on_looked(look->slot, asked, is_no_http(answer) ? why : NULL);

@@ -37,7 +37,7 @@ static void assert_refused(const char *dir, const char *group)
     char wanted[128];
     const int status = try_scripts(dir, said, sizeof said);
 
-    (void)snprintf(wanted, sizeof wanted, "error: scripts: breakwater manages group %s: ", group);
+    (void)snprintf(wanted, sizeof wanted, "error: scripts: the witnesses manage group %s: ", group);
     if (status != 6 || strstr(said, wanted) == NULL || strstr(said, "nothing was run") == NULL)
         fail_msg("%d: %s", status, said);
 }

@@ -47,7 +47,7 @@ static void what_every_wish_needs_is_refused_in_its_words(void **state)
     world_set_mode(&world, BW_MODE_OBSERVE);
     EACH_KIND(
         "dc-b", BW_ERR_REFUSED,
-        "harbor is unmanaged, so breakwater executes nothing; first: breakwater mode harbor auto");
+        "harbor is unmanaged, so no request is carried out; first: breakwater mode harbor auto");
 }
 
 static void a_failover_is_refused_in_its_words(void **state)
