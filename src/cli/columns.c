@@ -647,11 +647,11 @@ static const char *why_unreached(const json_t *status, const json_t *member)
 
 static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
 {
-    char fix[512];
     static const struct bw_remedy unreached_fix = {.fix = "repair what the line above names. If WITNESS is down, on WITNESS:\n"
                                                           "systemctl start breakwater-witness\n"
                                                           "If WITNESS is lost for good:\nbreakwater members replace WITNESS NEW"};
-    const struct bw_remedy other_cluster = {.fix = fix};
+    static const struct bw_remedy replace = {.fix = "create a witness with a new id in its place (breakwater-members(1)), then:\n"
+                                                    "breakwater members replace WITNESS NEW"};
     struct table table = {0};
     json_t *member;
     size_t i;
@@ -679,12 +679,6 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
         json_array_foreach(json_object_get(member, "unreached"), j, unreached)
             bw_print_unreached(bw_json_member(member, "name"), bw_json_member(unreached, "name"), unreached, verdict->out);
     }
-    (void)snprintf(fix, sizeof fix,
-                   "on WITNESS, move its data_dir away, and create it again for this cluster:\n"
-                   "systemctl stop breakwater-witness\n"
-                   "breakwater witness init -c /etc/breakwater/witness.yaml --cluster-id %s\n"
-                   "systemctl start breakwater-witness",
-                   bw_json_member(status, "cluster_id"));
     verdict->alarms = json_object_get(status, "alarms");
     verdict->group = NULL;
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
@@ -701,7 +695,7 @@ static void print_witnesses(const json_t *status, struct bw_verdict *verdict)
                     ", which the leader lacks: another witness has lost part of its log",
                     bw_json_member(member, "name"), bw_json_number(member, "decided_index"));
         if (json_is_false(json_object_get(member, "heard")) && strstr(why_unreached(status, member), BW_HELLO_FOREIGN) != NULL)
-            bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), &other_cluster,
+            bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"), &replace,
                     "%s: the witness was created for another cluster", bw_json_member(member, "name"));
         else if (json_is_false(json_object_get(member, "heard")))
             bw_warn(verdict, BW_TROUBLE_WITNESS_LOST, bw_json_member(member, "name"),
