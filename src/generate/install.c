@@ -114,7 +114,8 @@ void bw_install_witness(struct bw_generation *generation, const struct bw_answer
     }
     if (witness->has_joined)
         (void)fprintf(steps.out,
-                      "\nThen, as an operator: breakwater members replace OLD %s. If no witness is replaced: breakwater members add %s.\n"
+                      "\nThen, as an operator: breakwater members replace OLD %s.\n"
+                      "At the address of OLD: breakwater members remove OLD, then breakwater members add %s.\n"
                       "Copy the changed files to all witnesses, sites and operators, and reload.\n", witness->name, witness->name);
     bw_tree_close(generation->tree, steps.out, name);
 }
