@@ -478,7 +478,7 @@ static void a_switchover_to_who_holds_it_has_nothing_to_do(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         assert_int_equal(operator_run("cli.yaml", words[i]), 0);
-        assert_says(operator.out, "switchover of harbor: nothing to do: dc-b holds harbor already\n");
+        assert_says(operator.out, "switchover of harbor: nothing to do: dc-b is primary of harbor already\n");
     }
 }
 
