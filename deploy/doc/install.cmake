@@ -1,5 +1,6 @@
-# Installs the pages of deploy/doc, README.md and the design to share/doc/breakwater. Links lead to where the pages and what they
-# name lie there; a link to what only the sources have becomes its text.
+# Installs the pages of deploy/doc, README.md and the design to share/doc/breakwater, and the pages of script sets and of deploy to
+# share/breakwater. Links lead to where the pages and what they name lie there; a link to what only the sources have becomes its text.
+# `tests/docs/check installed` follows them.
 set(documents ${CMAKE_CURRENT_LIST_DIR})
 set(source_only "tests|src|chaos|include|[.]github")
 
@@ -27,3 +28,35 @@ foreach(page DESIGN PROTOCOL RULES)
   bw_install_page(${CMAKE_SOURCE_DIR}/proto/${page}.md proto)
 endforeach()
 install(DIRECTORY ${documents}/pictures DESTINATION share/doc/breakwater)
+
+# A page below deploy: `up` leads from its installed folder to share/breakwater, `back` from its folder in the sources to deploy.
+function(bw_install_deploy_page page destination up back)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page})
+  file(READ ${page} text)
+  string(REGEX REPLACE "!?\\[([^]]*)\\]\\(([.][.]/)*(${source_only})/[^)]*\\)" "\\1 (in the sources)" text "${text}")
+  string(REPLACE "](${back}doc/" "](${up}/../doc/breakwater/" text "${text}")
+  string(REPLACE "](${back}../README.md" "](${up}/../doc/breakwater/README.md" text "${text}")
+  foreach(folder prometheus grafana)
+    string(REPLACE "](${back}${folder}/" "](${up}/${folder}/" text "${text}")
+  endforeach()
+  string(REPLACE "](${back}scripts/" "](${up}/" text "${text}")
+  foreach(name README.md container/ kubernetes/ runit/ examples/)
+    string(REPLACE "](${back}${name}" "](${up}/deploy/${name}" text "${text}")
+  endforeach()
+  get_filename_component(name ${page} NAME)
+  file(WRITE ${CMAKE_BINARY_DIR}/doc/${destination}/${name} "${text}")
+  install(FILES ${CMAKE_BINARY_DIR}/doc/${destination}/${name} DESTINATION share/breakwater/${destination})
+endfunction()
+
+get_filename_component(deploy ${documents} DIRECTORY)
+bw_install_deploy_page(${deploy}/README.md deploy .. "")
+foreach(folder container kubernetes runit)
+  bw_install_deploy_page(${deploy}/${folder}/README.md deploy/${folder} ../.. ../)
+endforeach()
+bw_install_deploy_page(${deploy}/kubernetes/admission/README.md deploy/kubernetes/admission ../../.. ../../)
+file(GLOB pages CONFIGURE_DEPENDS ${deploy}/scripts/*/*.md)
+foreach(page ${pages})
+  get_filename_component(set ${page} DIRECTORY)
+  get_filename_component(set ${set} NAME)
+  bw_install_deploy_page(${page} ${set} .. ../../)
+endforeach()
