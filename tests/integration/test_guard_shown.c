@@ -128,7 +128,7 @@ static void what_enters_ends_with_the_lease(void **state)
     struct rig *rig = *state;
     pid_t child;
 
-    expect(rig, "$B enter -c $C g -- echo ran", 5, "", "does not say that it may");
+    expect(rig, "$B enter -c $C g -- echo ran", 5, "", "no permission from the guard");
     rig_guard_start(rig);
     rig_greet(rig);
     expect(rig, "$B enter -c $C g -- echo ran", 6, "", "this site has no lease");
@@ -181,12 +181,12 @@ static void on_any_doubt_it_may_not(void **state)
     struct result result;
 
     expect(rig, GATE, 5, "", "no permission from the guard at ");
-    expect(rig, CONDITION, 0, "stop\n", "does not say that it may");
+    expect(rig, CONDITION, 0, "stop\n", "no permission from the guard");
     expect(rig, "$B condition --socket $S", 0, "stop\n", "needs --group");
     expect(rig, "$B condition --group g --socket $S --colour", 0, "stop\n", "colour");
-    expect(rig, "$B condition --group 'g h' --socket $S", 0, "stop\n", "no name of a group");
-    expect(rig, "$B condition --group g --socket $S/nowhere", 0, "stop\n", "does not say");
-    expect(rig, CONDITION " <&-", 0, "stop\n", "does not say that it may"); /* of what it was begun with */
+    expect(rig, "$B condition --group 'g h' --socket $S", 0, "stop\n", "not a valid name of a group");
+    expect(rig, "$B condition --group g --socket $S/nowhere", 0, "stop\n", "no permission from the guard");
+    expect(rig, CONDITION " <&-", 0, "stop\n", "no permission from the guard"); /* of what it was begun with */
     expect(rig, CONDITION " 2>&-", 0, "stop\n", "");
     expect(rig, CONDITION " >&-", 1, "", "writing the output failed");
     expect(rig, GATE " <&- >&- 2>&-", 5, "", "");

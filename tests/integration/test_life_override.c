@@ -36,7 +36,7 @@ static int tear_down_served(void **state)
 static const char line[] = OVERRIDE " --for 4h --reason REASON";
 static const char line_plan[] = OVERRIDE " --for 4h --reason REASON --plan";
 static const char line_end[] = OVERRIDE " --stop";
-static const char line_off[] = "breakwater confirm-fenced shop --site dc-b --service-is-stopped --yes";
+static const char line_off[] = "breakwater confirm-fenced shop --site dc-b";
 
 static void each_command_of_the_page_is_typed(void **state)
 {
@@ -301,7 +301,7 @@ static int end_claim(int site, char *out, size_t size)
 
     trio_path(&cluster.trio, "ca.pem", ca);
     trio_path(&cluster.trio, "operator.pem", identity);
-    (void)snprintf(command, sizeof command, "%s --endpoint 127.0.0.1:%u --ca %s --identity %s", line_off,
+    (void)snprintf(command, sizeof command, "%s --yes --endpoint 127.0.0.1:%u --ca %s --identity %s", line_off,
                    (unsigned)cluster.trio.api[0], ca, identity);
     typed_page_put(command, sizeof command, "shop", "harbor");
     typed_page_put(command, sizeof command, "dc-b", cluster.sites[site].name);

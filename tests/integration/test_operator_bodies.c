@@ -144,7 +144,7 @@ static void orders_with_wrong_members_are_refused(void **state)
         {"/v1/groups/harbor/failover", "{\"accept_data_loss\":\"yes\"}", 422, "not true or false"},
         {"/v1/groups/harbor/failover", "{\"timeout_ms\":5}", 422, "unknown key"},
         {"/v1/groups/harbor/failover", "{\"reason\":\"a\\nb\"}", 422, "has a control character"},
-        {"/v1/groups/harbor/failover", "{\"to\":\"nowhere\"}", 404, "no site of harbor"},
+        {"/v1/groups/harbor/failover", "{\"to\":\"nowhere\"}", 404, "nowhere is not a site of harbor"},
         {"/v1/groups/harbor/switchover", "{\"to\":\"dc-b\",\"timeout_ms\":0.5}", 422, "timeout_ms"},
         {"/v1/groups/harbor/switchover", "{}", 422, "--to"},
         {"/v1/groups/nothing/switchover", "{\"to\":\"dc-b\"}", 404, "no group"},

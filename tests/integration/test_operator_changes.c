@@ -126,7 +126,7 @@ static void its_end_is_announced(void **state)
 static void an_alarm_that_somebody_has_seen_is_told_and_warns_no_more(void **state)
 {
     (void)state;
-    until_status_says(3, "(maintenance_expiring, for ");
+    until_status_says(3, "(maintenance_expiring, alarm on for ");
     assert_int_equal(run("ack harbor maintenance_ends --plan"), 0); /* its former word */
     assert_int_equal(run("ack harbor maintenance_expiring --plan"), 0);
     assert_says(operator.out, "the leader, which alone remembers it");
@@ -601,7 +601,7 @@ static void a_held_group_is_not_deleted(void **state)
     (void)state;
     assert_int_equal(run("delete harbor --yes"), 6);
     assert_says(operator.errors,
-                "harbor is held by dc-a in epoch 1; `breakwater mode harbor unmanaged`");
+                "harbor has a primary, dc-a, in epoch 1. First release it");
     until_status_says(0, "dc-a");
 }
 

@@ -176,7 +176,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     leader = trio_leader(&operator.trio);
     (void)trio_stop(&operator.trio, leader, SIGKILL);
     operator_until_it_says("cli.yaml", "status harbor", 4,
-                           "operator/anna confirmed that the site is off: fire");
+                           "operator/anna had confirmed that dc-a is off: fire");
     assert_says(operator.out, "breakwater confirm-fenced harbor --site dc-a");
     assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
     assert_says(operator.reply.body, "\nbreakwater_group_manual_action_required{group=\"harbor\"} 1\n");
@@ -192,7 +192,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     assert_says(operator.out,
                 "nothing to do: no site is primary of harbor: epoch 3 of dc-a has ended (operator)");
     assert_int_equal(operator_run("cli.yaml", "history harbor -n 1"), 0);
-    assert_says(operator.out, "operator, reason operator (operator/anna: fire;");
+    assert_says(operator.out, "an operator confirmed the stop; by operator/anna: fire;");
 }
 
 /* ---- without a quorum */

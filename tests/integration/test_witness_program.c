@@ -465,7 +465,7 @@ static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
     trio_start(&trio, 0, TRIO_FORKED);
     trio_logs_times(&trio, 0, "event=witness.started", 2);
     assert_int_equal(init_second(), 6); /* w1 knows better; nothing was made */
-    assert_int_equal(count_lines("w1 knows witness id 2 by another data directory"), 1);
+    assert_int_equal(count_lines("w1 knows witness id 2 with another data directory"), 1);
     (void)trio_stop(&trio, 0, SIGKILL);
     silent = count_lines("w1 silent");
     assert_int_equal(init_second(), 0);
