@@ -299,6 +299,9 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
                 "%s: may serve without a lease (operator OVERRIDE)", of);
 }
 
+/* Of what follows from the end that needs an operator: its own fix waits. */
+static const struct bw_remedy blocked = {.see = "manual_action_required"};
+
 /* Why it cannot show that it serves; what its scripts have printed is in what bw_site_facts prints. */
 static void warn_of_health(const json_t *site, struct bw_verdict *verdict)
 {
@@ -310,7 +313,6 @@ static void warn_of_health(const json_t *site, struct bw_verdict *verdict)
         {BW_UNHEALTHY_UNHEALTHY, "status_script reports that the service runs but does not work"},
         {BW_UNHEALTHY_CONDITION, "condition_check_script says stop"},
     };
-    static const struct bw_remedy blocked = {.see = "manual_action_required"};
     const json_t *unhealthy = json_object_get(site, "unhealthy");
     const char *of = bw_json_member(site, "name");
 
@@ -325,7 +327,6 @@ static void warn_of_health(const json_t *site, struct bw_verdict *verdict)
 static void warn_of_site(const json_t *group, const json_t *site, struct bw_verdict *verdict)
 {
     static const struct bw_remedy unsure = {.effect = "users may have no service"};
-    static const struct bw_remedy blocked = {.see = "manual_action_required"};
     static const struct bw_remedy unknown = {.see = "status_unknown"};
     static const struct bw_remedy starting = {.see = "its start"};
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -557,10 +558,8 @@ static void warn_of_claims(const json_t *group, const char *name, struct bw_verd
 
 static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
 {
-    static const struct bw_remedy follows = {.see = "manual_action_required"};
     static const struct bw_remedy paused = {.see = "the pause"};
     const bool is_observed = is_word(group, "mode", "observe");
-    const bool is_open = !is_word(group, "phase", "VACANT") && !is_word(group, "phase", "CLOSING");
     char name[BW_NAME_MAX + 1]; /* what bw_json_member gives is gone after sixteen more */
 
     (void)snprintf(name, sizeof name, "%s", bw_json_member(group, "name"));
@@ -571,9 +570,9 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
     bw_tell_mode(group, name, verdict->out);
     if (is_observed)
         return;
-    if (!is_open) {
+    if (!bw_group_is_open(group)) {
         bw_warn(verdict, BW_TROUBLE_NO_ACTIVE_SITE, NULL,
-                verdict->needs_operator                                  ? &follows
+                verdict->needs_operator                                  ? &blocked
                 : is_word(group, "mode", bw_mode_word(BW_MODE_PAUSED)) ? &paused
                                                                          : NULL,
                 "%s: no site is primary", name);

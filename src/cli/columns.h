@@ -21,17 +21,21 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
 void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
 /* What a person can do about `next`, where time alone changes nothing; not twice: `end` of the same
  * group names its own. */
-/* The reason of a grant or of an end; the command that it came from, if an operator confirmed the stop. */
-const char *bw_reason_of(const json_t *object);
 void bw_show_way(const json_t *next, const json_t *end, FILE *out);
 /* A line: witness `from` cannot connect to `to`, as `unreached` of a status or members document says. */
 void bw_print_unreached(const char *from, const char *to, const json_t *unreached, FILE *out);
+/* The reason of a grant or of an end; the command that it came from, if an operator confirmed the stop. */
+const char *bw_reason_of(const json_t *object);
+/* True if a site is primary, also while it stops for another one. */
+bool bw_group_is_open(const json_t *group);
+/* True if the command by which an operator ends the epoch attests a stop that the operator has seen: the site still answers. */
+bool bw_end_attests(const json_t *end);
 /* The state of a group for a screen: "active", "blocked (fence not confirmed)". */
 #define BW_STATE_TEXT_BYTES 48
 const char *bw_state_text(const json_t *group, char out_text[BW_STATE_TEXT_BYTES]);
 /* Its mode for a screen: "unmanaged" for the machine word `observe`. */
 const char *bw_mode_text(const json_t *group);
-/* "Next: dc-b becomes primary in 9.8 s (A9).", or that nothing is to come. */
+/* "Next: dc-b becomes primary in 9.8 s.", or that nothing is to come. */
 void bw_show_next(const json_t *next, FILE *out);
 /* A history document. */
 void bw_show_history(const json_t *history, FILE *out);
@@ -41,7 +45,8 @@ void bw_show_report(const json_t *report, FILE *out);
 /* What `status` says of a group's time to come: who follows a lost holder, what time alone
  * does not end, and what its mode keeps from happening. Design 3.6, 4. */
 
-/* Prints one line: where the service runs, as the probes of the connected sites report it. */
+/* Prints one line: where the service runs, as the probes of the connected sites report it. `known_by`: the witness that knew
+ * this last; NULL: a leader knows it. */
 void bw_print_service(const json_t *group, const char *known_by, FILE *out);
 
 /* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */

@@ -109,12 +109,6 @@ static void print_gates(const json_t *explanation, bool is_all, FILE *out)
     }
 }
 
-/* The command says that an operator has seen the stop, at a site that still answers. */
-static bool does_attest(const json_t *end)
-{
-    return strstr(bw_json_member(end, "suggested_command"), "--service-is-stopped") != NULL;
-}
-
 static void print_end(const json_t *explanation, FILE *out)
 {
     const json_t *end = json_object_get(explanation, "end");
@@ -127,7 +121,7 @@ static void print_end(const json_t *explanation, FILE *out)
                   holder, bw_json_member(end, "why"), bw_json_member(end, "blocked_by"));
     if (json_is_false(json_object_get(end, "by_holder")))
         (void)fprintf(out, "The agent of %s has lost its state and cannot release the lease.\n", holder);
-    (void)fprintf(out, does_attest(end) ? "If you have seen that the service is stopped at %s:\n  %s\n" : "If %s is powered off:\n  %s\n",
+    (void)fprintf(out, bw_end_attests(end) ? "If you have seen that the service is stopped at %s:\n  %s\n" : "If %s is powered off:\n  %s\n",
                   holder, bw_json_member(end, "suggested_command"));
     bw_tell_remote_fence(end, out);
 }

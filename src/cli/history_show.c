@@ -117,7 +117,8 @@ static void add_restarts(struct facts *facts, const json_t *entry)
     char when[24];
 
     if (json_is_object(restarts))
-        add(facts, "the service was restarted at %s %s, last %s", bw_json_member(entry, "site"), bw_times(count), short_time(bw_json_member(restarts, "last"), when));
+        add(facts, "the service was restarted at %s %s, last %s", bw_json_member(entry, "site"), bw_times(count),
+            short_time(bw_json_member(restarts, "last"), when));
 }
 
 static void add_waived(struct facts *facts, const json_t *entry)
@@ -192,11 +193,10 @@ static void add_end(struct facts *facts, const json_t *entry)
 static void show_epoch(const json_t *entry, FILE *out)
 {
     const char *previous = bw_json_member(entry, "previous_site");
-    struct facts facts = {{0}};
-    char what[256], words[512];
-
     const char *site = bw_json_member(entry, "site");
     const bool is_again = strcmp(previous, site) == 0;
+    struct facts facts = {{0}};
+    char what[256], words[512];
 
     (void)snprintf(what, sizeof what, "epoch %" PRId64 "  %s %s%s%s", bw_json_number(entry, "epoch"), bw_reason_of(entry),
                    is_again ? "" : previous, previous[0] == '\0' || is_again ? "" : " -> ", site);
@@ -362,11 +362,11 @@ static const char *who_served_last(const json_t *report)
 /* Each moment of the timeline as people call it; of the site before, or of this one. */
 static const struct {
     const char *phase;
-    const char *member;
+    const char *member; /* NULL: who served last */
     const char *words;
     const char *adopted; /* of what served already; NULL: the same */
 } moments[] = {
-    {"last_served", "previous_site", " was seen to serve for the last time", NULL},
+    {"last_served", NULL, " was seen to serve for the last time", NULL},
     {"told_to_stop", "previous_site", " was ordered to stop", NULL},
     {"last_renewal", "previous_site", " renewed its lease for the last time", NULL},
     {"closed", "previous_site", "'s epoch was closed: no renewal counts after that", NULL},
@@ -402,7 +402,7 @@ static void print_moments(const json_t *report, FILE *out)
             continue;
         }
         words = strcmp(phase, "ended") == 0 && is_released ? " released its lease" : moments[known].words;
-        who = known == 0 ? who_served_last(report) : bw_json_member(entry, moments[known].member);
+        who = moments[known].member == NULL ? who_served_last(report) : bw_json_member(entry, moments[known].member);
         (void)fprintf(out, "%s%s\n", who[0] != '\0' ? who : "the last primary",
                       bw_json_truth(entry, "adopted") && moments[known].adopted != NULL ? moments[known].adopted : words);
     }

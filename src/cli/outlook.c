@@ -83,8 +83,7 @@ void bw_show_next(const json_t *next, FILE *out)
         (void)fprintf(out, "%s%s.\n", bw_json_truth(next, "will_act") ? "Next: " : "", bw_json_member(next, "text"));
 }
 
-/* A site is primary, or stops for another one. */
-static bool is_open(const json_t *group)
+bool bw_group_is_open(const json_t *group)
 {
     const char *phase = bw_json_member(group, "phase");
 
@@ -104,7 +103,7 @@ static const char *no_failover(const json_t *group)
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(bw_json_member(group, "mode"), bw_mode_word(modes[i].mode)) == 0)
             return modes[i].text;
-    return is_open(group) ? "no standby is eligible" : "no site is eligible";
+    return bw_group_is_open(group) ? "no standby is eligible" : "no site is eligible";
 }
 
 void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
@@ -123,7 +122,7 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
         (void)fprintf(out, "Failover: not automatic: %s.", no_failover(group));
     else if (!is_possible &&
              json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
-        (void)fprintf(out, "Failover: not automatic: %sthe stop of %s needs a confirmation.", is_open(group) ? "after a loss, " : "",
+        (void)fprintf(out, "Failover: not automatic: %sthe stop of %s needs a confirmation.", bw_group_is_open(group) ? "after a loss, " : "",
                       bw_json_member(group, "holder"));
     else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
         (void)fprintf(out,
@@ -131,7 +130,7 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
     else if (!bw_json_truth(status, "leads"))
         (void)fprintf(out, "Failover: decided by the leader, %s; %s expects %s.", leader, self, to);
     else if (is_possible)
-        (void)fprintf(out, is_open(group) ? "Failover: automatic to %s if %s fails." : "Failover: automatic to %s.", to,
+        (void)fprintf(out, bw_group_is_open(group) ? "Failover: automatic to %s if %s fails." : "Failover: automatic to %s.", to,
                       bw_json_member(group, "holder"));
     else if (bw_json_member(failover, "to")[0] != '\0')
         (void)fprintf(out, "Failover: automatic to %s, but only in %" PRId64 " min.",
@@ -149,6 +148,11 @@ void bw_tell_remote_fence(const json_t *end, FILE *out)
         (void)fprintf(out, "  Fence from another site: %s\n", fence);
 }
 
+bool bw_end_attests(const json_t *end)
+{
+    return strstr(bw_json_member(end, "suggested_command"), "--service-is-stopped") != NULL;
+}
+
 void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
 {
     const json_t *end = json_object_get(group, "end");
@@ -158,7 +162,6 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
     const char *by = bw_json_member(end, "vouched_by");
     const char *text = bw_json_member(end, "vouched_text");
     const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
-    const bool is_unseen = strstr(bw_json_member(end, "suggested_command"), "--service-is-stopped") != NULL;
     const bool is_fenced = bw_json_member(end, "remote_fence")[0] != '\0';
     char fix[512];
 
@@ -185,7 +188,7 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict)
                              "stopped, then:\n%s"
                    : is_fenced ? "wait for the fence from another site (below) or for SITE to return; or power SITE off, then:\n%s"
                    : !bw_json_truth(holder, "connected") ? "wait for SITE to return; or power SITE off, then:\n%s"
-                   : is_unseen ? "stop GROUP at SITE, and repair status_script: the next probe then confirms the stop. If you have seen "
+                   : bw_end_attests(end) ? "stop GROUP at SITE, and repair status_script: the next probe then confirms the stop. If you have seen "
                                  "yourself that GROUP is stopped there:\n%s\nOr power SITE off, then:\n"
                                  "breakwater confirm-fenced GROUP --site SITE"
                                : "stop GROUP at SITE: the next probe there confirms the stop. Or power SITE off, then:\n%s",
@@ -214,8 +217,7 @@ static void tell_pause(const json_t *group, const char *name, FILE *out)
     else
         (void)fprintf(out,
                       "%s is paused in the middle of a move to %s. If %s has begun to stop, it completes the stop, and no site serves until you "
-                      "resume; "
-                      "else the move is canceled, and %s stays primary.\n"
+                      "resume; else the move is canceled, and %s stays primary.\n"
                       "  continue:  breakwater resume %s\n",
                       name, target, bw_json_member(group, "holder"), bw_json_member(group, "holder"), name);
 }

@@ -403,6 +403,15 @@ struct bw_node *bw_node_after(const struct bw_node *top, const struct bw_node *a
     return NULL;
 }
 
+struct bw_node *bw_node_value(const struct bw_node *map, const char *key)
+{
+    const struct bw_node *at = map != NULL && map->kind == BW_NODE_MAP ? map->first : NULL;
+
+    while (at != NULL && strcmp(at->text, key) != 0)
+        at = at->next->next;
+    return at != NULL ? at->next : NULL;
+}
+
 static int compare_places(const void *left, const void *right)
 {
     return strcmp(((const struct mark *)left)->path, ((const struct mark *)right)->path);

@@ -190,18 +190,9 @@ static bool has_own_prefix(const struct known *known, const char *name)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static struct bw_node *value_of(struct bw_node *map, const char *key)
-{
-    struct bw_node *at = map != NULL && map->kind == BW_NODE_MAP ? map->first : NULL;
-
-    while (at != NULL && strcmp(at->text, key) != 0)
-        at = at->next->next;
-    return at != NULL ? at->next : NULL;
-}
-
 static void check_group(struct bw_document *document, struct bw_node *node, const struct bw_group_config *group, uint32_t index)
 {
-    struct bw_node *env = value_of(node, "env");
+    struct bw_node *env = bw_node_value(node, "env");
     struct known known;
 
     find_known(group, &known);
@@ -229,7 +220,7 @@ void bw_site_variables_check(const char *file, const struct bw_site_config *site
     uint32_t index = 0;
 
     if (bw_document_open(&document, file, problems) == BW_OK && document.root != NULL) {
-        groups = value_of(document.root, "groups");
+        groups = bw_node_value(document.root, "groups");
         for (struct bw_node *node = groups != NULL ? groups->first : NULL; node != NULL && index < site->group_count;
              node = node->next, index++)
             check_group(&document, node, &site->groups[index], index);

@@ -572,8 +572,7 @@ static void describe_wait(const struct bw_group *group, char *out_text, size_t s
         (void)snprintf(out_text, size, "Waiting until %s reports that its service has stopped", group->holder_site);
         return;
     case BW_PHASE_CLOSING:
-        (void)snprintf(out_text, size, "Waiting until the stop of %s is confirmed",
-                       group->holder_site);
+        (void)snprintf(out_text, size, "Waiting until the stop of %s is confirmed", group->holder_site);
         return;
     case BW_PHASE_VACANT:
     case BW_PHASE_COUNT:
@@ -598,9 +597,10 @@ void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group 
         (void)snprintf(when, sizeof when, "in %" PRIu64 ".%u s", after_ms / 1000, (unsigned)(after_ms % 1000 / 100));
     if (foretold->acts) {
         describe(foretold, group, what, sizeof what);
-        (void)snprintf(out_text, size, "%s %s", what, when);
         if (foretold->command.kind == BW_COMMAND_UNREVOKE && after_ms > 0)
             (void)snprintf(out_text, size, "%s %s if %s has not begun to stop", what, when, group->holder_site);
+        else
+            (void)snprintf(out_text, size, "%s %s", what, when);
     } else if (group->spec.mode == BW_MODE_OBSERVE)
         (void)snprintf(out_text, size, "Next: the group stays unmanaged");
     else if (group->phase == BW_PHASE_GRANTED && !is_requested)

@@ -10,6 +10,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/net/address.h>
 
 #define PATH_BYTES 64
 
@@ -28,18 +29,9 @@ struct comparison {
     size_t entry_count;
 };
 
-static const struct bw_node *child(const struct bw_node *map, const char *key)
-{
-    const struct bw_node *at = map != NULL && map->kind == BW_NODE_MAP ? map->first : NULL;
-
-    while (at != NULL && strcmp(at->text, key) != 0)
-        at = at->next->next;
-    return at != NULL ? at->next : NULL;
-}
-
 static const char *text_of(const struct bw_node *map, const char *key)
 {
-    const struct bw_node *node = child(map, key);
+    const struct bw_node *node = bw_node_value(map, key);
 
     return node != NULL ? node->text : "";
 }
@@ -75,7 +67,7 @@ static void each_file(struct comparison *comparison, const char *name,
 
 static void take_entries(struct comparison *comparison, const struct bw_document *document)
 {
-    const struct bw_node *list = child(document->root, "witnesses");
+    const struct bw_node *list = bw_node_value(document->root, "witnesses");
 
     for (const struct bw_node *item = list != NULL ? list->first : NULL; item != NULL; item = item->next) {
         comparison->entries = realloc(comparison->entries, (comparison->entry_count + 1) * sizeof *comparison->entries);
@@ -129,31 +121,21 @@ static void check_id(struct comparison *comparison, uint32_t index, uint32_t hig
                          before->file, before->id);
 }
 
-/* The host of HOST:PORT, without the brackets of an IPv6 address. */
-static const char *host_of(const char *address, char out_host[BW_ADDRESS_MAX + 1])
-{
-    const char *port = strrchr(address, ':');
-    const bool has_brackets = address[0] == '[' && port > address + 1;
-    const char *begin = address + has_brackets;
-    const char *end = port != NULL ? port - has_brackets : address + strlen(address);
-
-    (void)snprintf(out_host, BW_ADDRESS_MAX + 1, "%.*s", (int)(end - begin), begin);
-    return out_host;
-}
-
 /* An entry of the folder that neither the answers nor an earlier run of generate know. */
 static void check_entry(struct comparison *comparison, const struct entry *entry)
 {
     char name[BW_TREE_PATH_BYTES];
-    char host[BW_ADDRESS_MAX + 1];
+    struct bw_address address;
+    const char *host;
 
     (void)snprintf(name, sizeof name, "%.*s/witness.yaml", BW_NAME_MAX, entry->name);
     if (witness_of(comparison->answers, entry->name) != NULL || bw_tree_was_written(comparison->tree, name))
         return;
+    host = bw_address_parse(entry->address, &address, NULL) == BW_OK ? address.host : entry->address;
     bw_document_fail(&comparison->answers->document, "witnesses",
                      "%s has the witness %s, and the answers do not. Write it instead of the witness that %s replaced: {name: %s, "
                      "id: %s, address: %s, failure_domain: %s}. If %s is no witness, remove %s from %s", entry->file, entry->name,
-                     entry->name, entry->name, entry->id, host_of(entry->address, host), entry->failure_domain, entry->name,
+                     entry->name, entry->name, entry->id, host, entry->failure_domain, entry->name,
                      entry->name, entry->file);
 }
 
@@ -175,9 +157,9 @@ static bool is_known(const struct comparison *comparison, const char *address)
 /* An earlier run has written only addresses that are in the witnesses' files, too. */
 static void check_addresses(struct comparison *comparison, const struct bw_document *document)
 {
-    const struct bw_node *list = child(document->root, "witnesses");
+    const struct bw_node *list = bw_node_value(document->root, "witnesses");
 
-    list = list != NULL ? list : child(document->root, "endpoints");
+    list = list != NULL ? list : bw_node_value(document->root, "endpoints");
     for (const struct bw_node *item = list != NULL ? list->first : NULL; item != NULL; item = item->next)
         if (!is_known(comparison, item->text))
             bw_document_fail(&comparison->answers->document, "witnesses",

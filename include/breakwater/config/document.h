@@ -49,6 +49,8 @@ struct bw_node {
 
 /* Returns the node after `at` in the file, among `top` and all below it. NULL: `at` is the last. */
 struct bw_node *bw_node_after(const struct bw_node *top, const struct bw_node *at);
+/* Returns the value of `key`. NULL: `map` is NULL or no map, or has no such key. */
+struct bw_node *bw_node_value(const struct bw_node *map, const char *key);
 
 struct bw_document {
     struct bw_config_arena arena;
