@@ -1,6 +1,6 @@
 """The edits that make mutants of the sources: chaos/mutants/edits, read and applied.
 
-    src/core/expiry.c                      the source that the edits below it are of
+    src/core/decide/expiry.c               the source that the edits below it are of
     @@                                     begins an edit; all of a source are applied at once
     -    return ttl_ns + margin_ns;        a line that is there, and is not in the mutated source
     +    return ttl_ns + (BW_MUTANT(MARGIN) ? 0 : margin_ns);      a line that is only there

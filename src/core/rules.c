@@ -84,8 +84,7 @@ static const struct bw_rule rules[] = {
     RULE(G58, "4", "the holder may begin what lies behind its point of no return: Passed")
     RULE(G55, "3.1", "the epoch is renewed from one more boot: Boot")
 
-    /* The site's machine at the agent: orders and what they lead to (site.c, site_guard.c, site_guard.c,
-     * site_watch.c). */
+    /* The site's machine at the agent: orders and what they lead to (core/site). */
     RULE(S1, "3.4",
          "a grant to this site is accepted: its epoch is saved before anything rests on it")
     RULE(S2, "3.7",
@@ -251,8 +250,7 @@ static const struct bw_rule rules[] = {
     RULE(S51, "3.3", "a fence of another site's epoch has begun: the witnesses are told at once")
     RULE(S52, "3.3", "a fence of another site's epoch has ended: the witnesses are told at once")
 
-    /* The guard: deadlines, ends of epochs, letting go, hello (guard.c, guard_run.c, guard_run.c,
-     * guard_sight.c). */
+    /* The guard: deadlines, ends of epochs, letting go, hello (core/guard). */
     RULE(U1, "3.4",
          "the deadline moves: the mirror is written before the agent hears that it is armed")
     RULE(U2, "3.4", "an arm is refused; why= says what forbids it")
@@ -293,7 +291,7 @@ static const struct bw_rule rules[] = {
     RARE(U89, "3.4", "the look for the end found something of a start left: the mirror says that no end was seen",
          "a service that comes back while its end is written down")
 
-    /* The guard: runs of scripts (guard_run.c, guard_fence.c). */
+    /* The guard: runs of scripts (guard/run.c, guard/fence.c). */
     RULE(V1, "3.4", "a run is refused; why= says what forbids it")
     RULE(V2, "3.4", "a look begins: status, readiness, condition or verify")
     RULE(V3, "3.4",
@@ -335,7 +333,7 @@ static const struct bw_rule rules[] = {
          PROOF_IS_APART)
     RARE(V79, "3.4", "that KILL is refused, or nobody has seen the end that it was to bring", PROOF_IS_APART)
 
-    /* The guard: fences (guard_fence.c). */
+    /* The guard: fences (guard/fence.c). */
     RULE(W1, "3.2", "a fence is ordered by the agent, or due at the guard's start: it begins")
     RULE(W2, "3.2", "the fence has succeeded: stop_script cleans up")
     RULE(W3, "3.2", "everything in reach was killed: the last look begins")

@@ -294,7 +294,7 @@ void bw_agent_guard_close(struct bw_agent_machine *machine)
 
 /* ---- the fence without the guard ---- */
 
-/* The fence that the agent runs when it cannot rely on its guard (3.4). core/own_fence.c says what is wanted
+/* The fence that the agent runs when it cannot rely on its guard (3.4). core/site/own_fence.c says what is wanted
  * and when; here is by which means, in which order, and what follows from their answers. */
 
 struct fence_turn {

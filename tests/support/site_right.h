@@ -3,7 +3,7 @@
 #ifndef BW_TEST_SITE_RIGHT_H
 #define BW_TEST_SITE_RIGHT_H
 
-#include "../../src/core/site_internal.h"
+#include "../../src/core/site/internal.h"
 #include "site_shell.h"
 
 /* What was said of the newest epoch, kept beside the machine. */

@@ -12,7 +12,7 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/core/rules.h>
 
-#include "../../src/core/gates.h"
+#include "../../src/core/decide/gates.h"
 #include "core_world.h"
 
 static struct world world;

@@ -1,4 +1,4 @@
-/* core/forced.c: the end of an epoch on a person's word. Design 3.1, 3.3, 4. */
+/* core/decide/forced.c: the end of an epoch on a person's word. Design 3.1, 3.3, 4. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 
 #include <breakwater/core/guard_reach.h>
 
-#include "../../src/core/guard_internal.h"
+#include "../../src/core/guard/internal.h"
 #include "guard_world.h"
 
 #define NO  BW_POPULATED_NO

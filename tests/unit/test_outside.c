@@ -9,7 +9,7 @@
 
 #include <breakwater/core/expiry.h>
 
-#include "../../src/core/claims.h"
+#include "../../src/core/decide/claims.h"
 #include "core_world.h"
 
 #define RECOVERED_INDEX UINT64_C(1800000000000)

@@ -1,4 +1,4 @@
-/* core/remote_fence.c: the end of a closed epoch that another site has seen. Design 3.3. */
+/* core/decide/remote_fence.c: the end of a closed epoch that another site has seen. Design 3.3. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

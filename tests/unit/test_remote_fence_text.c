@@ -1,4 +1,4 @@
-/* core/remote_fence.c: what people are told of the fence of a closed epoch from another site.
+/* core/decide/remote_fence.c: what people are told of the fence of a closed epoch from another site.
  * Design 3.3. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* core/remote_fence.c: how long an asked site is waited for, to the nanosecond, and what its script
+/* core/decide/remote_fence.c: how long an asked site is waited for, to the nanosecond, and what its script
  * said (3.3). */
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "../../src/core/site_internal.h"
+#include "../../src/core/site/internal.h"
 #include "override_site.h"
 
 static struct world world;

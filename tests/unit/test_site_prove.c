@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "../../src/core/site_internal.h"
+#include "../../src/core/site/internal.h"
 #include "site_shell.h"
 
 static struct world world;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "../../src/core/site_states.h"
+#include "../../src/core/site/states.h"
 #include "site_right.h"
 #include "walk.h"
 

@@ -5,7 +5,7 @@
  * It never starts anything and knows no witness. It asks the site's agent how much of the lease is left, and
  * counts that from the instant at which it asked: never later than the agent's own deadline, without any
  * clock being compared. Here is what both say, and its machine for one group; what the agent makes of it
- * is core/site_second.c. */
+ * is core/site/second.c. */
 #ifndef BW_CORE_SECOND_H
 #define BW_CORE_SECOND_H
 

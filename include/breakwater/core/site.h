@@ -164,7 +164,7 @@ enum bw_tenure {
 #undef X
 };
 
-/* How each of these changes: a table each (core/site_states.h), and nothing else. */
+/* How each of these changes: a table each (core/site/states.h), and nothing else. */
 enum bw_site_link {
     BW_SITE_LINK_NONE,    /* not greeted since this agent began */
     BW_SITE_LINK_GREETED, /* the guard is there, and has said what it knows of this group */
@@ -311,14 +311,14 @@ struct bw_site {
     uint32_t restarts_used;
     uint32_t stopped_in_a_row;
     uint32_t unknown_in_a_row;
-    /* Can it show that it serves (4)? Of the open epoch; see site_watch.c. */
+    /* Can it show that it serves (4)? Of the open epoch; see site/watch.c. */
     bool runs_sick;                /* the newest status said `unhealthy` */
     enum bw_unhealthy unhealthy;   /* by the newest looks */
     uint32_t unhealthy_in_a_row;   /* looks */
     uint32_t sick_in_a_row;        /* of them, that saw it run and not do its work; unknown neither counts nor clears */
     struct bw_instant healthy_at;  /* when the newest look began that saw it serve, or a start was awaited */
     bool stops_first;              /* STARTING: what runs is stopped, then started again */
-    /* The proof of its reach, as an operator asks for it (3.4); see site_prove.c. */
+    /* The proof of its reach, as an operator asks for it (3.4); see site/prove.c. */
     bool proof_asked;              /* SERVING: the next look decides whether it is killed */
     bool proof_restarted;          /* it was stopped and started by the scripts as they are now, for that */
     struct bw_instant proof_asked_at;

@@ -1,6 +1,6 @@
 /* The fence (3.2.4): a table of what each of its steps does with what it hears, and below it what that is.
  * TERM and KILL of everything in reach come at fixed instants before D, whatever step it is in. */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <breakwater/base/assert.h>
 

@@ -1,6 +1,6 @@
 /* Orders of the witnesses to a site: what it accepts by that (3.5), and what the tenure of an epoch asks for next (3.4, 3.5,
  * 3.7, 4). */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -455,7 +455,7 @@ static void wait_for_start(const struct step *step, const char *rule)
     bw_site_wake(step, step->site->start_limit);
 }
 
-/* Unknown never starts anything (4); site_watch.c asks for a status as often as it takes. */
+/* Unknown never starts anything (4); watch.c asks for a status as often as it takes. */
 static bool may_begin(const struct step *step)
 {
     const struct bw_site *site = step->site;

@@ -1,7 +1,7 @@
 /* A fence of another site's service, because a leader asks for it (3.3). It runs beside all that
  * this site does with its own service, is in the way of nothing of that, and is forgotten with this
  * agent: whoever leads asks the next one anew. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * machine begins with it; what witnesses and guard say is judged by the step. So one that is not sound is
  * a bug: the agent ends, the guard goes on to the deadline and fences (3.4). */
 #include "facts.h"
-#include "site_internal.h"
+#include "internal.h"
 
 const char *bw_site_memory_unsound(const struct bw_site_memory *memory)
 {

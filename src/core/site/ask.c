@@ -1,5 +1,5 @@
 /* The ground of the site's machine: its states, and what a step asks for, and may ask of it. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include <breakwater/base/words.h>
 #include <breakwater/core/expiry.h>
 
-#include "site_states.h"
+#include "states.h"
 
 /* ---- states ---- */
 

@@ -1,4 +1,4 @@
-/* site_states.h - how the states of a site's machine change: a table for each, and one door. A row: from
+/* states.h - how the states of a site's machine change: a table for each, and one door. A row: from
  * which states, at what event, into which. A pair without a row is a bug. What each state means:
  * breakwater/core/site.h.
  *

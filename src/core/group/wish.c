@@ -1,4 +1,4 @@
-/* group_wish.c - what a person asks for, as far as it is replicated: one wish, and how the newest
+/* wish.c - what a person asks for, as far as it is replicated: one wish, and how the newest
  * that ended did. Design 4. */
 #include <breakwater/core/group.h>
 

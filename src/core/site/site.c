@@ -1,5 +1,5 @@
 /* The step of a group's machine at the agent (3.5). */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* An operator asks for the proof of a site's reach (3.4): its service is started again under its epoch, and the stop
  * before that is a KILL. What was not started here by the scripts as they are now is stopped and started by them first. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/feature_level.h>

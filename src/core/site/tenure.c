@@ -1,5 +1,5 @@
 /* What rests on the tenure of an epoch: with what it begins, until when it is renewed, and how its end begins. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

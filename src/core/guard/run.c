@@ -1,5 +1,5 @@
 /* Orders to run a script: whether it may run, and what came of it (3.4). And how an epoch ends. lint: a machine. */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
-/* guard_internal.h - what the files of the guard's machine share, each resting on those before it
- * only. guard_ask.c: what a step asks for, and the tables of runs and stops; guard_loop.c: whether the service's own loop may
- * start it, and whether its units may come up yet; guard_sight.c: where the service is; guard_script.c: a script in its slot,
- * and a stop whose script is a KILL; guard_fence.c: the fence window; guard_run.c: how an epoch ends, orders to run, and what
- * they came to; guard.c: arms, let-go, the step and its turn. guard_sound.c: what must hold between steps. */
+/* internal.h - what the files of the guard's machine share, each resting on those before it
+ * only. ask.c: what a step asks for, and the tables of runs and stops; loop.c: whether the service's own loop may
+ * start it, and whether its units may come up yet; sight.c: where the service is; script.c: a script in its slot,
+ * and a stop whose script is a KILL; fence.c: the fence window; run.c: how an epoch ends, orders to run, and what
+ * they came to; guard.c: arms, let-go, the step and its turn. sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
 
@@ -18,7 +18,7 @@ struct guard_step {
     struct bw_guard_actions *out;
 };
 
-/* guard_ask.c */
+/* ask.c */
 struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
                                       enum bw_guard_action_kind kind, const char *rule);
 /* A message to the agent; NULL when none is connected. */
@@ -49,7 +49,7 @@ void bw_guard_refuse_epoch(const struct guard_step *step, enum bw_guard_message_
 /* 3.4: another instance may neither arm nor end an epoch of the old one. */
 bool bw_guard_is_foreign_instance(const struct bw_guard *guard, uint64_t epoch);
 
-/* guard_loop.c */
+/* loop.c */
 /* A start of the service's own loop may be under way: it may start it, or could until just now. */
 bool bw_guard_loop_may_start(const struct bw_guard *guard);
 /* What was promised when it was told, or since: whichever is longer. 0: the guard starts it. */
@@ -70,17 +70,17 @@ void bw_guard_loop_on_serving(const struct guard_step *step);
 void bw_guard_loop_init(struct bw_guard *guard, bool has_mirror, bool is_over,
                         struct bw_instant now);
 
-/* guard_run.c */
+/* run.c */
 void bw_guard_on_end(const struct guard_step *step, uint64_t epoch);
 void bw_guard_end_saved(const struct guard_step *step);
 bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
 
-/* guard_shown.c */
+/* shown.c */
 /* The action that is under way; NONE: none is. A stop is until its end was seen, and from where it waits for what it
  * has killed. */
 enum bw_action_kind bw_guard_running(const struct bw_guard *guard);
 
-/* guard_ask.c */
+/* ask.c */
 /* What happens to the run of a slot: the only way in which its state changes. */
 enum bw_slot_event {
     BW_SLOT_EVENT_SPAWN,  /* its script is forked */
@@ -102,7 +102,7 @@ enum bw_stop_event {
 };
 void bw_guard_stop_move(struct bw_guard *guard, enum bw_stop_event event);
 
-/* guard_run.c */
+/* run.c */
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);
 /* 4: Passed of that epoch is committed. */
 void bw_guard_on_pass(const struct guard_step *step, uint64_t epoch);
@@ -147,7 +147,7 @@ enum bw_guard_left {
     BW_GUARD_LEFT_THERE,
 };
 
-/* guard_loop.c */
+/* loop.c */
 /* What a start has left of its units, as a status that ends now has to take it: never GONE. */
 enum bw_guard_left bw_guard_units_left(const struct bw_guard *guard, const struct bw_units_sight *units);
 /* An action is ordered, which may order its units up. */
@@ -157,7 +157,7 @@ void bw_guard_units_note_end_begun(struct bw_guard *guard, const struct bw_units
 /* A status begins. Where nothing can order its units up any more, looks at them that begin from here on count. */
 void bw_guard_units_note_look(struct bw_guard *guard, const struct bw_units_sight *units, bool is_left);
 
-/* guard_sight.c */
+/* sight.c */
 bool bw_guard_is_inside(const struct bw_guard *guard);
 /* False: `stopped` says nothing yet, because no script has ended what was ordered elsewhere. */
 bool bw_guard_looks_count(const struct bw_guard *guard);
@@ -184,13 +184,13 @@ void bw_guard_take_digest(struct bw_guard *guard, uint64_t digest);
 void bw_guard_sight_on_start(const struct guard_step *step);
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
 
-/* guard_script.c */
+/* script.c */
 /* A stop `by_kill` is ordered, and no action is in its way. */
 void bw_guard_prove_on_run(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_prove_on_reach_killed(const struct guard_step *step, bool ok);
 bool bw_guard_is_proving(const struct bw_guard *guard);
 
-/* guard_fence.c */
+/* fence.c */
 /* Nothing is armed from here on; a manual lease that was is over (3.8). */
 void bw_guard_disarm(struct bw_guard *guard);
 /* What it was for is not armed any more, or something else is: one that has ended well is none. */

@@ -1,5 +1,5 @@
 /* What a step of the guard's machine asks for, and may ask of it: everything else rests on this. */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Arms, letting go, and the step of a group's machine at the guard (3.4). */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* group_claim.c - the committed fact that a site serves without the open epoch, or may: how a claim is made, and
+/* claim.c - the committed fact that a site serves without the open epoch, or may: how a claim is made, and
  * what ends it. Design 3.8. */
 #include <breakwater/core/group.h>
 

@@ -1,6 +1,6 @@
 /* Where the service of a group was seen to be, and what that makes of a look (3.2.4 "Seen", 3.4
  * "Reach"). */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <breakwater/base/assert.h>
 

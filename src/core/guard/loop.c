@@ -1,7 +1,7 @@
 /* Whether the service's own loop may start it (3.4, driver). The guard runs no start of such a
  * group: it says yes to whoever asks (may_run.h), and as long as it may have said so, and for the
  * loop's delay after it, a start may be under way that nobody here sees begin. */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <breakwater/base/assert.h>
 

@@ -1,6 +1,6 @@
 /* A manual lease, from its command to its end: waited for, begun, dropped, ended (3.8). What becomes of it is
- * memory.override: it has begun once that is durable. What is ordered under it is site_overriding.c's. */
-#include "site_internal.h"
+ * memory.override: it has begun once that is durable. What is ordered under it is overriding.c's. */
+#include "internal.h"
 
 #include <string.h>
 

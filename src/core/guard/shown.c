@@ -1,5 +1,5 @@
 /* What a guard shows of a group to who looks at it from outside. */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* A script in its slot: ordered, ended, and what it has come to. Who may have one run is judged before. */
-#include "guard_internal.h"
+#include "internal.h"
 
 #include <breakwater/base/assert.h>
 #include <breakwater/core/report.h>

@@ -1,6 +1,6 @@
 /* Looks of a site at its service, and its report of itself: what is looked at when, and what that counts for;
  * syncs and reports; whether it can show that it serves. lint: a machine. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

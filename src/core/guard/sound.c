@@ -2,7 +2,7 @@
  * machine begins with it; what the agent says is judged by the step. So one that is not sound is a bug:
  * the guard ends, its enforcer keeps the deadline (3.4), and the next guard begins with what was kept. */
 #include "facts.h"
-#include "guard_internal.h"
+#include "internal.h"
 
 const char *bw_guard_memory_unsound(const struct bw_guard_memory *memory)
 {

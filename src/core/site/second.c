@@ -2,7 +2,7 @@
  * on to end what outlives the machine of the guard, and that nothing starts under an epoch whose
  * end by time rests on one that does not know of it. Nothing here is durable: a new agent waits
  * until it is asked. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

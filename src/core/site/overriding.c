@@ -1,6 +1,6 @@
 /* The requests of a site under a manual lease (3.8): first it is durable, then the guard has armed it, then the service is
  * started; its end is a fence that has seen it. A table, and below it what its words mean. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

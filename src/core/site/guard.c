@@ -1,5 +1,5 @@
 /* The guard's side of a site's machine: arming, ends of epochs, fences, how runs ended; and the fence without it. lint: a machine. */
-#include "site_internal.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
-/* site_internal.h - what the files of the site machine share, each resting on those before it only.
- * site_ask.c: the tables of its states, and what a step asks for; site_tenure.c: what rests on the tenure, how an epoch is
- * given back, what a start waits for in its middle; site_override.c: a manual lease, from its command to its end;
- * site_watch.c: observations, and what is reported to the witnesses; site_guard.c: the guard's side of things, and the
- * agent's own fence; site_remote_fence.c: ending another site's service; site_prove.c: a KILL of the reach that an operator
- * asks for; site_second.c: who else enforces the deadline; site_overriding.c: what is asked for under a manual lease;
- * site_orders.c: what the witnesses order, and what the tenure asks for next; site.c: the step. site_sound.c: what must hold between steps. */
+/* internal.h - what the files of the site machine share, each resting on those before it only.
+ * ask.c: the tables of its states, and what a step asks for; tenure.c: what rests on the tenure, how an epoch is
+ * given back, what a start waits for in its middle; override.c: a manual lease, from its command to its end;
+ * watch.c: observations, and what is reported to the witnesses; guard.c: the guard's side of things, and the
+ * agent's own fence; remote_fence.c: ending another site's service; prove.c: a KILL of the reach that an operator
+ * asks for; second.c: who else enforces the deadline; overriding.c: what is asked for under a manual lease;
+ * orders.c: what the witnesses order, and what the tenure asks for next; site.c: the step. sound.c: what must hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -48,7 +48,7 @@ struct bw_site_row {
     bw_site_effect *act;
 };
 
-/* site_ask.c */
+/* ask.c */
 /* True: the stop or fence was cut short, so it is run again after a pause, which begins now. */
 bool bw_site_runs_again(const struct step *step, enum bw_run_result result);
 void bw_site_take_row(const struct step *step, const struct bw_site_row *rows, size_t count, unsigned state);
@@ -90,7 +90,7 @@ bool bw_site_overrides(const struct bw_site *site);
 bool bw_site_override_may_start(const struct bw_site *site);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 
-/* site_ask.c: the only way in which a state changes. What happens to the epoch that was accepted, */
+/* ask.c: the only way in which a state changes. What happens to the epoch that was accepted, */
 enum bw_tenure_event {
     BW_TENURE_EVENT_FOUND,    /* in the memory that was kept, accepted in this boot */
     BW_TENURE_EVENT_REBOOTED, /* likewise, in another */
@@ -190,7 +190,7 @@ void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
 void bw_site_override_start_move(struct bw_site *site, enum bw_site_override_start_event event);
 void bw_site_remote_fenced_move(struct bw_site *site, enum bw_remote_fence_state_event event);
 
-/* site_tenure.c */
+/* tenure.c */
 /* One of `memory.epoch` begins: everything that belonged to the one before is forgotten. */
 void bw_site_tenure_reset(struct bw_site *site);
 bool bw_site_tenure_renews(const struct bw_site *site);
@@ -202,7 +202,7 @@ bool bw_site_is_begun(const struct bw_site *site);
 uint64_t bw_site_served_epoch(const struct bw_site_memory *memory);
 uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory);
 
-/* site_override.c */
+/* override.c */
 /* A leader has answered within the freshness window: the witnesses decide. */
 bool bw_site_leader_answers(const struct bw_site *site, struct bw_instant now);
 /* One longest lease after the command, or after what restarted the wait. */
@@ -246,17 +246,17 @@ struct bw_instant bw_site_override_window(const struct bw_site *site);
 /* Its fence is due for so long that the agent runs its own (3.4, H6). */
 bool bw_site_override_is_overdue(const struct step *step);
 
-/* site_overriding.c */
+/* overriding.c */
 void bw_site_advance_override(const struct step *step);
 /* An epoch that was granted and never confirmed, and whose leader answers no more, is given back as
  * never armed: what a person has said holds on. */
 bool bw_site_override_outlives_epoch(const struct step *step);
 
-/* site_watch.c */
+/* watch.c */
 /* How long a fence of `epoch` took, well or not. */
 void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t took_ms);
 
-/* site_guard.c */
+/* guard.c */
 void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event);
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state);
 void bw_site_on_guard_lost(const struct step *step);
@@ -271,7 +271,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 void bw_site_watch_old_instance(const struct step *step);
 void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event);
 
-/* site_remote_fence.c: another site's service is fenced from here (3.3) */
+/* remote_fence.c: another site's service is fenced from here (3.3) */
 void bw_site_on_remote_fence(const struct step *step, const struct bw_remote_fence_ask *ask);
 void bw_site_advance_remote_fence(const struct step *step);
 void bw_site_on_remote_fence_ended(const struct step *step, const struct bw_guard_run_ended *ended);
@@ -279,13 +279,13 @@ void bw_site_on_remote_fence_ended(const struct step *step, const struct bw_guar
 void bw_site_remote_fence_lost(struct bw_site *site);
 struct bw_remote_fence_report bw_site_remote_fence_report(const struct bw_site *site);
 
-/* site_second.c: who else enforces the deadline (3.4) */
+/* second.c: who else enforces the deadline (3.4) */
 void bw_site_on_second(const struct step *step, const struct bw_second_contact *contact);
 void bw_site_watch_second(const struct step *step);
 /* The epoch may not be started yet: its end by time rests on one that has not taken the deadline. */
 bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now);
 
-/* site_prove.c: the proof of its reach (3.4) */
+/* prove.c: the proof of its reach (3.4) */
 void bw_site_on_prove(const struct step *step);
 void bw_site_watch_proof(struct bw_site *site);
 bool bw_site_is_proof_due(const struct step *step);
@@ -295,22 +295,22 @@ void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ende
 /* The connection to its guard is another one, or gone. */
 void bw_site_proof_lost(struct bw_site *site);
 
-/* site_tenure.c: its start's point of no return (4) */
+/* tenure.c: its start's point of no return (4) */
 /* ... and its guard has no such point: nothing of a start may. */
 bool bw_site_point_awaited(const struct bw_site *site);
 /* The epoch whose point its start waits to pass, or has passed unasked; 0: none. */
 uint64_t bw_site_asks_to_pass(const struct bw_site *site);
-/* site_watch.c: at the end of each step. */
+/* watch.c: at the end of each step. */
 void bw_site_watch_no_return(const struct step *step);
 
-/* site_watch.c */
+/* watch.c */
 /* It serves again (SERVES), or may (DENIED): what was seen to end it before counts no more (3.3). */
 void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why);
 /* Readiness cannot run any more: where the epoch waits for its final position, it is given back without one. */
 void bw_site_forgo_final_position(struct bw_site *site);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
-/* Can it show that it serves (4)? site_watch.c. */
+/* Can it show that it serves (4)? watch.c. */
 void bw_site_begin_health(struct bw_site *site, struct bw_instant now);
 bool bw_site_is_sick(const struct bw_site *site);
 /* By the newest looks: it runs, and nothing says that it is unhealthy. */
@@ -322,7 +322,7 @@ bool bw_site_awaits_reach(const struct bw_site *site);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);
 void bw_site_forget_observations(struct bw_site *site);
 
-/* site_orders.c */
+/* orders.c */
 void bw_site_on_order(const struct step *step, const struct bw_order *order);
 /* The newest order, once more: something that it had to wait for may be over. */
 void bw_site_obey(const struct step *step);
