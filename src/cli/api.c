@@ -691,24 +691,9 @@ enum bw_exit bw_json_print(const json_t *document)
                : BW_EXIT_FAILED;
 }
 
-enum bw_exit bw_api_show(struct bw_api *api, const char *path, const char *nothing,
-                         enum bw_output output, void (*print)(const json_t *document))
-{
-    json_t *document = NULL;
-    enum bw_exit exit = nothing != NULL ? bw_api_fetch_known(api, path, nothing, &document)
-                                        : bw_api_fetch(api, "GET", path, NULL, &document);
-
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (output == BW_OUTPUT_TABLE)
-        print(document);
-    else
-        exit = bw_json_print(document);
-    json_decref(document);
-    return exit;
-}
-
-enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char *nothing,
+/* Asks the leader, or, without one, whoever answers, and says so: what is committed stays true.
+ * `nothing`: the end of what is said where nobody does. */
+static enum bw_exit fetch_known(struct bw_api *api, const char *path, const char *nothing,
                                 json_t **out_document)
 {
     if (!bw_api_survey(api) && api->status != NULL) {
@@ -722,3 +707,21 @@ enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char
         return bw_api_no_quorum(api, nothing);
     return bw_api_fetch(api, "GET", path, NULL, out_document);
 }
+
+enum bw_exit bw_api_show(struct bw_api *api, const char *path, const char *nothing,
+                         enum bw_output output, void (*print)(const json_t *document))
+{
+    json_t *document = NULL;
+    enum bw_exit exit = nothing != NULL ? fetch_known(api, path, nothing, &document)
+                                        : bw_api_fetch(api, "GET", path, NULL, &document);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (output == BW_OUTPUT_TABLE)
+        print(document);
+    else
+        exit = bw_json_print(document);
+    json_decref(document);
+    return exit;
+}
+

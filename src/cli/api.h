@@ -135,19 +135,14 @@ json_t *bw_json_find_group(const json_t *status, const char *name);
 /* The site of `group` that holds it; NULL: none does. */
 const json_t *bw_json_find_holder(const json_t *group);
 
-/* Asks for `path` and shows the answer: a table by `print`, or as it is. `nothing` NULL: asks the leader alone, else as
- * bw_api_fetch_known. */
+/* Asks for `path` and shows the answer: a table by `print`, or as it is. `nothing` NULL: asks the leader alone; else,
+ * where no leader answers, whoever does, and says so: what is committed stays true. `nothing` ends the error if nobody does. */
 enum bw_exit bw_api_show(struct bw_api *api, const char *path, const char *nothing,
                          enum bw_output output, void (*print)(const json_t *document));
 
 /* Sleeps between two looks at something that changes by itself. */
 void bw_api_pause(uint32_t ms);
 uint64_t bw_api_now_ms(void);
-
-/* Asks the leader, or, without one, whoever answers, and says so: what is committed stays true.
- * `nothing`: the end of what is said where nobody does. */
-enum bw_exit bw_api_fetch_known(struct bw_api *api, const char *path, const char *nothing,
-                                json_t **out_document);
 
 /* Asking the person before something is changed. Design 5.2. */
 

@@ -144,8 +144,10 @@ static void hear_answer(struct talk *talk, const uint8_t *data, size_t size)
         finish(talk, BW_ERR_CORRUPT, "its answer is invalid");
 }
 
-enum bw_err bw_at_site_ask(const char *path, const json_t *request, json_t **out_answer,
-                           struct bw_diag *diag)
+/* Waits some seconds for the answer of the agent, a JSON object that is the caller's.
+ * BW_ERR_TIMEOUT, and what bw_unix_connect knows. */
+static enum bw_err ask_site(const char *path, const json_t *request, json_t **out_answer,
+                            struct bw_diag *diag)
 {
     static const struct talk_part part = {say_question, hear_answer};
     struct question question = {.text = json_dumps(request, JSON_COMPACT)};
@@ -294,7 +296,7 @@ json_t *bw_at_site_answer(const struct bw_at_site *at, json_t *request, struct b
 {
     json_t *answer = NULL;
 
-    if (request != NULL && bw_at_site_ask(at->path, request, &answer, diag) == BW_OK &&
+    if (request != NULL && ask_site(at->path, request, &answer, diag) == BW_OK &&
         bw_json_member(answer, "error")[0] != '\0') {
         (void)fprintf(stderr, "error: %s: %s: %s; nothing was changed\n", at->command->name, at->group,
                       bw_json_member(answer, "error"));
@@ -313,7 +315,7 @@ json_t *bw_followed_ask(const char *path)
     json_t *answer = NULL;
     struct bw_diag diag = {0};
 
-    if (request != NULL && bw_at_site_ask(path, request, &answer, &diag) != BW_OK)
+    if (request != NULL && ask_site(path, request, &answer, &diag) != BW_OK)
         answer = NULL;
     json_decref(request);
     if (json_is_array(json_object_get(answer, "refused")))

@@ -18,11 +18,6 @@
 #include "options.h"
 #include "verbs.h"
 
-/* Waits some seconds for the answer of the agent, a JSON object that is the caller's.
- * BW_ERR_TIMEOUT, and what bw_unix_connect knows. */
-BW_MUST_CHECK enum bw_err bw_at_site_ask(const char *path, const json_t *request,
-                                         json_t **out_answer, struct bw_diag *diag);
-
 /* `hear` is told what the guard shows of `group`, whose name is "" where there is none. `group`
  * NULL: of each, in the guard's order, and last of none. Takes at most `limit_ms`, also where the
  * guard hangs. BW_ERR_TIMEOUT, BW_ERR_VERSION, BW_ERR_CORRUPT, and what bw_unix_connect knows:

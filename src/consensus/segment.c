@@ -35,6 +35,32 @@ struct bytes {
     uint64_t size;
 };
 
+/* ---- the checksum ---------------------------------------------------------------------------- */
+
+static uint32_t crc_of_byte[256];
+
+static void fill_crc_table(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t crc = byte << 24;
+
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc << 1) ^ ((crc >> 31) * UINT32_C(0x04C11DB7));
+        crc_of_byte[byte] = crc;
+    }
+}
+
+/* CRC-32 as libraft counts it: polynomial 0x04C11DB7, high bit first, from 0; `crc` is that of what came before.
+ * Not for two threads at once. */
+static uint32_t crc32_of(uint32_t crc, const uint8_t *data, uint64_t size)
+{
+    if (crc_of_byte[1] == 0)
+        fill_crc_table();
+    for (uint64_t i = 0; i < size; i++)
+        crc = (crc << 8) ^ crc_of_byte[(crc >> 24) ^ data[i]];
+    return crc;
+}
+
 /* ---- one batch ------------------------------------------------------------------------------ */
 
 /* The entries that a header at `at` announces, if it is one that was written; 0: it is none. */
@@ -49,7 +75,7 @@ static uint64_t announced_entries(struct bytes file, uint64_t at)
     count = bw_get_u64le(file.data + header);
     header_bytes = COUNT_BYTES + count * ENTRY_BYTES;
     if (count == 0 || count > COUNT_MAX || header_bytes > file.size - header ||
-        bw_raft_crc32(0, file.data + header, header_bytes) != bw_get_u32le(file.data + at))
+        crc32_of(0, file.data + header, header_bytes) != bw_get_u32le(file.data + at))
         return 0;
     return count;
 }
@@ -68,7 +94,7 @@ static uint64_t end_of_batch(struct bytes file, uint64_t at, uint64_t *out_entri
     for (uint64_t i = 0; i < count; i++)
         size += bw_get_u32le(file.data + lengths + i * ENTRY_BYTES + 12);
     if (size > file.size - data ||
-        bw_raft_crc32(0, file.data + data, size) != bw_get_u32le(file.data + at + 4))
+        crc32_of(0, file.data + data, size) != bw_get_u32le(file.data + at + 4))
         return 0;
     *out_entries = count;
     return data + size;
@@ -498,30 +524,6 @@ enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, s
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", path);
 }
 
-/* ---- the checksum ---- */
-
-static uint32_t crc_of_byte[256];
-
-static void fill_crc_table(void)
-{
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t crc = byte << 24;
-
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc << 1) ^ ((crc >> 31) * UINT32_C(0x04C11DB7));
-        crc_of_byte[byte] = crc;
-    }
-}
-
-uint32_t bw_raft_crc32(uint32_t crc, const uint8_t *data, uint64_t size)
-{
-    if (crc_of_byte[1] == 0)
-        fill_crc_table();
-    for (uint64_t i = 0; i < size; i++)
-        crc = (crc << 8) ^ crc_of_byte[(crc >> 24) ^ data[i]];
-    return crc;
-}
-
 /* ---- snapshots ---- */
 
 /* raft/uv.h: format 8 | CRC of what follows 8 | index of the configuration 8 | its length 8; the configuration.
@@ -619,7 +621,7 @@ static bool is_meta_whole(const uint8_t *bytes, size_t size)
         return false;
     length = bw_get_u64le(bytes + 24);
     return length > 0 && length <= size - HEAD_BYTES &&
-           bw_raft_crc32(0, bytes + 16, 16 + length) == bw_get_u32le(bytes + 8);
+           crc32_of(0, bytes + 16, 16 + length) == bw_get_u32le(bytes + 8);
 }
 
 static enum bw_err check_meta(int dir, const char *name, struct bw_diag *diag)

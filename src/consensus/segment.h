@@ -60,10 +60,6 @@ BW_MUST_CHECK enum bw_err bw_segment_forget_stale(const char *path, uint64_t las
 
 /* The checksum of libraft's own files. */
 
-/* CRC-32 as libraft counts it: polynomial 0x04C11DB7, high bit first, from 0; `crc` is that of what came before.
- * Not for two threads at once. */
-uint32_t bw_raft_crc32(uint32_t crc, const uint8_t *data, uint64_t size);
-
 /* Libraft's newest snapshot, looked at before libraft does.
  *
  * libraft 0.22.1 passes over a snapshot that it cannot read, without a word, and begins with the one before

@@ -181,9 +181,14 @@ static bool make(struct bw_script_runner *runner)
     return true;
 }
 
+/* Passes to the reader what it does not have; this process reads what is not taken. */
+static void pass_drains(struct bw_script_runner *runner);
+/* The reader is gone, and its copies with it. */
+static void take_back_drains(struct bw_script_runner *runner);
+
 static void on_again(uv_timer_t *timer)
 {
-    bw_script_drains_pass(timer->data);
+    pass_drains(timer->data);
 }
 
 static void try_again(struct bw_script_runner *runner, uint64_t wait_ms)
@@ -232,7 +237,7 @@ static void on_reader_gone(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     drop(runner);
-    bw_script_drains_take_back(runner);
+    take_back_drains(runner);
     try_again(runner, lived_ms >= AGAIN_MS ? 0 : AGAIN_MS);
 }
 
@@ -259,7 +264,8 @@ static bool send_copy(int to, int fd)
     return sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
-bool bw_output_link_pass(struct bw_script_runner *runner, int fd)
+/* True: the runner's reader has a copy of `fd`. One is made if there is none. */
+static bool pass_output_link(struct bw_script_runner *runner, int fd)
 {
     struct bw_output_link *link = &runner->output;
 
@@ -359,18 +365,18 @@ static void on_drain_ready(uv_poll_t *poll, int status, int events)
 /* A drain that was passed waits for its end alone: a flood costs this loop nothing. */
 static void pass(struct bw_script_drain *drain)
 {
-    drain->is_passed = bw_output_link_pass(drain->runner, drain->fd);
+    drain->is_passed = pass_output_link(drain->runner, drain->fd);
     BW_ASSERT(uv_poll_start(&drain->poll, drain->is_passed ? UV_DISCONNECT : UV_READABLE, on_drain_ready) == 0);
 }
 
-void bw_script_drains_pass(struct bw_script_runner *runner)
+static void pass_drains(struct bw_script_runner *runner)
 {
     for (struct bw_script_drain *drain = runner->drains; drain != NULL; drain = drain->next)
         if (!drain->is_closing && !drain->is_passed)
             pass(drain);
 }
 
-void bw_script_drains_take_back(struct bw_script_runner *runner)
+static void take_back_drains(struct bw_script_runner *runner)
 {
     for (struct bw_script_drain *drain = runner->drains; drain != NULL; drain = drain->next) {
         drain->is_passed = false;
@@ -397,7 +403,7 @@ void bw_script_drain_start(struct bw_script_runner *runner, int fd)
     struct bw_script_drain *drain = new_drain(runner, fd);
 
     if (drain == NULL) {
-        (void)bw_output_link_pass(runner, fd); /* the reader's copy is enough while it lives */
+        (void)pass_output_link(runner, fd); /* the reader's copy is enough while it lives */
         (void)close(fd);                       /* only read from */
         return;
     }

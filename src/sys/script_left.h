@@ -34,18 +34,12 @@ struct bw_script_drain {
 /* Takes `fd`. If no memory is left and no reader takes it, the output breaks. Does not keep the loop alive. */
 void bw_script_drain_start(struct bw_script_runner *runner, int fd);
 void bw_script_drain_close(struct bw_script_drain *drain);
-/* Passes to the reader what it does not have; this process reads what is not taken. */
-void bw_script_drains_pass(struct bw_script_runner *runner);
-/* The reader is gone, and its copies with it. */
-void bw_script_drains_take_back(struct bw_script_runner *runner);
 
 /* script.c's: ends the runner's close when nothing is left to wait for. */
 void bw_script_runner_finish_close(struct bw_script_runner *runner);
 
 /* Private to script.c and script_left.c: the process that reads what services print. */
 
-/* True: the runner's reader has a copy of `fd`. One is made if there is none. */
-bool bw_output_link_pass(struct bw_script_runner *runner, int fd);
 /* The reader goes on until the last output has ended. */
 void bw_output_link_close(struct bw_script_runner *runner);
 bool bw_output_link_is_closed(const struct bw_script_runner *runner);

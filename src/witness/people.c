@@ -14,7 +14,8 @@
 
 static const struct bw_scope everything = {.is_everything = true};
 
-void bw_people_name(const struct bw_identity *identity, char out_name[BW_PERSON_TEXT_BYTES])
+/* "operator/anna" */
+static void name_of(const struct bw_identity *identity, char out_name[BW_PERSON_TEXT_BYTES])
 {
     (void)snprintf(out_name, BW_PERSON_TEXT_BYTES, "%s/%s", bw_role_text(identity->role),
                    identity->name);
@@ -39,7 +40,7 @@ struct bw_scope bw_people_scope_of(const struct bw_program *program,
      * people. */
     if (request->route->roles == BW_HTTP_OPEN || !is_person(request->peer))
         return everything;
-    bw_people_name(request->peer, name);
+    name_of(request->peer, name);
     return bw_people_scope(bw_people_of(program), name);
 }
 
@@ -115,7 +116,7 @@ bool bw_people_refuse(const struct bw_program *program, const struct bw_http_req
     struct words hint = {out_refused->hint, sizeof out_refused->hint, 0};
     char name[BW_PERSON_TEXT_BYTES];
 
-    bw_people_name(request->peer, name);
+    name_of(request->peer, name);
     say(&error, name);
     if (scope.person == NULL) {
         say(&error, " has no rights in this cluster");

@@ -7,9 +7,6 @@
 
 struct bw_program;
 
-/* "operator/anna" */
-void bw_people_name(const struct bw_identity *identity, char out_name[BW_PERSON_TEXT_BYTES]);
-
 /* The list by which this witness judges (5.3). */
 const char *bw_people_of(const struct bw_program *program);
 /* By that; good until another is applied, or the next reload. */

@@ -539,6 +539,32 @@ static void what_lies_behind_the_groups_is_none(void **state)
     assert_int_equal(wake_at.boot_ns / MS, kill_ms(105000));
 }
 
+/* What must hold of an entry between messages, fact by fact: each is broken by hand, and named. */
+static void an_entry_is_held_as_its_order_says(void **state) /* 3.2.4, 3.4 */
+{
+    struct bw_enforced *entry = &enforcer.groups[0];
+    struct bw_enforced sound;
+
+    (void)state;
+    bw_enforcer_init(&enforcer);
+    assert_int_equal(arm("harbor", 3, 60000, 1000), BW_OK);
+    assert_null(bw_enforced_unsound(entry));
+    sound = *entry;
+    entry->order.group[0] = '\0';
+    assert_string_equal(bw_enforced_unsound(entry), "the enforcer's entry: it is of a group");
+    *entry = sound;
+    entry->order.epoch = 0;
+    assert_string_equal(bw_enforced_unsound(entry), "the enforcer's entry: what is armed has an epoch");
+    *entry = sound;
+    entry->kill_at = at_ms(60001);
+    assert_string_equal(bw_enforced_unsound(entry), "the enforcer's entry: its KILL comes before D");
+    *entry = sound;
+    entry->kill_at = at_ms(59999);
+    assert_string_equal(bw_enforced_unsound(entry), "the enforcer's entry: its first KILL comes when the fence window says");
+    entry->state = BW_ENFORCER_KILLING;
+    assert_null(bw_enforced_unsound(entry)); /* the next one */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +597,7 @@ int main(void)
         cmocka_unit_test_setup(of_what_is_over_any_successor_relieves_it, begin),
         cmocka_unit_test_setup(it_wakes_for_whichever_is_due_first, begin),
         cmocka_unit_test_setup(what_lies_behind_the_groups_is_none, begin),
+        cmocka_unit_test(an_entry_is_held_as_its_order_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,9 @@ struct bw_enforcer {
     bool is_guard_gone; /* or has handed over */
 };
 
+/* Which fact that must hold between two messages does not, of an entry; NULL: all hold. Each step asserts it. */
+const char *bw_enforced_unsound(const struct bw_enforced *enforced);
+
 /* In the caller's memory; all zero is the beginning. */
 void bw_enforcer_init(struct bw_enforcer *enforcer);
 

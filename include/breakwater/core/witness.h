@@ -23,6 +23,9 @@ struct bw_witness {
 void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_cluster *cluster,
                      struct bw_watch *watches, struct bw_instant now);
 
+/* Which fact that must hold between two steps does not, of the witness and of that group; NULL: all hold. Each step asserts it. */
+const char *bw_witness_unsound(const struct bw_witness *witness, int group);
+
 /* The state was read from disk or came as a snapshot: every duration counts from now. */
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now);
 /* Leader of `term`, and the own-term barrier has committed and been applied. Nothing of an earlier

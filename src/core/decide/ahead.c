@@ -8,6 +8,12 @@
 #include <breakwater/core/counters.h>
 #include <breakwater/core/witness.h>
 
+/* True if it names what the state lacks. */
+static bool is_ahead(const struct bw_group *group, const struct bw_contact *contact)
+{
+    return contact->used && bw_group_lacks(group, contact->named_epoch, contact->named_index);
+}
+
 /* A number that no witness of this generation can have told is made up, and holds nobody (3.9). */
 void bw_ahead_note(struct bw_contact *contact, const struct bw_contact *before, const struct bw_group *group,
                    uint64_t generation, struct bw_proof *proof)
@@ -22,13 +28,8 @@ void bw_ahead_note(struct bw_contact *contact, const struct bw_contact *before, 
         contact->named_since = before->named_since;
         contact->named_proof = before->named_proof;
     }
-    if (contact->named_proof == 0 && proof != NULL && bw_ahead_is(group, contact))
+    if (contact->named_proof == 0 && proof != NULL && is_ahead(group, contact))
         contact->named_proof = bw_proof_want(proof);
-}
-
-bool bw_ahead_is(const struct bw_group *group, const struct bw_contact *contact)
-{
-    return contact->used && bw_group_lacks(group, contact->named_epoch, contact->named_index);
 }
 
 /* Its claim stands already, for what it named first. */
@@ -51,7 +52,7 @@ const struct bw_contact *bw_ahead_at(const struct bw_group *group, const struct 
         for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
             const struct bw_contact *contact = &watch->reports[site].by_instance[i];
 
-            if (!bw_ahead_is(group, contact) || is_kept(group, site, contact))
+            if (!is_ahead(group, contact) || is_kept(group, site, contact))
                 continue;
             if (*number == 0) {
                 *out_site = site;

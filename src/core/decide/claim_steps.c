@@ -51,34 +51,6 @@ static void complete_by_operator(const struct bw_evaluation *eval, const struct 
     BW_COPY_FIELD(command->text, wish->text);
 }
 
-bool bw_decide_claim_over(struct bw_evaluation *eval, struct bw_command *command)
-{
-    const struct bw_group *group = eval->group;
-
-    if (eval->leadership->feature_level < BW_CLAIM_LEVEL)
-        return false;
-    for (uint32_t i = 0; i < group->claim_count; i++)
-        if (bw_claims_is_over(group, eval->watch, &group->claims[i], eval->now, command)) {
-            (void)bw_gate_value(&eval->list, BW_GATE_ID_CLAIM, -1, true, BW_UNIT_SITE,
-                                bw_spec_find_site(&group->spec, command->site), -1,
-                                bw_claim_end_word(command->claim_end));
-            return true;
-        }
-    for (uint32_t i = 0; i < group->claim_count; i++)
-        if (is_asked(eval, &group->claims[i])) {
-            (void)bw_gate_plain(&eval->list, BW_GATE_ID_VOUCHED, -1, true, NULL);
-            (void)judge_operator(eval, &group->claims[i]);
-            complete_by_operator(eval, &group->claims[i], command);
-            return true;
-        }
-    return false;
-}
-
-/* ---- how a claim ends ---- */
-
-/* Which report of its site ends a claim, and what a site answers to an operator who would end it. Design
- * 3.8. */
-
 /* The first `armed` has ended the override, in one write of the guard's (3.8). */
 static bool is_adopted(const struct bw_group *group, const struct bw_contact *contact)
 {
@@ -120,8 +92,9 @@ static bool newest_word(const struct bw_group *group, const struct bw_watch *wat
     return false;
 }
 
-bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watch, const struct bw_claim *claim,
-                       struct bw_instant now, struct bw_command *out_command)
+/* The ClaimOver by what its site has reported since. False: nothing that this witness has received ends it. */
+static bool is_claim_over(const struct bw_group *group, const struct bw_watch *watch, const struct bw_claim *claim,
+                          struct bw_instant now, struct bw_command *out_command)
 {
     struct bw_claim_word word;
     bool is_adopted_there;
@@ -139,6 +112,31 @@ bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watc
     out_command->sync_number = word.number;
     return true;
 }
+
+bool bw_decide_claim_over(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_group *group = eval->group;
+
+    if (eval->leadership->feature_level < BW_CLAIM_LEVEL)
+        return false;
+    for (uint32_t i = 0; i < group->claim_count; i++)
+        if (is_claim_over(group, eval->watch, &group->claims[i], eval->now, command)) {
+            (void)bw_gate_value(&eval->list, BW_GATE_ID_CLAIM, -1, true, BW_UNIT_SITE,
+                                bw_spec_find_site(&group->spec, command->site), -1,
+                                bw_claim_end_word(command->claim_end));
+            return true;
+        }
+    for (uint32_t i = 0; i < group->claim_count; i++)
+        if (is_asked(eval, &group->claims[i])) {
+            (void)bw_gate_plain(&eval->list, BW_GATE_ID_VOUCHED, -1, true, NULL);
+            (void)judge_operator(eval, &group->claims[i]);
+            complete_by_operator(eval, &group->claims[i], command);
+            return true;
+        }
+    return false;
+}
+
+/* ---- what an operator may end ---- */
 
 static bool is_armed_holder(const struct bw_group *group, const struct bw_watch *watch, int site, struct bw_instant now)
 {

@@ -65,9 +65,6 @@ struct bw_command bw_claims_command(const struct bw_group *group, const struct b
 
 /* ---- what is said to be over ---- */
 
-/* The ClaimOver by what its site has reported since. False: nothing that this witness has received ends it. */
-bool bw_claims_is_over(const struct bw_group *group, const struct bw_watch *watch, const struct bw_claim *claim,
-                       struct bw_instant now, struct bw_command *out_command);
 /* This witness forgets what it has received of that site: below BW_CLAIM_LEVEL an operator has confirmed that it is off. */
 void bw_claims_forget(struct bw_watch *watch, const char *site);
 /* As bw_policy_answer, of the site of a claim. */
@@ -98,8 +95,6 @@ void bw_outside_judge(const struct bw_group *group, const struct bw_watch *watch
  * NULL: it does not lead. */
 void bw_ahead_note(struct bw_contact *contact, const struct bw_contact *before, const struct bw_group *group,
                    uint64_t generation, struct bw_proof *proof);
-/* True if it names what the state lacks. */
-bool bw_ahead_is(const struct bw_group *group, const struct bw_contact *contact);
 /* Returns report number `*number` that names such, of an agent without a claim for it; NULL: `*number` is less by those
  * that there are. */
 const struct bw_contact *bw_ahead_at(const struct bw_group *group, const struct bw_watch *watch, uint32_t *number,

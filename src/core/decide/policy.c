@@ -525,7 +525,9 @@ enum bw_holder_answer bw_policy_answer(const struct bw_group *group, const struc
     return answer;
 }
 
-bool bw_policy_is_stop_seen(const struct bw_contact *holder)
+/* The end of the holder's service could be seen: its status is known, or its reach is proved (3.2.4). Else it would be
+ * stopped, not be seen to be, and hold its epoch. */
+static bool is_stop_seen(const struct bw_contact *holder)
 {
     const struct bw_report *report = &holder->report;
 
@@ -545,7 +547,7 @@ void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list
 {
     bw_policy_judge_asked_holder(holder, list);
     if (holder != NULL)
-        (void)bw_gate_plain(list, BW_GATE_ID_STOP_SEEN, -1, bw_policy_is_stop_seen(holder),
+        (void)bw_gate_plain(list, BW_GATE_ID_STOP_SEEN, -1, is_stop_seen(holder),
                             bw_service_word(holder->report.service));
 }
 

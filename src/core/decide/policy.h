@@ -37,9 +37,6 @@ const struct bw_contact *bw_policy_connected(const struct bw_group *group,
 /* As far as this witness has heard, the site's data does not follow the newest epoch that was verified
  * serving: after a loss it waits for a site that serves, or for a person. */
 bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site);
-/* The end of the holder's service could be seen: its status is known, or its reach is proved (3.2.4). Else it would be
- * stopped, not be seen to be, and hold its epoch. */
-bool bw_policy_is_stop_seen(const struct bw_contact *holder);
 /* Judges the holder before its service is stopped for a move that an operator asked for. NULL: not connected. */
 void bw_policy_judge_asked_holder(const struct bw_contact *holder, struct bw_gate_list *list);
 /* ... and for one that nobody asked for. */

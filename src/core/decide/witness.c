@@ -1,8 +1,7 @@
-/* witness.c - leadership, proofs, reports, proposals and wishes of one witness.
+/* witness.c - leadership, proofs, reports and proposals of one witness.
  * Design 3.2.2, 3.3, 4. */
 #include <breakwater/core/witness.h>
 
-#include <inttypes.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
@@ -27,6 +26,12 @@ static struct bw_group *group_at(const struct bw_witness *witness, int group_ind
 {
     BW_ASSERT(group_index >= 0 && group_index < (int)witness->cluster->group_count);
     return &witness->cluster->groups[group_index];
+}
+
+static void assert_sound(const struct bw_witness *witness)
+{
+    for (uint32_t group = 0; group < witness->cluster->group_count; group++)
+        BW_ASSERT_NONE(bw_witness_unsound(witness, (int)group));
 }
 
 void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_cluster *cluster,
@@ -108,17 +113,18 @@ void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_
 {
     BW_ASSERT(term > 0 && term >= witness->leadership.term); /* terms only grow */
     forget_term(witness);
-    BW_ASSERT(witness->proof.proved == 0); /* 3.3: nothing of an earlier term proves anything in this one */
     witness->leadership.leads = true;
     witness->leadership.term = term;
     witness->leadership.leader_since = now;
     follow_wishes(witness, now);
+    assert_sound(witness);
 }
 
 void bw_witness_on_not_leading(struct bw_witness *witness)
 {
     forget_term(witness);
     witness->leadership.leads = false;
+    assert_sound(witness);
 }
 
 /* ---- what the log says ---- */
@@ -143,6 +149,7 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
         return;
     }
     bw_watch_on_applied(watch, group, command, witness->cluster->applied_index, now);
+    BW_ASSERT_NONE(bw_witness_unsound(witness, applied->group));
 }
 
 static void note_behind(struct bw_witness *witness, const struct bw_sync *sync, struct bw_instant received)
@@ -496,9 +503,9 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
         watch->ways = (struct bw_ways){0};
     }
     (void)bw_ways_note(&watch->ways, &way, received); /* whether it is new, its caller counts itself */
-    BW_ASSERT(watch->ways.count > 0); /* 3.5: an end waits for each way that was confirmed */
     watch->confirmed_epoch = group->renew_epoch;
     watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
+    BW_ASSERT_NONE(bw_witness_unsound(witness, group_index));
     return true;
 }
 
@@ -603,6 +610,7 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
         witness->watches[group].boot_epoch = command->epoch;
         witness->watches[group].boot_id = command->boot_id;
     }
+    BW_ASSERT_NONE(bw_witness_unsound(witness, group));
 }
 
 enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
@@ -625,174 +633,4 @@ enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
     if (did_something)
         return BW_PROPOSAL_GO_ON;
     return proposal->group >= 0 ? BW_PROPOSAL_RETRY : BW_PROPOSAL_NOTHING;
-}
-
-/* ---- wishes ---- */
-
-#define PROBLEM_BYTES 384
-
-/* "dc-b: not connected: last report 8.0 s ago, limit 3.0 s (not_connected)" */
-static const char *first_problem(const struct bw_candidacy *candidacy, const struct bw_group *group,
-                                 char out_text[PROBLEM_BYTES])
-{
-    for (uint32_t i = 0; i < candidacy->gate_count; i++)
-        if (candidacy->gates[i].verdict == BW_GATE_HOLD) {
-            bw_gate_tell(&candidacy->gates[i], group, out_text, PROBLEM_BYTES);
-            return out_text;
-        }
-    return "it is not eligible";
-}
-
-/* Nobody serves whom it could follow: without a person's word it would wait for ever. */
-static enum bw_err check_rejoin(const struct bw_witness *witness, int group_index,
-                                const struct bw_wish *wish, struct bw_diag *diag)
-{
-    const struct bw_group *group = group_at(witness, group_index);
-    const struct bw_watch *watch = &witness->watches[group_index];
-    int site = bw_spec_find_site(&group->spec, wish->to);
-
-    if (site < 0 || wish->accept_data_loss || !bw_policy_owes_rejoin(group, watch, site))
-        return BW_OK;
-    return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s must rejoin first: another site of %s has written data that it does not have. Bring that "
-                       "site back, or accept the data of %s as it is: breakwater failover %s --to %s "
-                       "--accept-data-loss",
-                       wish->to, group->spec.name, wish->to, group->spec.name, wish->to);
-}
-
-static enum bw_err check_failover(const struct bw_witness *witness, int group_index,
-                                  const struct bw_wish *wish, struct bw_instant now,
-                                  struct bw_diag *diag)
-{
-    const struct bw_group *group = group_at(witness, group_index);
-    const struct bw_watch *watch = &witness->watches[group_index];
-    struct bw_expiry_base base = {.leader_since = witness->leadership.leader_since,
-                                  .grant_applied = watch->grant_applied};
-    int site = bw_spec_find_site(&group->spec, wish->to);
-    int holder = bw_spec_find_site(&group->spec, group->holder_site);
-    struct bw_end_waits waits;
-
-    if (wish->to[0] != '\0' && group->spec.sites[site].never_candidate)
-        return bw_diag_set(
-            diag, BW_ERR_REFUSED,
-            "%s has `failover_candidate: false` in the spec of %s; to allow it, change the spec (breakwater apply)",
-            wish->to,
-            group->spec.name);
-    if (group->phase == BW_PHASE_VACANT)
-        return check_rejoin(witness, group_index, wish, diag);
-    if (watch->confirmed_epoch == group->epoch)
-        base.last_confirmed = watch->last_confirmed;
-    if (group->held || bw_expiry_is_over(&base, &group->terms, now) ||
-        bw_policy_connected(group, watch, holder, now) == NULL) {
-        if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits))
-            return bw_forced_refuse_waiting(group, &waits, diag);
-        return check_rejoin(witness, group_index, wish, diag);
-    }
-    return bw_diag_set(diag, BW_ERR_REFUSED,
-                       "%s is primary of %s in epoch %" PRIu64 " and is alive (%" PRIu64 " ms of lease left); use "
-                       "switchover",
-                       group->holder_site, group->spec.name, group->epoch,
-                       bw_witness_lease_left_ms(witness, group_index, now));
-}
-
-static enum bw_err check_switchover(const struct bw_witness *witness, int group_index,
-                                    const struct bw_wish *wish, struct bw_instant now,
-                                    struct bw_diag *diag)
-{
-    const struct bw_group *group = group_at(witness, group_index);
-    const struct bw_watch *watch = &witness->watches[group_index];
-    int site = bw_spec_find_site(&group->spec, wish->to);
-    int holder = bw_spec_find_site(&group->spec, group->holder_site);
-    const struct bw_contact *contact;
-    struct bw_candidacy candidacy;
-    struct bw_end_waits waits;
-    char problem[PROBLEM_BYTES];
-
-    if (wish->to[0] == '\0')
-        return bw_diag_set(diag, BW_ERR_INVALID, "switchover needs a target; use --to SITE");
-    if (group->phase == BW_PHASE_CLOSING &&
-        bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits))
-        return bw_forced_refuse_waiting(group, &waits, diag);
-    if (group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s has no primary, so there is nothing to move; use failover",
-                           group->spec.name);
-    if (group->phase == BW_PHASE_REVOKING)
-        return bw_diag_set(diag, BW_ERR_BUSY, "a move of %s to %s is in progress; wait for its end",
-                           group->spec.name, group->target);
-    if (group->adopting)
-        return bw_diag_set(diag, BW_ERR_BUSY, "%s is still adopting %s; wait for its end",
-                           group->holder_site, group->spec.name);
-    if (group->spec.mode == BW_MODE_PAUSED)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; first: breakwater resume %s",
-                           group->spec.name, group->spec.name);
-    if (strcmp(group->holder_site, wish->to) == 0)
-        return bw_diag_set(diag, BW_ERR_EXISTS, "%s is primary of %s already", wish->to, group->spec.name);
-    contact = bw_policy_connected(group, watch, holder, now);
-    if (contact != NULL && !contact->report.guard_alive)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "the guard of %s is down, or its probe hangs. It would stop %s, but could not confirm "
-                           "the stop, and no other site could take over. Repair it first; on that site:  systemctl "
-                           "status breakwater-guard",
-                           group->holder_site, group->spec.name);
-    bw_policy_judge(group, watch, &witness->leadership, site, true, now, &candidacy);
-    if (!candidacy.eligible)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s. See: breakwater explain %s", first_problem(&candidacy, group, problem),
-                           group->spec.name);
-    return BW_OK;
-}
-
-static bool is_of_claim(const struct bw_witness *witness, int group_index, const struct bw_wish *wish)
-{
-    return wish->kind == BW_WISH_FORCE_RELEASE &&
-           bw_claims_find_of(group_at(witness, group_index), &witness->watches[group_index], wish->to, NULL);
-}
-
-enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_index,
-                                  const struct bw_wish *wish, struct bw_instant now,
-                                  struct bw_diag *diag)
-{
-    const struct bw_group *group = group_at(witness, group_index);
-
-    if (!witness->leadership.leads)
-        return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead; ask the leader");
-    if (group->spec.name[0] == '\0')
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no such group; see: breakwater status");
-    if (is_of_claim(witness, group_index, wish)) /* 3.8: of whichever site, in whichever mode */
-        return bw_forced_check(witness, group_index, wish, now, diag);
-    if (group->spec.mode == BW_MODE_OBSERVE)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is unmanaged, so no request is carried out; first: breakwater mode %s auto",
-                           group->spec.name, group->spec.name);
-    if (wish->to[0] != '\0' && bw_spec_find_site(&group->spec, wish->to) < 0)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is not a site of %s; see: breakwater status %s", wish->to,
-                           group->spec.name, group->spec.name);
-    switch (wish->kind) {
-    case BW_WISH_FAILOVER:
-        return check_failover(witness, group_index, wish, now, diag);
-    case BW_WISH_SWITCHOVER:
-        return check_switchover(witness, group_index, wish, now, diag);
-    case BW_WISH_FORCE_RELEASE:
-        return bw_forced_check(witness, group_index, wish, now, diag);
-    case BW_WISH_NONE:
-        break;
-    }
-    return bw_diag_set(diag, BW_ERR_INVALID, "nothing was asked for");
-}
-
-enum bw_err bw_witness_ask(struct bw_witness *witness, int group, const struct bw_wish *wish,
-                           struct bw_instant now, struct bw_diag *diag)
-{
-    enum bw_err err = bw_witness_check_wish(witness, group, wish, now, diag);
-    struct bw_watch *watch = &witness->watches[group];
-
-    if (err == BW_OK)
-        err = bw_witness_check_outage(witness, group, wish, now, diag);
-    if (err != BW_OK)
-        return err;
-    watch->wish = *wish;
-    watch->wish.epoch = group_at(witness, group)->epoch;
-    watch->wish_since = now;
-    return BW_OK;
 }

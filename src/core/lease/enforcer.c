@@ -4,6 +4,8 @@
 
 #include <breakwater/base/assert.h>
 
+#include "facts.h"
+
 void bw_enforcer_init(struct bw_enforcer *enforcer)
 {
     memset(enforcer, 0, sizeof *enforcer);
@@ -54,6 +56,23 @@ void bw_enforcer_note_means(struct bw_enforcer *enforcer, const char *group, boo
         enforcer->groups[enforced].lacks_means = !are_taken;
 }
 
+/* ---- what must hold ------------------------------------------------------------------------ */
+
+const char *bw_enforced_unsound(const struct bw_enforced *enforced)
+{
+    const struct bw_enforcer_order *order = &enforced->order;
+
+    FACT(order->group[0] != '\0', "the enforcer's entry: it is of a group");
+    FACT((enforced->state == BW_ENFORCER_IDLE) == (order->epoch == 0), "the enforcer's entry: what is armed has an epoch");
+    if (!is_held(enforced))
+        return NULL;
+    FACT(!bw_instant_is_beyond(enforced->kill_at, order->end), "the enforcer's entry: its KILL comes before D"); /* 3.2.4 */
+    FACT(enforced->state != BW_ENFORCER_ARMED ||
+             bw_instant_is_same(enforced->kill_at, bw_lease_plan_fence(order->end, order->fence_ns).kill_at),
+         "the enforcer's entry: its first KILL comes when the fence window says"); /* 3.2.4 */
+    return NULL;
+}
+
 /* ---- states -------------------------------------------------------------------------------- */
 
 #define TO(state) (1u << BW_ENFORCER_##state)
@@ -83,6 +102,7 @@ static void hold(struct bw_enforced *enforced, const struct bw_enforcer_order *o
     enforced->order = *order;
     enter(enforced, BW_ENFORCER_ARMED);
     enforced->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
+    BW_ASSERT_NONE(bw_enforced_unsound(enforced));
 }
 
 /* Within an epoch a deadline only moves later, and not any more once its KILL has begun (3.4, 3.2.4). What is taken is
@@ -127,6 +147,7 @@ static void drop(struct bw_enforced *enforced)
 {
     enter(enforced, BW_ENFORCER_IDLE);
     enforced->order.epoch = 0;
+    BW_ASSERT_NONE(bw_enforced_unsound(enforced));
 }
 
 void bw_enforcer_disarm(struct bw_enforcer *enforcer, const char *group, uint64_t epoch)
@@ -162,14 +183,13 @@ void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer)
 static void kill_slot(struct bw_enforced *enforced, struct bw_instant now)
 {
     BW_ASSERT(is_held(enforced));
-    BW_ASSERT(
-        !bw_instant_is_beyond(enforced->kill_at, enforced->order.end)); /* 3.2.4: KILL before D */
     enter(enforced, BW_ENFORCER_KILLING);
     if (bw_instant_right_is_over(now, enforced->order.end))
         enter(enforced, BW_ENFORCER_SPENT);
     else
         enforced->kill_at = bw_instant_min(bw_instant_add(now, BW_ENFORCER_AGAIN_NS),
                                            enforced->order.end);
+    BW_ASSERT_NONE(bw_enforced_unsound(enforced));
 }
 
 uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,

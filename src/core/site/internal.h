@@ -241,8 +241,6 @@ bool bw_site_override_on_fence_begun(const struct step *step, uint64_t epoch);
 bool bw_site_override_on_fence_ended(const struct step *step, uint64_t epoch, bool ok);
 void bw_site_override_on_guard_state(const struct step *step);
 void bw_site_on_override_late(const struct step *step);
-/* End - F. */
-struct bw_instant bw_site_override_window(const struct bw_site *site);
 /* Its fence is due for so long that the agent runs its own (3.4, H6). */
 bool bw_site_override_is_overdue(const struct step *step);
 

@@ -62,7 +62,8 @@ uint64_t bw_site_override_fence_ns(const struct bw_site *site)
     return bw_max(bw_max(script_ns, FENCE_NS_MIN), bw_max(own_ns, ordered_ns));
 }
 
-struct bw_instant bw_site_override_window(const struct bw_site *site)
+/* End - F. */
+static struct bw_instant fence_window_of(const struct bw_site *site)
 {
     return bw_instant_sub(site->memory.override_end, site->memory.override_fence_ms * BW_NS_PER_MS);
 }
@@ -70,7 +71,7 @@ struct bw_instant bw_site_override_window(const struct bw_site *site)
 bool bw_site_override_is_overdue(const struct step *step)
 {
     const struct bw_site *site = step->site;
-    const struct bw_instant due = bw_instant_add(bw_site_override_window(site),
+    const struct bw_instant due = bw_instant_add(fence_window_of(site),
                                                  site->memory.override_fence_ms * BW_NS_PER_MS / 4);
 
     if (!has_end(site))
@@ -134,10 +135,10 @@ void bw_site_override_watch(const struct step *step)
 
     if (site->memory.override == BW_OVERRIDE_NONE || site->memory.override == BW_OVERRIDE_ENDING)
         return;
-    if (bw_instant_right_is_over(step->now, bw_site_override_window(site)))
+    if (bw_instant_right_is_over(step->now, fence_window_of(site)))
         end_by_time(step);
     else {
-        bw_site_wake(step, bw_site_override_window(site));
+        bw_site_wake(step, fence_window_of(site));
         watch_own_pauses(step);
     }
 }
