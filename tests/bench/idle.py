@@ -47,6 +47,7 @@ class Bench(Cluster):
                           for i, name in enumerate(WITNESSES)})
         self.group = f"bench-{os.getpid()}"
         self.groups = [self.group]
+        self.sites = SITES
         self.scripts = SCRIPTS
         self.processes = {} # (role, name) -> Popen
 
@@ -55,14 +56,20 @@ class Bench(Cluster):
         self.begin_pki()
         for name in WITNESSES:
             write_yaml(self.work / f"{name}.yaml", self.witness_file(name, self.work / name))
-        for site in SITES:
+        for site in self.sites:
             self.issue(f"agent/{site}/agent", self.work / f"{site}.pem")
             self.write_scripts(site)
             write_yaml(self.work / f"{site}.yaml", self.site_file(
-                site, self.tls(site), [self.group_of(site, name) for name in self.groups],
+                site, self.tls(site), [self.group_of(site, name) for name in self.groups_at(site)],
                 state_dir=f"{self.work}/{site}/state", run_dir=self.run_dir_of(site),
                 guard_socket=f"{self.work}/{site}/guard.sock"))
-        self.write_groups(self.groups, SITES, on_lag="allow")  # nothing is replicated here
+        self.write_groups_file()
+
+    def groups_at(self, site):
+        return self.groups
+
+    def write_groups_file(self):
+        self.write_groups(self.groups, self.sites, on_lag="allow")  # nothing is replicated here
 
     def run_dir_of(self, site):
         return f"{self.work}/{site}/run"
@@ -105,7 +112,7 @@ class Bench(Cluster):
 
     def begin_sites(self):
         for role in ("guard", "agent"):
-            for site in SITES:
+            for site in self.sites:
                 self.spawn(role, site)
 
     def start(self):
@@ -115,7 +122,7 @@ class Bench(Cluster):
 
     def pids(self):
         """The files in which the services that run wrote their pids."""
-        files = [self.work / site / "service.pid" for site in SITES]
+        files = [self.work / site / "service.pid" for site in self.sites]
         return [each for each in files if each.exists()]
 
     def end(self):

@@ -106,7 +106,7 @@ def measure(program, folder, name, runs):
                         1300 if name == "kill-site" else None))
     if name == "kill-site":
         rows.append(row(f"{name}: decision beyond the lease wait", "ms",
-                        [span_ms(run, "expiry possible", "order received") for run in reports], 30))
+                        [span_ms(run, "expiry possible", "order received") for run in reports], 3))
         rows.append(row(f"{name}: order to first beat, start script in it", "ms",
                         [span_ms(run, "order received", "serving") for run in reports]))
     if name == "switchover":
@@ -116,7 +116,7 @@ def measure(program, folder, name, runs):
                         [timeline_of(run)["serving"] for run in reports]))
         rows.append(row(f"{name}: scripts in it", "ms", [scripts for _, scripts in times]))
         rows.append(row(f"{name}: overhead beyond the scripts", "ms", [own for own, _ in times],
-                        25))
+                        10))
     if name == "lose-witness":
         rows.append(row(f"{name}: service gap", "ms", gaps))
     return rows
