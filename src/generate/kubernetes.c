@@ -10,6 +10,7 @@
 
 #define REPLACED_MAX 16
 #define NAME_BYTES   (2 * BW_NAME_MAX + 64)
+#define VALUE_BYTES  4096
 #define NAMESPACE_OF_MANIFESTS "system"
 
 /* ---- what manifests name --------------------------------------------------------------------- */
@@ -20,7 +21,7 @@ struct replaced {
     size_t count;
 };
 
-/* Documents that are put only once. */
+/* Texts that are put only once. */
 struct once {
     char **texts;
     size_t count;
@@ -33,6 +34,9 @@ struct fitted {
     const char *namespace; /* a label of the DNS, so a `.` before it makes a name that no other namespace makes */
     const char *scripts;   /* what the volume of the scripts has besides; "": nothing */
     struct once *once;     /* NULL: every document is put */
+    const struct bw_answers *answers;
+    const struct bw_answers_site *site;
+    const char *set; /* the documents are the roles of this script set; NULL: they are no roles */
 };
 
 static void add(struct replaced *replaced, const char *from, const char *to)
@@ -44,26 +48,177 @@ static void add(struct replaced *replaced, const char *from, const char *to)
     replaced->count++;
 }
 
+/* The namespaces that the answers give for the set of this group; two groups of one set may have different ones. */
+static void find_namespaces(const struct bw_answers *answers, const struct bw_answers_group *group, const struct bw_answers_site *site,
+                            struct replaced *replaced)
+{
+    char value[BW_NAME_MAX + 1];
+
+    *replaced = (struct replaced){0};
+    add(replaced, NAMESPACE_OF_MANIFESTS, site->namespace);
+    for (uint32_t v = 0; v < group->variable_count; v++) {
+        const struct bw_set_variable *variable = &group->variables[v].of;
+
+        if (variable->is_namespace && variable->value != NULL &&
+            bw_generate_variable(answers, group, site, variable->name, value, sizeof value))
+            add(replaced, variable->value, value);
+    }
+}
+
 static bool ends_word(char c)
 {
     return strchr("abcdefghijklmnopqrstuvwxyz0123456789-", c) == NULL || c == '\0';
 }
 
-/* What `text` has at `at` in the place of a namespace; NULL: nothing of the kind. */
-static const char *namespace_at(const struct replaced *replaced, const char *text, size_t at, size_t *out_length)
+/* What replaces the namespace at `text`; NULL: nothing. */
+static const char *namespace_at(const struct replaced *replaced, const char *text, size_t *out_length)
 {
-    static const char before[] = "namespace: ";
-
     for (size_t i = 0; i < replaced->count; i++) {
         const size_t length = strlen(replaced->from[i]);
-        const bool is_namespace = at >= sizeof before - 1 && strncmp(text + at - (sizeof before - 1), before, sizeof before - 1) == 0;
 
-        if (!is_namespace || strncmp(text + at, replaced->from[i], length) != 0 || !ends_word(text[at + length]))
+        if (strncmp(text, replaced->from[i], length) != 0 || !ends_word(text[length]))
             continue;
         *out_length = length;
         return replaced->to[i];
     }
     return NULL;
+}
+
+/* True if the key of a namespace stands before `at`. */
+static bool is_namespace(const char *text, size_t at)
+{
+    static const char before[] = "namespace: ";
+
+    return at >= sizeof before - 1 && strncmp(text + at - (sizeof before - 1), before, sizeof before - 1) == 0;
+}
+
+/* ---- objects that a role names --------------------------------------------------------------- */
+
+/* True if that text was put before. Otherwise it is kept, and freed with the others. */
+static bool is_repeated(struct once *once, char *text)
+{
+    for (size_t i = 0; i < once->count; i++)
+        if (strcmp(once->texts[i], text) == 0)
+            return true;
+    once->texts = realloc(once->texts, (once->count + 1) * sizeof *once->texts);
+    BW_ASSERT(once->texts != NULL);
+    once->texts[once->count++] = text;
+    return false;
+}
+
+static void forget(struct once *once)
+{
+    for (size_t i = 0; i < once->count; i++)
+        free(once->texts[i]);
+    free(once->texts);
+}
+
+/* The object `name` of a role, as the variable of the answers names it. The caller frees it. */
+static char *role_name_of(const struct fitted *fitted, const struct bw_answers_group *group, const struct bw_set_variable *variable,
+                          const char *name)
+{
+    const char *part = variable->value != NULL ? strstr(name, variable->value) : name;
+    const size_t length = variable->value != NULL ? strlen(variable->value) : strlen(name);
+    char value[VALUE_BYTES];
+    char *text = NULL;
+
+    if (part == NULL || !bw_generate_variable(fitted->answers, group, fitted->site, variable->name, value, sizeof value))
+        text = strdup(name);
+    else if (asprintf(&text, "%.*s%s%s", (int)(part - name), name, value, part + length) < 0)
+        text = NULL;
+    BW_ASSERT(text != NULL);
+    return text;
+}
+
+/* The name of a role that the variable replaces, and that is the text of `length` bytes; NULL: none. */
+static const char *find_role_name(const struct bw_set_variable *variable, const char *text, size_t length)
+{
+    for (uint32_t i = 0; i < variable->role_name_count; i++)
+        if (strlen(variable->role_names[i]) == length && strncmp(variable->role_names[i], text, length) == 0)
+            return variable->role_names[i];
+    return NULL;
+}
+
+static void put_role_name(struct once *names, char *text, FILE *out)
+{
+    const size_t before = names->count;
+
+    if (is_repeated(names, text))
+        free(text);
+    else
+        (void)fprintf(out, "%s%s", before > 0 ? ", " : "", text);
+}
+
+/* True if the group has the role of `fitted->set` in the namespace that the one of the manifests becomes here. */
+static bool has_role(const struct fitted *fitted, const struct bw_answers_group *group, const char *namespace)
+{
+    size_t ignored;
+    const char *here = namespace_at(&fitted->replaced, namespace, &ignored);
+    struct replaced replaced;
+    const char *its;
+    bool has_set = false;
+
+    if (bw_answers_member_at(group, fitted->site->name) == NULL || group->loaded == NULL)
+        return false;
+    for (uint32_t m = 0; m < group->loaded->manifest_count; m++)
+        has_set = has_set || strcmp(group->loaded->manifests[m], fitted->set) == 0;
+    find_namespaces(fitted->answers, group, fitted->site, &replaced);
+    its = namespace_at(&replaced, namespace, &ignored);
+    return has_set && here != NULL && its != NULL && strcmp(here, its) == 0;
+}
+
+/* Puts the objects that stand for `name` in a role of the manifests in `namespace`: those of all groups with this role. */
+static void put_role_names(const struct fitted *fitted, const char *namespace, const char *name, size_t length, FILE *out)
+{
+    struct once names = {0};
+
+    for (uint32_t g = 0; g < fitted->answers->group_count; g++) {
+        const struct bw_answers_group *group = &fitted->answers->groups[g];
+        char *text = NULL;
+
+        if (!has_role(fitted, group, namespace))
+            continue;
+        for (uint32_t v = 0; v < group->variable_count && text == NULL; v++) {
+            const char *role_name = group->variables[v].is_used ? find_role_name(&group->variables[v].of, name, length) : NULL;
+
+            if (role_name != NULL)
+                text = role_name_of(fitted, group, &group->variables[v].of, role_name);
+        }
+        if (text == NULL)
+            text = strndup(name, length); /* no variable of this group names the object */
+        BW_ASSERT(text != NULL);
+        put_role_name(&names, text, out);
+    }
+    if (names.count == 0)
+        (void)fprintf(out, "%.*s", (int)length, name); /* no variable gives the namespace */
+    forget(&names);
+}
+
+/* Where the document has its namespace; 0: it has none. */
+static size_t find_namespace(const char *document)
+{
+    static const char metadata[] = "\nmetadata: {";
+    size_t at = 0;
+
+    while (document[at] != '\0' && strncmp(document + at, metadata, sizeof metadata - 1) != 0)
+        at++;
+    at += document[at] != '\0'; /* into the line */
+    while (document[at] != '\0' && document[at] != '\n' && !is_namespace(document, at))
+        at++;
+    return is_namespace(document, at) ? at : 0;
+}
+
+/* Puts the names of `resourceNames: [NAME]` at `at`. How much of the text that is; 0: there is no such name. */
+static size_t copy_role_names(const struct fitted *fitted, const char *text, size_t at, FILE *out)
+{
+    static const char key[] = "resourceNames: [";
+    const size_t length = strcspn(text + at, ",]\n");
+
+    if (fitted->set == NULL || at < sizeof key - 1 || strncmp(text + at - (sizeof key - 1), key, sizeof key - 1) != 0 || length == 0 ||
+        find_namespace(text) == 0)
+        return 0;
+    put_role_names(fitted, text + find_namespace(text), text + at, length, out);
+    return length;
 }
 
 /* The length of a name at `text` which is the cluster's, or a folder of its machines; 0: there is none. */
@@ -110,25 +265,16 @@ static size_t copy_word(const struct fitted *fitted, const char *text, size_t at
         (void)fprintf(out, "\"%s\"", fitted->namespace);
         return 5;
     }
-    to = namespace_at(&fitted->replaced, text, at, &length);
+    length = copy_role_names(fitted, text, at, out);
+    if (length > 0)
+        return length;
+    to = is_namespace(text, at) ? namespace_at(&fitted->replaced, text + at, &length) : NULL;
     if (to == NULL) {
         (void)putc(text[at], out);
         return 1;
     }
     (void)fputs(to, out);
     return length;
-}
-
-/* True if that document was put before. Otherwise it is kept, and freed with the others. */
-static bool is_repeated(struct once *once, char *text)
-{
-    for (size_t i = 0; i < once->count; i++)
-        if (strcmp(once->texts[i], text) == 0)
-            return true;
-    once->texts = realloc(once->texts, (once->count + 1) * sizeof *once->texts);
-    BW_ASSERT(once->texts != NULL);
-    once->texts[once->count++] = text;
-    return false;
 }
 
 static void copy_document(const struct fitted *fitted, const char *text, FILE *out)
@@ -267,23 +413,6 @@ void bw_generate_witness_overlay(struct bw_generation *generation, const struct 
 
 /* ---- a site ---------------------------------------------------------------------------------- */
 
-/* The namespaces that the answers give for the set of this group; two groups of one set may have different ones. */
-static void find_namespaces(const struct bw_answers *answers, const struct bw_answers_group *group, const struct bw_answers_site *site,
-                            struct replaced *replaced)
-{
-    char value[BW_NAME_MAX + 1];
-
-    *replaced = (struct replaced){0};
-    add(replaced, NAMESPACE_OF_MANIFESTS, site->namespace);
-    for (uint32_t v = 0; v < group->variable_count; v++) {
-        const struct bw_set_variable *variable = &group->variables[v].of;
-
-        if (variable->is_namespace && variable->value != NULL &&
-            bw_generate_variable(answers, group, site, variable->name, value, sizeof value))
-            add(replaced, variable->value, value);
-    }
-}
-
 /* Those of harbor-operator have the account, and the namespace, in their file. */
 static bool has_account(const struct bw_answers *answers, const struct bw_answers_site *site)
 {
@@ -298,11 +427,12 @@ static bool has_account(const struct bw_answers *answers, const struct bw_answer
     return false;
 }
 
-/* The roles of one group and manifest, without documents that an earlier group has brought. The file is named after the group if
+/* The roles of one group and set, without documents that an earlier group has brought. The file is named after the group if
  * an earlier group has the manifest, too. */
-static void put_roles_of(struct bw_generation *generation, const struct bw_answers_site *site, const char *manifest, const char *group,
+static void put_roles_of(struct bw_generation *generation, const struct bw_answers_site *site, const char *group,
                          const struct fitted *fitted, FILE *kustomization)
 {
+    const char *manifest = fitted->set;
     char path[BW_TREE_PATH_BYTES];
     char folder[BW_SET_PATH_BYTES];
     char there[BW_TREE_PATH_BYTES];
@@ -332,7 +462,7 @@ static void put_roles(struct bw_generation *generation, const struct bw_answers_
 {
     const struct bw_answers *answers = generation->answers;
     struct once once = {0};
-    struct fitted fitted = {.namespace = site->namespace, .scripts = "", .once = &once};
+    struct fitted fitted = {.namespace = site->namespace, .scripts = "", .once = &once, .answers = answers, .site = site};
 
     for (uint32_t g = 0; g < answers->group_count; g++) {
         const struct bw_answers_group *group = &answers->groups[g];
@@ -340,12 +470,12 @@ static void put_roles(struct bw_generation *generation, const struct bw_answers_
         if (group->loaded == NULL || bw_answers_member_at(group, site->name) == NULL)
             continue;
         find_namespaces(answers, group, site, &fitted.replaced);
-        for (uint32_t m = 0; m < group->loaded->manifest_count; m++)
-            put_roles_of(generation, site, group->loaded->manifests[m], group->spec.name, &fitted, kustomization);
+        for (uint32_t m = 0; m < group->loaded->manifest_count; m++) {
+            fitted.set = group->loaded->manifests[m];
+            put_roles_of(generation, site, group->spec.name, &fitted, kustomization);
+        }
     }
-    for (size_t i = 0; i < once.count; i++)
-        free(once.texts[i]);
-    free(once.texts);
+    forget(&once);
 }
 
 /* ---- own scripts: one ConfigMap, a folder of the volume for each group ------------------------ */

@@ -13,6 +13,7 @@
 
 #define BW_SET_VARIABLES_MAX 64
 #define BW_SET_FOLDERS_MAX   16
+#define BW_SET_ROLE_NAMES_MAX 8
 #define BW_SET_PATH_BYTES    4096
 
 /* Where the value of a variable is written. GROUP: all sites need the same value. */
@@ -25,6 +26,8 @@ struct bw_set_variable {
     bool differs;      /* no two sites may have the same value */
     bool is_file;      /* its value is a path; the operator puts the file there */
     bool is_namespace; /* its value is a namespace, and replaces `value` in the manifests of the set */
+    const char *const *role_names; /* objects that roles of the set name: the part `value`, or all of it, is the variable's */
+    uint32_t role_name_count;
     const char *script; /* the only script that reads it; NULL: any of the set */
     const char *value; /* without an answer; NULL: the variable is left out */
     const char *example;
