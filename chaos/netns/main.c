@@ -19,6 +19,7 @@
 #include <breakwater/steps/steps.h>
 #include <breakwater/trials/verb.h>
 
+#include "inherited.h"
 #include "members.h"
 #include "options.h"
 #include "postgres.h"
@@ -711,6 +712,10 @@ int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
     (void)umask(umask(022) | 022); /* daemons refuse what others can change (5.4) */
+    if (!bw_load_no_modules()) {
+        (void)fputs("error: the libraries of this program cannot be set up (out of memory?)\n", stderr);
+        return BW_EXIT_FAILED;
+    }
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(argc < 2 ? stderr : stdout);
         return argc < 2 ? BW_EXIT_USAGE : BW_EXIT_FINE;

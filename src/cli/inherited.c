@@ -4,6 +4,11 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#ifdef BW_STATIC
+#include <nss.h>
+#include <openssl/crypto.h>
+#endif
+
 #include <breakwater/sys/own_process.h>
 
 /* Nothing here is told by any of them, and each ends a process that does not expect it. */
@@ -22,6 +27,16 @@ bool bw_inherited_change(void)
     umask_before = umask(022);
     (void)umask(umask_before | 022); /* else we would refuse what we have made (5.4) */
     return bw_core_dump_forbid();
+}
+
+bool bw_load_no_modules(void)
+{
+#ifdef BW_STATIC
+    return __nss_configure_lookup("hosts", "files dns") == 0 && __nss_configure_lookup("passwd", "files") == 0 &&
+           OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
+#else
+    return true;
+#endif
 }
 
 void bw_inherited_give_back(void)

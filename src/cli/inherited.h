@@ -8,6 +8,10 @@
  * (5.3). False: that last one could not be had. */
 bool bw_inherited_change(void);
 
+/* True if no module of the machine is loaded: a program that is linked statically runs beside another libc than its own, for
+ * which the modules of nsswitch.conf and openssl.cnf are made. Once, before any name is resolved. */
+bool bw_load_no_modules(void);
+
 /* As it was found, right before another program takes this one's place. */
 void bw_inherited_give_back(void);
 

@@ -4,11 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef BW_STATIC
-#include <nss.h>
-#include <openssl/crypto.h>
-#endif
-
 #include <breakwater/steps/steps.h>
 #include <breakwater/sys/output_reader.h>
 #include <breakwater/sys/reach.h>
@@ -157,19 +152,6 @@ static bool is_called_as(const char *argument, const char *name)
     return strcmp(slash != NULL ? slash + 1 : argument, name) == 0;
 }
 
-/* Linked statically it runs beside another libc than its own. What nsswitch.conf or openssl.cnf
- * name there was made for that one, and would be loaded into this process. */
-static bool load_nothing(void)
-{
-#ifdef BW_STATIC
-    return __nss_configure_lookup("hosts", "files dns") == 0 &&
-           __nss_configure_lookup("passwd", "files") == 0 &&
-           OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1;
-#else
-    return true;
-#endif
-}
-
 /* Who began us may have closed one of the three: a file or a pipe of ours would get its number, and what is meant for
  * people would be written into that. What stands there now can be neither read nor written, as before. */
 static bool keep_standard(void)
@@ -184,7 +166,7 @@ static bool keep_standard(void)
 
 int main(int argc, char **argv)
 {
-    if (!keep_standard() || !load_nothing()) {
+    if (!keep_standard() || !bw_load_no_modules()) {
         (void)fputs("error: the libraries of this program cannot be set up (out of memory?)\n", stderr);
         return BW_EXIT_FAILED;
     }

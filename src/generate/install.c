@@ -34,20 +34,9 @@ static FILE *begin(struct bw_generation *generation, const char *folder, char na
     return bw_tree_open(generation->tree, name, 0644);
 }
 
-/* A unit that is shipped, for a machine that has the program alone. */
-static void copy_unit(struct bw_generation *generation, const char *folder, const char *unit)
-{
-    char from[BW_TREE_PATH_BYTES];
-    char name[NAME_BYTES];
-
-    (void)snprintf(from, sizeof from, "%s/systemd/%s", generation->deploy, unit); /* fits, or is not there */
-    (void)snprintf(name, sizeof name, "%s/systemd/%s", folder, unit);
-    bw_tree_copy(generation->tree, from, name, 0644);
-}
-
 static void note_units(struct steps *steps)
 {
-    (void)fputs("   A machine without the package needs the program in /usr/bin, and: cp systemd/*.service /etc/systemd/system\n", steps->out);
+    (void)fputs("   A machine of another system: unpack the tarball of breakwater, and run its install.sh instead\n", steps->out);
 }
 
 #define SILENT  "(prints nothing)"
@@ -110,7 +99,6 @@ void bw_install_witness(struct bw_generation *generation, const struct bw_answer
     } else {
         (void)fputs(HEAD, steps.out);
         on_machine(&steps, witness, is_first);
-        copy_unit(generation, witness->name, "breakwater-witness.service");
     }
     if (witness->has_joined)
         (void)fprintf(steps.out,
@@ -240,9 +228,6 @@ void bw_install_site(struct bw_generation *generation, const struct bw_site_part
     } else {
         (void)fputs(HEAD, steps.out);
         site_on_machine(&steps, generation, part);
-        copy_unit(generation, part->folder, part->is_second ? "breakwater-second-enforcer.service" : "breakwater-guard.service");
-        if (!part->is_second)
-            copy_unit(generation, part->folder, "breakwater-agent.service");
     }
     bw_tree_close(generation->tree, steps.out, name);
 }
