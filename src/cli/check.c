@@ -708,17 +708,20 @@ static void connect_file(struct check *check, const struct checked_file *file, s
     }
 }
 
-/* The timings of each group in these files, or else the defaults, beside the longest round trip. */
-static void judge_trip(struct check *check, const struct bw_check_trip *longest)
+/* The timings of each group in these files, or else the defaults, beside the longest round trip and the latest timer. */
+static void judge_timings(struct check *check, const struct bw_check_trip *longest)
 {
+    uint64_t stall_us = UINT64_MAX; /* not measured yet */
     struct bw_spec spec;
     bool has_groups = false;
 
     for (size_t i = 0; i < check->file_count; i++) {
         const struct bw_groups_config *groups = check->files[i].groups;
 
-        for (uint32_t g = 0; groups != NULL && g < groups->group_count; g++)
+        for (uint32_t g = 0; groups != NULL && g < groups->group_count; g++) {
             bw_check_trip_borne(&check->lines, longest, &groups->groups[g].spec, check->election_timeout_ms, false);
+            bw_check_stall_borne(&check->lines, &stall_us, &groups->groups[g].spec, check->election_timeout_ms);
+        }
         has_groups = has_groups || groups != NULL;
     }
     bw_spec_defaults(&spec);
@@ -735,21 +738,19 @@ static enum bw_exit run(struct check *check)
 
     for (size_t i = 0; i < check->file_count; i++)
         is_readable[i] = detect(check, &check->files[i]);
-    for (size_t i = 0; i < check->file_count; i++) {
+    for (size_t i = 0; i < check->file_count; i++)
         if (is_readable[i] && check->files[i].kind == BW_CONFIG_KIND_WITNESS)
             load_file(check, &check->files[i]); /* first: groups need the election timeout */
-    }
-    for (size_t i = 0; i < check->file_count; i++) {
+    for (size_t i = 0; i < check->file_count; i++)
         if (is_readable[i] && check->files[i].kind != BW_CONFIG_KIND_WITNESS)
             load_file(check, &check->files[i]);
-    }
     for (size_t i = 0; i < check->file_count; i++)
         check_file(check, &check->files[i]);
     check_together(check);
     for (size_t i = 0; i < check->file_count && check->connects; i++)
         connect_file(check, &check->files[i], &longest);
-    if (longest.us > 0)
-        judge_trip(check, &longest);
+    if (check->connects)
+        judge_timings(check, &longest);
     if (!check->lines.is_quiet)
         (void)printf("%" PRIu32 " failed, %" PRIu32 " warning%s\n", check->lines.failed_count, check->lines.warned_count,
                      check->lines.warned_count == 1 ? "" : "s");

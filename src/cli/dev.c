@@ -17,6 +17,7 @@ struct dev_values {
     const char *dir;
     const char *records;
     bool fast;
+    const char *lease;
     uint64_t runs;
     const char *timeout;
     enum bw_output output;
@@ -29,7 +30,8 @@ static const struct bw_option dev_options[] = {
                    "new or empty work directory, kept (one in /tmp, removed)"),
     BW_OPTION_TEXT(struct dev_values, records, "records", 0, "DIR",
                    "new or empty folder for the records of the services, kept"),
-    BW_OPTION_FLAG(struct dev_values, fast, "fast", 0, "a lease of 1 s instead of 5 s"),
+    BW_OPTION_FLAG(struct dev_values, fast, "fast", 0, "the same as --lease 1s"),
+    BW_OPTION_TEXT(struct dev_values, lease, "lease", 0, "D", "length of a lease: 5s, 1s or 500ms (5s)"),
     BW_OPTION_NUMBER(struct dev_values, runs, "runs", 0, "N", 1, RUNS_MAX,
                      "run the scenario N times, each on a new cluster (1)"),
     BW_OPTION_TEXT(struct dev_values, timeout, "timeout", 0, "D", "limit of one run (2m)"),
@@ -65,12 +67,12 @@ static enum bw_exit complain_scenario(const char *name)
     return status;
 }
 
-static enum bw_exit run_dev(const struct dev_values *values, uint32_t timeout_ms)
+static enum bw_exit run_dev(const struct dev_values *values, uint32_t lease_ttl_ms, uint32_t timeout_ms)
 {
     const struct bw_dev_options options = {.scenario = values->scenario,
                                            .dir = values->dir,
                                            .records_dir = values->records,
-                                           .is_fast = values->fast,
+                                           .lease_ttl_ms = lease_ttl_ms,
                                            .is_json = values->output == BW_OUTPUT_JSON,
                                            .run_count = (uint32_t)values->runs,
                                            .timeout_ms = timeout_ms};
@@ -84,11 +86,25 @@ static enum bw_exit run_dev(const struct dev_values *values, uint32_t timeout_ms
     return BW_EXIT_FAILED;
 }
 
+/* False: there are no timings for that lease. */
+static bool find_lease(const struct dev_values *values, uint32_t *out_ms)
+{
+    const char *const wanted = values->lease != NULL ? values->lease : values->fast ? "1s" : "5s";
+
+    if (!bw_duration_parse(wanted, out_ms))
+        return false;
+    for (size_t i = 0; bw_dev_leases_ms[i] != 0; i++)
+        if (bw_dev_leases_ms[i] == *out_ms)
+            return true;
+    return false;
+}
+
 enum bw_exit bw_verb_dev(int argc, char **argv)
 {
     struct dev_values values = {.runs = 1};
     struct bw_operands operands;
     uint32_t timeout_ms = TIMEOUT_MS_ABSENT;
+    uint32_t lease_ttl_ms;
     enum bw_exit status;
 
     if (argc > 1 && strcmp(argv[1], "ledger") == 0)
@@ -99,9 +115,11 @@ enum bw_exit bw_verb_dev(int argc, char **argv)
         return complain_scenario(values.scenario);
     if (values.scenario == NULL && (values.runs != 1 || values.output == BW_OUTPUT_JSON))
         return bw_usage_error(&dev_command, "--runs and -o json need a --scenario");
+    if (!find_lease(&values, &lease_ttl_ms) || (values.fast && values.lease != NULL))
+        return bw_usage_error(&dev_command, "--lease %s: expected 5s, 1s or 500ms, without --fast", values.lease);
     if (values.timeout != NULL &&
         (!bw_duration_parse(values.timeout, &timeout_ms) || timeout_ms == 0))
         return bw_usage_error(&dev_command, "--timeout %s: expected a duration such as 90s",
                               values.timeout);
-    return run_dev(&values, timeout_ms);
+    return run_dev(&values, lease_ttl_ms, timeout_ms);
 }

@@ -141,7 +141,7 @@ static const struct bw_key keys[] = {
            .example = "[{name: orders, set: postgresql, sites: [{name: dc-a}, {name: dc-b}]}]", .help = "the groups"),
     BW_KEY(LIST, "operators", FIELD(operators), .item = BW_KEY_TEXT, .count_offset = FIELD(operator_count), .required = true,
            .min = 1, .max = BW_ANSWERS_OPERATORS_MAX, .example = "[anna]", .help = "the names of those who give commands"),
-    BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = 100, .max = BW_ELECTION_TIMEOUT_MS_MAX,
+    BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = BW_ELECTION_TIMEOUT_MS_MIN, .max = BW_ELECTION_TIMEOUT_MS_MAX,
            .absent = "1s", .help = "as in witness.yaml"),
     BW_KEY(NUMBER, "certificate_days", FIELD(certificate_days), .min = 1, .max = 825, .absent = "365",
            .help = "how long a new certificate is valid"),

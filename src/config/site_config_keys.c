@@ -10,6 +10,7 @@
 #define STEP(member)  offsetof(struct bw_step_config, member)
 
 #define LIMIT_MS_MIN 100
+#define FENCE_LIMIT_MS_MIN 20 /* a fence window may be as short as 50 ms */
 #define LIMIT_MS_MAX 86400000 /* a day */
 
 /* The same rows in both files. */
@@ -174,7 +175,7 @@ static const struct bw_key group_keys[] = {
     LIMIT_KEY(START, "start_timeout", "limit of start_script, and after that of status to report started"),
     LIMIT_KEY(STOP, "stop_timeout", "limit of stop_script"),
     BW_KEY(
-        DURATION, "fence_timeout", GROUP(timeout_ms[BW_ACTION_FENCE]), .min = LIMIT_MS_MIN,
+        DURATION, "fence_timeout", GROUP(timeout_ms[BW_ACTION_FENCE]), .min = FENCE_LIMIT_MS_MIN,
         .max = LIMIT_MS_MAX, .absent = BW_FENCE_TIMEOUT_ABSENT,
         .help =
             "limit of fence_script. A deadline cuts it to the group's fence_window less a third, 5 s at most. If "

@@ -60,7 +60,7 @@ static const struct bw_key keys[] = {
         .max = BW_WITNESSES_MAX,
         .help = "the founding members, equal in the files of all witnesses; later changes live in the log. 3 "
                 "survive the loss of any one, 5 of any two"),
-    BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = 100,
+    BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = BW_ELECTION_TIMEOUT_MS_MIN,
            .max = BW_ELECTION_TIMEOUT_MS_MAX, .absent = "1s",
            .help = "how long a leader may be silent; fixed by `witness init`. An election waits for six fsyncs, "
                    "three of the candidate and three of the voters. If an fsync takes more than a sixth of this "

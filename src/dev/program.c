@@ -22,37 +22,31 @@
 #define SHOW_TICKS 25
 #define LOOP_TURNS 100000 /* until all handles are closed: each turn closes some */
 
-/* Both keep the inequality of design 4: lease_ttl - F >= 2*renew + request + 4*election + 4*margin,
+/* All keep the inequality of design 4: lease_ttl - F >= 2*renew + request + 4*election + 4*margin,
  * and leave the fence script a limit that ends before the TERM of its fence window. */
-static const struct bw_lab_timings slow_timings = {
-    .election_timeout_ms = 300,
-    .lease_ttl_ms = 5000,
-    .fence_timeout_ms = 1000,
-    .renew_interval_ms = 500,
-    .request_timeout_ms = 500,
-    .margin_ms = 100,
-    .check_interval_ms = 1000, /* a measured lag counts for three of them: longer than a stall */
-    .fence_script_ms = 600,
-    .kill_grace_ms = 100,
-    .retry_backoff_ms = 1000,
-};
-static const struct bw_lab_timings fast_timings = {
-    .election_timeout_ms = 100,
-    .lease_ttl_ms = 1000,
-    .fence_timeout_ms = 200,
-    .renew_interval_ms = 100,
-    .request_timeout_ms = 100,
-    .margin_ms = 25,
-    .check_interval_ms = 300,
-    .fence_script_ms = 125,
-    .kill_grace_ms = 20,
-    .retry_backoff_ms = 1000,
-};
-#define KEEPS_INEQUALITY(ttl, f, renew, request, election, margin)                                 \
+#define TIMINGS_LIST(X)                                                                            \
+    X(5000, 1000, 500, 500, 300, 100, 1000, 600, 100)                                              \
+    X(1000, 200, 100, 100, 100, 25, 300, 125, 20)                                                  \
+    X(500, 100, 30, 50, 50, 20, 150, 60, 10)
+/* A measured lag counts for three check intervals: longer than a stall. */
+#define TIMINGS(ttl, f, renew, request, election, margin, check, fence_script, grace)              \
+    {.election_timeout_ms = (election),                                                            \
+     .lease_ttl_ms = (ttl),                                                                        \
+     .fence_timeout_ms = (f),                                                                      \
+     .renew_interval_ms = (renew),                                                                 \
+     .request_timeout_ms = (request),                                                              \
+     .margin_ms = (margin),                                                                        \
+     .check_interval_ms = (check),                                                                 \
+     .fence_script_ms = (fence_script),                                                            \
+     .kill_grace_ms = (grace),                                                                     \
+     .retry_backoff_ms = 1000},
+static const struct bw_lab_timings timings[] = {TIMINGS_LIST(TIMINGS)};
+#define LEASE(ttl, ...) (ttl),
+const uint32_t bw_dev_leases_ms[] = {TIMINGS_LIST(LEASE) 0};
+#define KEEPS_INEQUALITY(ttl, f, renew, request, election, margin, ...)                            \
     _Static_assert((ttl) - (f) >= 2 * (renew) + (request) + 4 * (election) + 4 * (margin),         \
-                   "the loss of one witness starts no script")
-KEEPS_INEQUALITY(5000, 1000, 500, 500, 300, 100);
-KEEPS_INEQUALITY(1000, 200, 100, 100, 100, 25);
+                   "the loss of one witness starts no script");
+TIMINGS_LIST(KEEPS_INEQUALITY)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
@@ -284,7 +278,10 @@ static void name_cluster(struct bw_dev *dev)
 {
     /* cgroups and marks are named after site and group: unlike those of any other run. */
     (void)snprintf(dev->group, sizeof dev->group, "ledger-%ld", (long)getpid());
-    dev->plan.timings = dev->options->is_fast ? fast_timings : slow_timings;
+    for (size_t i = 0; i < sizeof timings / sizeof timings[0]; i++)
+        if (timings[i].lease_ttl_ms == dev->options->lease_ttl_ms)
+            dev->plan.timings = timings[i];
+    BW_ASSERT(dev->plan.timings.lease_ttl_ms != 0); /* one of bw_dev_leases_ms */
     dev->deadline_boot_ns = bw_clock_now().boot_ns +
                             (uint64_t)dev->options->timeout_ms * BW_NS_PER_MS;
 }

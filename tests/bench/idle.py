@@ -48,6 +48,7 @@ class Bench(Cluster):
         self.group = f"bench-{os.getpid()}"
         self.groups = [self.group]
         self.sites = SITES
+        self.of_witness, self.of_group = {}, {"on_lag": "allow"} # keys; nothing is replicated here
         self.scripts = SCRIPTS
         self.processes = {} # (role, name) -> Popen
 
@@ -55,7 +56,7 @@ class Bench(Cluster):
         self.work.mkdir()
         self.begin_pki()
         for name in WITNESSES:
-            write_yaml(self.work / f"{name}.yaml", self.witness_file(name, self.work / name))
+            write_yaml(self.work / f"{name}.yaml", self.witness_file(name, self.work / name, **self.of_witness))
         for site in self.sites:
             self.issue(f"agent/{site}/agent", self.work / f"{site}.pem")
             self.write_scripts(site)
@@ -69,7 +70,7 @@ class Bench(Cluster):
         return self.groups
 
     def write_groups_file(self):
-        self.write_groups(self.groups, self.sites, on_lag="allow")  # nothing is replicated here
+        self.write_groups(self.groups, self.sites, **self.of_group)
 
     def run_dir_of(self, site):
         return f"{self.work}/{site}/run"

@@ -28,11 +28,11 @@ SETTINGS = {
 UNPLANNED = ("kill-site", "cut-site", "freeze-agent", "kill-guard")
 
 
-def run_dev(program, folder, name, runs):
+def run_dev(program, folder, name, runs, lease="1s"):
     """The report of each run, as far as it came, and the directory of each."""
     work = folder / name
     ended = subprocess.run(
-        [program, "dev", "--scenario", name, "--fast", "-o", "json", "--timeout", f"{TIMEOUT_S}s",
+        [program, "dev", "--scenario", name, "--lease", lease, "-o", "json", "--timeout", f"{TIMEOUT_S}s",
          "--runs", str(runs), "--dir", str(work), "--records", str(folder / f"{name}-records")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.stdout, ended.stderr[-500:]

@@ -14,11 +14,14 @@ struct bw_dev_options {
     const char *scenario;    /* NULL: none, run until SIGINT */
     const char *dir;         /* work directory, new or empty, kept; NULL: one in /tmp, removed */
     const char *records_dir; /* keeps what the services recorded; NULL: with the work directory */
-    bool is_fast;            /* a lease of one second */
+    uint32_t lease_ttl_ms;   /* one of bw_dev_leases_ms */
     bool is_json;            /* one last line of JSON on stdout; the story goes to stderr */
     uint32_t run_count;      /* how often the scenario is run, each time on a new cluster */
     uint32_t timeout_ms;     /* of one run, its setting up included */
 };
+
+/* The leases that there are timings for, the default one first; 0 ends the list. */
+extern const uint32_t bw_dev_leases_ms[];
 
 /* Every scenario, one line each. */
 void bw_dev_scenarios_print(FILE *out);
