@@ -113,7 +113,7 @@ def site(sources):
         states = sources.names("site.h", listed[1]) if listed else re.findall(rf"\b{prefix}_([A-Z_]+)", body)
         moves = [(site_states(row[1], sets, states, "" if name in ("TENURE", "REMOTE_FENCE") else f"{name}_"),
                   row[2], row[3], row[4].strip('"')) for row in rows(sources.macro(SITE, f"BW_SITE_{name}_ROWS"), "X")]
-        out += table(f"The site: {headings[name].strip('. ')} (`{kind.removeprefix('bw_')}`)", states, moves,
+        out += table(f"The site: {headings[name].strip('. ')}: `{kind.removeprefix('bw_')}` (site/states.h)", states, moves,
                      ["state", "event", "to", "why"])
         if name == "TENURE":
             out += diagram(states, moves)
@@ -158,12 +158,14 @@ def fence(sources):
             *diagram(states, drawn)]
 
 
-def own_fence(sources):
-    text = flat(sources.text("src/core/site/own_fence.c"))
-    moves = [((state,), to) for state, bits in re.findall(r"\[BW_OWN_FENCE_(\w+)\] = ([^,]*),", text)
-             for to in re.findall(r"TO\((\w+)\)", bits)]
-    states = sources.names("own_fence.h", "BW_OWN_FENCE_STATE_LIST")
-    return table("The agent's own fence (site/own_fence.c)", states, moves, ["state", "to"])
+def pairs(sources, title, path, prefix):
+    """A table that says only into which states each may go; its rows are in the order of the states."""
+    text = flat(sources.text(path))
+    moves = [((state,), ", ".join(re.findall(r"TO\((\w+)\)", bits)))
+             for state, bits in re.findall(rf"\[{prefix}_(\w+)\] = ([^,]*),", text)]
+    if not moves:
+        raise SystemExit(f"{path}: no table of {prefix} found")
+    return table(title, [state for (state,), _ in moves], moves, ["state", "may go to"])
 
 
 def page(root):
@@ -177,5 +179,9 @@ def page(root):
                      "BW_SLOT_STATE_LIST"),
            *moves_of(sources, "The guard: a stop (guard/ask.c)", "src/core/guard/ask.c", "STOP_MOVES", "guard.h",
                      "BW_GUARD_STOP_LIST"),
-           *fence(sources), *own_fence(sources)]
+           *fence(sources),
+           *pairs(sources, "The guard: what a KILL of a fence has left (guard/fence.c)", "src/core/guard/fence.c", "BW_FENCE_REACH"),
+           *pairs(sources, "The agent's own fence (site/own_fence.c)", "src/core/site/own_fence.c", "BW_OWN_FENCE"),
+           *pairs(sources, "The enforcer: a deadline (lease/enforcer.c)", "src/core/lease/enforcer.c", "BW_ENFORCER"),
+           *pairs(sources, "The second enforcer (lease/second.c)", "src/core/lease/second.c", "BW_SECOND")]
     return "\n".join(out[1:]) + "\n"

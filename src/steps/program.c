@@ -1,4 +1,4 @@
-/* Its life: the plan, the signals, the end. Thin: core/guard/steps.c decides. */
+/* Its life: the plan, the signals, the end. Thin: core/steps.c decides. */
 #include "program.h"
 
 #include <errno.h>

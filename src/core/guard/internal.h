@@ -2,7 +2,8 @@
  * only. ask.c: what a step asks for, and the tables of runs and stops; loop.c: whether the service's own loop may
  * start it, and whether its units may come up yet; sight.c: where the service is; script.c: a script in its slot,
  * and a stop whose script is a KILL; fence.c: the fence window; run.c: how an epoch ends, orders to run, and what
- * they came to; guard.c: arms, let-go, the step and its turn. sound.c: what must hold between steps. */
+ * they came to; guard.c: arms, let-go, the step and its turn; shown.c: what others
+ * may see. sound.c: what must hold between steps. By themselves: reach.c, the words for a reach; looks.c, the queue of looks. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
 

@@ -4,7 +4,8 @@
  * watch.c: observations, and what is reported to the witnesses; guard.c: the guard's side of things, and the
  * agent's own fence; remote_fence.c: ending another site's service; prove.c: a KILL of the reach that an operator
  * asks for; second.c: who else enforces the deadline; overriding.c: what is asked for under a manual lease;
- * orders.c: what the witnesses order, and what the tenure asks for next; site.c: the step. sound.c: what must hold between steps. */
+ * orders.c: what the witnesses order, and what the tenure asks for next; site.c: the step. sound.c: what must hold between steps.
+ * By themselves: own_fence.c, the agent's own fence; sync.c, whether an answer of a witness can be true. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 

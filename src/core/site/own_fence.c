@@ -1,4 +1,4 @@
-/* Rules F1 to F12, F20. The order of steps, their instants, and what counts as success: all of it is
+/* Rules F1 to F12, F30, F31. The order of steps, their instants, and what counts as success: all of it is
  * here and nowhere else. */
 #include <breakwater/core/own_fence.h>
 
