@@ -138,8 +138,8 @@ static void a_witness_with_an_unsafe_or_another_election_timeout_does_not_start(
     assert_int_equal(run("--help >/dev/null; sed -i 's/election_timeout: 300ms/election_timeout: "
                          "10ms/' w1.yaml"),
                      0);
-    assert_ends("check w1.yaml", 1, "100ms to 30s");
-    assert_ends("witness -c w1.yaml", STATUS_CONFIG, "100ms to 30s");
+    assert_ends("check w1.yaml", 1, "50ms to 30s");
+    assert_ends("witness -c w1.yaml", STATUS_CONFIG, "50ms to 30s");
     assert_int_equal(
         run("--help >/dev/null; sed -i 's/election_timeout: 10ms/election_timeout: 2s/' w1.yaml"),
         0);

@@ -34,6 +34,7 @@ export LC_ALL=C
 
 NOTHING_CHANGED=69
 KEPT_NODES_MAX=200
+NODES= # of an object that no script reads the nodes of: none
 # A kubelet that was cut off asks again at least once in so many seconds, and then hears which of its pods were removed.
 KUBELET_LAG=60
 MARK_NAME=epoch # the annotation breakwater/epoch; a set may name another one
