@@ -570,6 +570,7 @@ static void warn_of_group(const json_t *group, struct bw_verdict *verdict)
     bw_tell_mode(group, name, verdict->out);
     if (is_observed)
         return;
+    bw_tell_data_behind(group, name, verdict->out);
     if (!bw_group_is_open(group)) {
         bw_warn(verdict, BW_TROUBLE_NO_ACTIVE_SITE, NULL,
                 verdict->needs_operator                                  ? &blocked

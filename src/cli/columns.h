@@ -58,6 +58,10 @@ void bw_warn_of_end(const json_t *group, struct bw_verdict *verdict);
 void bw_tell_remote_fence(const json_t *end, FILE *out);
 /* A line of each mode but auto; `name`: the group's. */
 void bw_tell_mode(const json_t *group, const char *name, FILE *out);
+/* True if the primary before may hold data that the site of `entry`, an epoch of a history, does not have. */
+bool bw_left_data_behind(const json_t *entry);
+/* The same of a group's newest epoch, until that site has rejoined. */
+void bw_tell_data_behind(const json_t *group, const char *name, FILE *out);
 
 /* What is no fault at a site: how its file is written, and what that means. */
 

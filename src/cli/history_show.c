@@ -488,6 +488,8 @@ static void print_outage(const json_t *report, FILE *out)
                    "start");
 }
 
+#define DATA_BEHIND_PAGE "man 7 breakwater-runbook    # DATA LEFT AT THE OLD PRIMARY"
+
 /* The site that was granted had it before, too. */
 static void print_loss_of_same(const json_t *report, const char *site, FILE *out)
 {
@@ -533,6 +535,9 @@ static void print_loss(const json_t *report, FILE *out)
         print_loss_of_same(report, site, out);
     else
         print_fact(out, "Data lost (RPO)", "unknown: the lag of %s was not measured", site);
+    if (bw_left_data_behind(entry) && !was_made_anew(report))
+        (void)fprintf(out, "    %s may hold the lost data until %s rejoins. Before that, read:\n    " DATA_BEHIND_PAGE "\n",
+                      previous, previous);
 }
 
 static void print_decision(const json_t *entry, FILE *out)

@@ -242,6 +242,34 @@ void bw_tell_mode(const json_t *group, const char *name, FILE *out)
                           : "");
 }
 
+/* ---- data that a failover left behind ---- */
+
+bool bw_left_data_behind(const json_t *entry)
+{
+    const json_t *lag = json_object_get(entry, "lag");
+    const char *previous = bw_json_member(entry, "previous_site");
+
+    return previous[0] != '\0' && strcmp(previous, bw_json_member(entry, "site")) != 0 &&
+           strcmp(bw_json_member(entry, "reason"), bw_reason_word(BW_REASON_ROLLBACK)) != 0 &&
+           !json_is_true(json_object_get(entry, "planned")) && (!json_is_object(lag) || bw_json_number(lag, "lag_ms") > 0);
+}
+
+/* A status has no lag of a failover: the report has it. */
+void bw_tell_data_behind(const json_t *group, const char *name, FILE *out)
+{
+    const json_t *last = json_object_get(group, "last");
+    const json_t *site = bw_json_find(json_object_get(group, "sites"), "name", bw_json_member(last, "previous_site"));
+
+    if (site == NULL || strcmp(bw_json_member(last, "site"), bw_json_member(group, "holder")) != 0 || !bw_left_data_behind(last) ||
+        (bw_json_truth(site, "connected") && !bw_json_truth(site, "rejoining") &&
+         !bw_json_has(json_object_get(site, "blocked_by"), bw_gate_word(BW_GATE_ID_REJOINING))))
+        return;
+    (void)fprintf(out,
+                  "%s may hold data that %s does not have, and a rejoin of %s can destroy it. See how much, and what to do:\n"
+                  "           breakwater report %s\n",
+                  bw_json_member(site, "name"), bw_json_member(last, "site"), bw_json_member(site, "name"), name);
+}
+
 /* ---- facts of a site ---- */
 
 static void tell_of_cut(const json_t *site, FILE *out)

@@ -621,6 +621,34 @@ static void a_report_of_what_an_override_served_measures_no_outage(void **state)
     json_decref(report);
 }
 
+/* Until the old primary has rejoined; the page says what to do before that. */
+static void a_failover_with_a_lag_tells_that_the_old_primary_may_hold_newer_data(void **state)
+{
+    struct bw_operator_view view;
+    json_t *status;
+    FILE *out;
+
+    (void)state;
+    fail_over_on_record();
+    view = view_of_calm_leader();
+    compare_status(&view, BW_EXIT_WARNINGS, "status_data_behind.txt");
+
+    world.sites[A].is_mute = false;
+    world.sites[A].report.rejoining = true;
+    world_sync_all(&world);
+    for (int i = 0; i < 2; i++) {
+        view = view_of_calm_leader();
+        status = status_of(&view);
+        out = begin_telling();
+        (void)bw_show_status(status, NULL, SIX_DAYS_MS, out);
+        assert_int_equal(fclose(out), 0);
+        json_decref(status);
+        assert_int_equal(strstr(printed, "dc-a may hold data that dc-b does not have") != NULL, i == 0);
+        world.sites[A].report.rejoining = false;
+        world_sync_all(&world);
+    }
+}
+
 /* Nothing that is not known is made up. */
 static void a_report_says_what_is_not_known(void **state)
 {
@@ -873,6 +901,7 @@ int main(void)
         cmocka_unit_test(a_report_tells_how_an_epoch_came_to_serve),
         cmocka_unit_test(a_report_of_a_planned_move_estimates_no_loss),
         cmocka_unit_test(a_report_of_what_an_override_served_measures_no_outage),
+        cmocka_unit_test(a_failover_with_a_lag_tells_that_the_old_primary_may_hold_newer_data),
         cmocka_unit_test(a_report_says_what_is_not_known),
         cmocka_unit_test(a_report_says_none_is_lost_only_where_the_same_site_had_served),
         cmocka_unit_test(a_report_of_a_group_that_was_made_anew_knows_nobody_before),
