@@ -41,8 +41,7 @@ void bw_dev_report_print(const struct bw_dev_outcome *outcome, FILE *out)
                       bw_phase_of_move_word(phases[i]));
     (void)fprintf(
         out,
-        "\n  nobody served for %.3f ms; two sites served at once for %.3f ms: so say %" PRIu64
-        " records of the services\n",
+        "\n  no site served for %.3f ms; two sites served at once for %.3f ms (by %" PRIu64 " records of the services)\n",
         (double)outcome->outage_us / 1000.0, (double)outcome->overlap_us / 1000.0,
         outcome->beat_count);
     if (outcome->is_ok)
