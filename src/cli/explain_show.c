@@ -140,6 +140,9 @@ static void print_explanation(const json_t *explanation, bool is_all, FILE *out)
                   bw_json_member(explanation, "group"), bw_state_text(explanation, state),
                   bw_json_number(explanation, "epoch"), bw_mode_text(explanation),
                   holder[0] != '\0' && !is_closing ? holder : "none");
+    /* A witness of the release before reports no service here. */
+    if (bw_json_member(json_array_get(json_object_get(explanation, "sites"), 0), "service")[0] != '\0')
+        bw_print_service(explanation, bw_json_truth(explanation, "leads") ? NULL : bw_json_member(explanation, "answered_by"), out);
     bw_show_next(next, out);
     bw_show_way(next, json_object_get(explanation, "end"), out);
     bw_tell_mode(explanation, bw_json_member(explanation, "group"), out);

@@ -81,31 +81,25 @@ static json_t *gates_json(const struct bw_gate *gates, uint32_t count, const str
     return list;
 }
 
-static json_t *failures_json(const struct bw_operator_view *view, int group_index, int site)
-{
-    bool has_several = false;
-
-    return bw_json_failures(bw_policy_fresh(group_of(view, group_index), &view->machine->watches[group_index], site,
-                                            view->now, &has_several),
-                            view->now);
-}
-
 /* Each site judged for an unplanned grant: why it could follow, or why not. */
 static json_t *candidates_json(const struct bw_operator_view *view, int group_index)
 {
     const struct bw_group *group = group_of(view, group_index);
+    const struct bw_watch *watch = &view->machine->watches[group_index];
     struct bw_candidacy candidacy;
     json_t *list = json_array();
 
     for (int site = 0; site < (int)group->spec.site_count; site++) {
-        bw_policy_judge(group, &view->machine->watches[group_index], &view->machine->leadership,
-                        site, false, view->now, &candidacy);
+        bool has_several = false;
+        const struct bw_contact *fresh = bw_policy_fresh(group, watch, site, view->now, &has_several);
+
+        bw_policy_judge(group, watch, &view->machine->leadership, site, false, view->now, &candidacy);
         list = bw_json_append(
-            list, json_pack("{s:s, s:b, s:o, s:o, s:o}", "name", group->spec.sites[site].name,
-                            "eligible", candidacy.eligible, "gates",
+            list, json_pack("{s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "name", group->spec.sites[site].name, "service",
+                            bw_service_word(fresh != NULL ? fresh->report.service : BW_SERVICE_UNKNOWN), "steps",
+                            bw_json_steps(fresh, view->now), "eligible", candidacy.eligible, "gates",
                             gates_json(candidacy.gates, candidacy.gate_count, group), "failures",
-                            failures_json(view, group_index, site), "restarts",
-                            bw_json_restarts(view, group_index, site)));
+                            bw_json_failures(fresh, view->now), "restarts", bw_json_restarts(view, group_index, site)));
     }
     return list;
 }

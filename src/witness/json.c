@@ -64,30 +64,6 @@ static json_t *alarms_of(uint32_t alarms)
     return words;
 }
 
-/* Of a report that is fresh: what ran a while ago says nothing of now. */
-static json_t *steps_of(const struct bw_contact *contact, struct bw_instant now)
-{
-    const struct bw_steps_progress *progress = contact != NULL ? &contact->report.steps : NULL;
-
-    if (progress == NULL || progress->count == 0)
-        return json_null();
-    const uint64_t more_ms = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS;
-    /* clang-format off */
-    return json_pack(
-        "{s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:b}",
-        "action", progress->is_stop ? "stop" : "start",
-        "count", (json_int_t)progress->count,
-        "done", (json_int_t)progress->done,
-        "running", (json_int_t)progress->running,
-        "step", progress->name,
-        "phase", bw_step_phase_word((enum bw_step_phase)progress->phase),
-        "attempt", (json_int_t)progress->attempt,
-        "for_ms", (json_int_t)progress->age_ms + (json_int_t)more_ms,
-        "limit_ms", (json_int_t)progress->limit_ms,
-        "at_point_of_no_return", contact->report.asks_to_pass != 0);
-    /* clang-format on */
-}
-
 static json_t *readiness_of(const struct bw_report *report)
 {
     if (!report->has_readiness)
@@ -219,7 +195,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
                                                    watch->maintenance_applied[site]),
         "failures", bw_json_failures(fresh, view->now),
         "restarts", bw_json_restarts(view, group_index, site),
-        "steps", steps_of(fresh, view->now),
+        "steps", bw_json_steps(fresh, view->now),
         "unhealthy", unhealthy_of(view, fresh, is_holder));
     /* clang-format on */
 

@@ -167,6 +167,30 @@ bool bw_json_sees(const struct bw_operator_view *view, int group_index)
     return name[0] != '\0' && bw_scope_has(&view->scope, name); /* "": a gap */
 }
 
+/* Of a report that is fresh: what ran a while ago says nothing of now. */
+json_t *bw_json_steps(const struct bw_contact *contact, struct bw_instant now)
+{
+    const struct bw_steps_progress *progress = contact != NULL ? &contact->report.steps : NULL;
+
+    if (progress == NULL || progress->count == 0)
+        return json_null();
+    const uint64_t more_ms = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS;
+    /* clang-format off */
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:b}",
+        "action", progress->is_stop ? "stop" : "start",
+        "count", (json_int_t)progress->count,
+        "done", (json_int_t)progress->done,
+        "running", (json_int_t)progress->running,
+        "step", progress->name,
+        "phase", bw_step_phase_word((enum bw_step_phase)progress->phase),
+        "attempt", (json_int_t)progress->attempt,
+        "for_ms", (json_int_t)progress->age_ms + (json_int_t)more_ms,
+        "limit_ms", (json_int_t)progress->limit_ms,
+        "at_point_of_no_return", contact->report.asks_to_pass != 0);
+    /* clang-format on */
+}
+
 json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now)
 {
     const struct bw_report *report = contact != NULL ? &contact->report : NULL;

@@ -279,10 +279,14 @@
       "[{why}|another group moved there for the same reason, and does not serve yet]",                                \
       "find what both sites have in common, then: breakwater switchover {group} --to {site}")                         \
     X(CLAIM, "claim", "site_overrides",                                                                               \
-      "no other site may serve by an override or a lost decision",                                                    \
+      "no other site may serve by an override",                                                                       \
       "[{value}: {why}|{why}|another site may serve by an override]",                                                 \
       "end it on that site: breakwater override {group} -c FILE --stop; or, if the site is off: "                      \
       "breakwater confirm-fenced {group} --site SITE")                                                                \
+    X(CLAIM_AHEAD, "claim", "decisions_lost",                                                                         \
+      "no site reports a decision that the witnesses have lost",                                                      \
+      "[{value}: {why}|{why}|a site reports a decision that the witnesses have lost]",                                \
+      "restore the decision, or discard a false report: breakwater status prints the commands (decisions_lost)")      \
     X(REMOTE_FENCE, "remote_fence", "remote_fence_pending",                                                           \
       "a fence from another site confirmed the end",                                                                  \
       "[no fence has confirmed the end: {value} {why}|no other site has confirmed the end by its "                    \

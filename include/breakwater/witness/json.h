@@ -96,6 +96,8 @@ json_t *bw_json_merge(json_t *object, json_t *more);
 bool bw_json_read_text(const json_t *object, const char *key, char *out, size_t size);
 /* What its scripts failed with last, as `contact` said; NULL: nobody knows. */
 json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now);
+/* How far the steps of its start or stop have come, as `contact` reported; null: none run, or nothing is known. */
+json_t *bw_json_steps(const struct bw_contact *contact, struct bw_instant now);
 /* How often what the site serves had ended and was started there again in the open epoch; null: not
  * once, or it does not hold the group. */
 json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, int site);

@@ -268,6 +268,11 @@ bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watc
     return most.site != NULL;
 }
 
+enum bw_gate_id bw_claims_gate(const struct bw_claimed *claimed)
+{
+    return claimed->kind == BW_CLAIM_AHEAD ? BW_GATE_ID_CLAIM_AHEAD : BW_GATE_ID_CLAIM;
+}
+
 const char *bw_claims_word(const struct bw_claimed *claimed)
 {
     if (claimed->site[0] == '\0')
@@ -278,7 +283,7 @@ const char *bw_claims_word(const struct bw_claimed *claimed)
     case BW_CLAIM_OUTSIDE:
         return "a site that is not in the spec may serve; apply the spec that has it";
     case BW_CLAIM_AHEAD:
-        return "the site reports a decision that the witnesses have lost (alarm decisions_lost)";
+        return "the site reports a decision that the witnesses have lost";
     case BW_CLAIM_OVERRIDES:
         break;
     }

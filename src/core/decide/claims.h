@@ -56,6 +56,8 @@ bool bw_claims_find_of(const struct bw_group *group, const struct bw_watch *watc
 bool bw_claims_is_ahead(const struct bw_group *group, const struct bw_watch *watch, const char *site);
 /* It has a claim that it serves without the open epoch, or may. */
 bool bw_claims_may_serve(const struct bw_group *group, const struct bw_watch *watch, const char *site);
+/* The gate by which it blocks others. */
+enum bw_gate_id bw_claims_gate(const struct bw_claimed *claimed);
 /* Why it holds others, for a gate: a constant text, or of `claimed`. */
 const char *bw_claims_word(const struct bw_claimed *claimed);
 /* Returns the report that a leader has to commit next; NULL: there is none. */

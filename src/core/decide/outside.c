@@ -82,7 +82,7 @@ void bw_outside_judge(const struct bw_group *group, const struct bw_watch *watch
     struct bw_claimed claimed;
 
     if (bw_claims_find_outside(group, watch, &claimed))
-        (void)bw_gate_plain(list, BW_GATE_ID_CLAIM, -1, false, bw_claims_word(&claimed));
+        (void)bw_gate_plain(list, bw_claims_gate(&claimed), -1, false, bw_claims_word(&claimed));
     else if (group->recovered_index != 0 && !bw_instant_wait_is_over(now, bw_instant_add(led, first_word_ns(group))))
         (void)bw_gate_wait(list, BW_GATE_ID_REPORTS, -1, led, first_word_ns(group), now,
                            "a site that is not in the spec may report yet");

@@ -121,8 +121,8 @@ static void judge_claim(struct judgement *judgement)
                                                  &claimed)
                           : bw_claims_find_any(judgement->group, judgement->watch, &claimed)))
         return;
-    judgement->passes &= bw_gate_value(&judgement->list, BW_GATE_ID_CLAIM, judgement->site, false, BW_UNIT_SITE,
-                                       claimed.index, -1, bw_claims_word(&claimed));
+    judgement->passes &= bw_gate_value(&judgement->list, bw_claims_gate(&claimed), judgement->site, false, BW_UNIT_SITE, claimed.index, -1,
+                                       bw_claims_word(&claimed));
 }
 
 /* No report of it is current. */
