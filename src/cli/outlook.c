@@ -111,6 +111,7 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
     const json_t *failover = json_object_get(group, "failover");
     const char *self = bw_json_member(status, "answered_by");
     const char *leader = bw_json_member(status, "leader");
+    const bool leads = bw_json_truth(status, "leads");
     const bool is_possible = bw_json_truth(failover, "possible");
     const char *to = is_possible ? bw_json_member(failover, "to") : "no site";
     const bool is_fenced = !is_possible && bw_json_member(json_object_get(group, "end"), "remote_fence")[0] != '\0';
@@ -118,21 +119,18 @@ void bw_print_failover(const json_t *status, const json_t *group, FILE *out)
     if (is_fenced && json_is_string(json_object_get(failover, "after_fence")))
         (void)fprintf(out, "Failover: automatic to %s, after a fence from another site has confirmed the stop.",
                       bw_json_member(failover, "after_fence"));
-    else if (is_fenced)
-        (void)fprintf(out, "Failover: not automatic: %s.", no_failover(group));
-    else if (!is_possible &&
-             json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
+    else if (!is_fenced && !is_possible && json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
         (void)fprintf(out, "Failover: not automatic: %sthe stop of %s needs a confirmation.", bw_group_is_open(group) ? "after a loss, " : "",
                       bw_json_member(group, "holder"));
-    else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
+    else if (!is_fenced && !leads && leader[0] == '\0')
         (void)fprintf(out,
                       "Failover: not possible without a quorum; %s knows no leader.", self);
-    else if (!bw_json_truth(status, "leads"))
+    else if (!is_fenced && !leads)
         (void)fprintf(out, "Failover: decided by the leader, %s; %s expects %s.", leader, self, to);
     else if (is_possible)
         (void)fprintf(out, bw_group_is_open(group) ? "Failover: automatic to %s if %s fails." : "Failover: automatic to %s.", to,
                       bw_json_member(group, "holder"));
-    else if (bw_json_member(failover, "to")[0] != '\0')
+    else if (!is_fenced && bw_json_member(failover, "to")[0] != '\0')
         (void)fprintf(out, "Failover: automatic to %s, but only in %" PRId64 " min.",
                       bw_json_member(failover, "to"),
                       bw_json_number(failover, "after_ms") / 60000 + 1);
