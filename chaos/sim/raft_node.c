@@ -163,6 +163,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L26", now->haste_ignored, &counted->haste_ignored);
     count_growth(node, "L22", now->strangers_dropped, &counted->strangers_dropped);
     count_growth(node, "L32", now->entries_copied, &counted->entries_copied);
+    count_growth(node, "L34", now->entries_hurried, &counted->entries_hurried);
 }
 
 void sim_node_turn(struct sim_node *node)

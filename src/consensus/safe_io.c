@@ -595,6 +595,8 @@ static void on_append_done(struct raft_io_append *inner, int status)
     safe->appends.count--;
     safe->appends.stalled_ms = 0;
     free(append);
+    if (first == safe->fresh.first)
+        safe->fresh.entries = NULL; /* libraft frees them below */
     if (status != 0 && status != RAFT_CANCELED) {
         stop_for_io(safe, "writing log entries", status);
         status = RAFT_CANCELED;
@@ -605,6 +607,19 @@ static void on_append_done(struct raft_io_append *inner, int status)
             safe_commit_written(safe, last);
     }
     outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
+}
+
+/* L34: libraft sends them in the same step, after this, or keeps them back. */
+static void note_fresh(struct bw_safe_io *safe, const struct raft_entry *entries, unsigned count, raft_index first)
+{
+    const struct raft *raft = safe->io.data;
+    const bool leads = raft != NULL && raft_state((struct raft *)(uintptr_t)raft) == RAFT_LEADER;
+
+    safe->fresh.entries = leads ? entries : NULL;
+    safe->fresh.count = count;
+    safe->fresh.first = first;
+    for (unsigned i = 0; i < BW_SAFE_IO_PEERS_MAX; i++)
+        safe->peers[i].has_fresh = false;
 }
 
 static int safe_append(struct raft_io *io, struct raft_io_append *outer,
@@ -635,9 +650,11 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
     safe->next_index += count;
     if (!safe->stopped) {
         safe->appends.count++;
+        note_fresh(safe, entries, count, append->first);
         rv = safe->backend.append(io, &append->inner, entries, count, on_append_done);
         if (rv == 0)
             return 0;
+        safe->fresh.entries = NULL;
         safe->appends.count--;
         stop_for_io(safe, "writing log entries", rv);
     }
@@ -898,42 +915,92 @@ static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_i
     return (copied == 0 && message->type != RAFT_INSTALL_SNAPSHOT) || !is_line_full(safe, peer);
 }
 
-static int safe_send(struct raft_io *io, struct raft_io_send *outer,
-                     const struct raft_message *message, raft_io_send_cb done)
+/* Of entries that a follower was sent: the fresh ones are among them. */
+static bool has_fresh(const struct bw_safe_io *safe, const struct raft_append_entries *append)
 {
-    struct bw_safe_io *safe = safe_of(io);
+    return append->n_entries > 0 && append->prev_log_index < safe->fresh.first &&
+           append->prev_log_index + append->n_entries >= safe->fresh.first + safe->fresh.count - 1;
+}
+
+/* `outer` is told by the end of what has no entries; NULL: nobody is. False: the message is lost. */
+static bool leave(struct bw_safe_io *safe, struct raft_io_send *outer, const struct raft_message *message)
+{
     struct bw_safe_io_peer *peer = bw_safe_peers_want(safe, message->server_id);
     const bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
     const size_t copied = entry_bytes(message);
     struct raft_message own = *message;
     struct safe_send *send = NULL;
 
-    outer->cb = done;
     if (is_send_wanted(safe, peer, message, copied) && bw_safe_roll_may_leave(safe, message))
         send = calloc(1, sizeof *send + copied);
     if (send == NULL)
-        goto lost;
+        return false;
     *send = (struct safe_send){.outer = copied > 0 ? NULL : outer,
                                .safe = safe,
                                .peer = peer->id,
                                .is_snapshot = is_snapshot,
                                .copied = copied};
-    if (copied > 0)
+    if (copied > 0) {
         copy_entries(send, &own.append_entries);
+        peer->has_fresh = peer->has_fresh || has_fresh(safe, &own.append_entries);
+    }
     bw_safe_message_correct_sent(safe, &own);
     peer->sends++;
     peer->copied += copied;
     peer->snapshot_in_flight = peer->snapshot_in_flight || is_snapshot;
-    if (safe->backend.send(io, &send->inner, &own, on_send_done) == 0) {
-        if (copied > 0)
-            done(outer, 0); /* L32: so that libraft's own entries are held no longer than this */
-        return 0;
-    }
+    if (safe->backend.send(&safe->io, &send->inner, &own, on_send_done) == 0)
+        return true;
     forget_send(send);
+    return false;
+}
 
-lost: /* an error would end the event halfway; a lost message is ordinary */
-    done(outer, RAFT_CANCELED);
+/* An error would end the event halfway; a lost message is ordinary. */
+static int safe_send(struct raft_io *io, struct raft_io_send *outer,
+                     const struct raft_message *message, raft_io_send_cb done)
+{
+    const bool has_entries = entry_bytes(message) > 0; /* `done` may free the message */
+
+    outer->cb = done;
+    if (!leave(safe_of(io), outer, message))
+        done(outer, RAFT_CANCELED);
+    else if (has_entries)
+        done(outer, 0); /* L32: so that libraft's own entries are held no longer than this */
     return 0;
+}
+
+/* What the leader may send at any time: the entries behind one that the follower has, with the term of that one. */
+static bool hurry_to(struct bw_safe_io *safe, const struct raft *raft, const struct raft_server *server)
+{
+    const raft_index before = safe->fresh.first - 1;
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES,
+                                   .server_id = server->id,
+                                   .server_address = server->address};
+
+    message.append_entries = (struct raft_append_entries){
+        .term = raft_current_term(raft),
+        .prev_log_index = before,
+        .prev_log_term = term_of(safe, before),
+        .leader_commit = raft_commit_index(raft),
+        .entries = (struct raft_entry *)(uintptr_t)safe->fresh.entries, /* copied (L32) */
+        .n_entries = safe->fresh.count};
+    return message.append_entries.prev_log_term != 0 && leave(safe, NULL, &message);
+}
+
+void bw_safe_io_hurry(struct bw_safe_io *safe)
+{
+    const struct raft *raft = safe->io.data;
+
+    for (unsigned i = 0; safe->fresh.entries != NULL && i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        const struct bw_safe_io_peer *peer = bw_safe_peers_find(safe, server->id);
+        raft_index match;
+
+        if (server->id == raft->id || server->role == RAFT_SPARE || (peer != NULL && peer->has_fresh) ||
+            raft_match_index(raft, server->id, &match) != 0 || match != safe->fresh.first - 1)
+            continue;
+        safe->counts.entries_hurried += hurry_to(safe, raft, server);
+    }
+    safe->fresh.entries = NULL;
 }
 
 static void give(struct bw_safe_io *safe, struct raft_message *message)

@@ -319,6 +319,7 @@ static enum bw_err judge_submission(struct bw_voter *voter, struct request *requ
 {
     note_room(voter, rv);
     if (rv == 0) {
+        bw_safe_io_hurry(&voter->safe);
         voter->requests++;
         return BW_OK;
     }
@@ -368,8 +369,7 @@ enum bw_err bw_voter_apply_roster(struct bw_voter *voter, const struct bw_roster
 
     if (err == BW_OK)
         err = submit(voter, request,
-                     bw_fsm_encode_roster(raft_current_term(&voter->raft), roster, &buffer),
-                     &buffer);
+                     bw_fsm_encode_roster(raft_current_term(&voter->raft), roster, &buffer), &buffer);
     return err;
 }
 

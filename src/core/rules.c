@@ -461,6 +461,7 @@ static const struct bw_rule rules[] = {
     RULE(L32, "3", "a message sends a copy of its entries: the log may drop its own meanwhile")
     RARE(L33, "3.9", "a leader, or a log at its start, lacks what this witness knows to be decided: the witness ends",
          "no directory there goes back in time")
+    RULE(L34, "3", "a new entry is sent at once to a follower that would get it with the next heartbeat")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

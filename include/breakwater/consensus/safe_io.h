@@ -58,7 +58,10 @@
  *       of them that leaves the log, while a message sends them       own, and counts as sent at once
  *   L33 after a restart a follower does not know what was         -> write it down, once a second; a
  *       decided: a leader that lacks it has it removed, unnoticed     leader, or a log, that lacks it
- *                                                                     is refused */
+ *                                                                     is refused
+ *   L34 a follower whose last answer is older than the last check  -> the new entry is sent at once,
+ *       of the majority gets a new entry with the next heartbeat      too, if the follower has all
+ *                                                                     before it */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -150,6 +153,7 @@ struct bw_safe_io_counts {
     uint64_t haste_ignored;     /* L26 */
     uint64_t entries_copied;    /* L32 */
     uint64_t decisions_missed;  /* L33: a leader, or the log at its start, lacked what was decided */
+    uint64_t entries_hurried;   /* L34: messages with new entries that did not wait for a heartbeat */
 };
 
 struct bw_safe_io_peer {
@@ -163,6 +167,7 @@ struct bw_safe_io_peer {
     uint64_t behind_ms; /* how long it has been there, while it answered */
     bool is_behind;     /* that was told */
     bool is_again;      /* and is to be told once more */
+    bool has_fresh;     /* L34: the fresh entries were sent to it */
 };
 
 /* L3: writes of one kind. */
@@ -206,6 +211,11 @@ struct bw_safe_io {
     raft_index changes[BW_SAFE_IO_CHANGES_MAX];
     unsigned change_count;
     raft_index change_forgotten; /* highest index that did not fit */
+    struct {
+        const struct raft_entry *entries; /* libraft's, while they are written; NULL: none */
+        unsigned count;
+        raft_index first;
+    } fresh; /* L34: what this leader has appended last */
     raft_id refused; /* whose message of an old term libraft is answering (L15); 0: none */
     raft_time led_ms; /* of the newest word of a leader (L25) */
     int lent_role;    /* what this member is, while libraft takes it for a voter */
@@ -245,6 +255,10 @@ void bw_safe_io_tell_again(struct bw_safe_io *safe);
 
 /* As a leader that has applied what came before its own term: L33: the log lacks the entry of another witness's `mark`. */
 bool bw_safe_io_lacks_entry(const struct bw_safe_io *safe, struct bw_commit_mark mark);
+
+/* L34: call it right after libraft has taken entries of this leader: sends the new ones to each follower that has all
+ * before them and was not sent them. */
+void bw_safe_io_hurry(struct bw_safe_io *safe);
 
 /* Ends this member: calls `stop` once, and makes everything mute should that return. */
 void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *format, ...)
