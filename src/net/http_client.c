@@ -404,7 +404,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     act(watch->client, watch->fd, flags);
 }
 
-/* libcurl forbids to act from here; and with 0 ms libuv would call us again without end. */
+static void on_soon(uv_idle_t *idle)
+{
+    (void)uv_idle_stop(idle); /* always 0 */
+    act(idle->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* libcurl forbids to act from here. At once is in the next turn of the loop: a timer of 0 ms would have libuv call us
+ * again without end, and one of 1 ms have each request wait for that. */
 static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
 {
     struct bw_http_client *client = user;
@@ -412,13 +419,14 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
     (void)multi;
     if (client->is_closing)
         return 0;
+    (void)uv_idle_stop(&client->soon);  /* both always 0 */
+    (void)uv_timer_stop(&client->timer);
     if (timeout_ms < 0)
-        return uv_timer_stop(&client->timer) == 0 ? 0 : -1;
+        return 0;
+    if (timeout_ms == 0)
+        return uv_idle_start(&client->soon, on_soon) == 0 ? 0 : -1;
     uv_update_time(client->loop);
-    return uv_timer_start(&client->timer, on_timer, timeout_ms == 0 ? 1 : (uint64_t)timeout_ms,
-                          0) == 0
-               ? 0
-               : -1;
+    return uv_timer_start(&client->timer, on_timer, (uint64_t)timeout_ms, 0) == 0 ? 0 : -1;
 }
 
 static void on_watch_closed(uv_handle_t *handle)
@@ -531,7 +539,10 @@ enum bw_err bw_http_client_init(struct bw_http_client *client, uv_loop_t *loop, 
     status = uv_timer_init(loop, &client->limits);
     BW_ASSERT(status == 0);
     client->limits.data = client;
-    client->handle_count = 2;
+    status = uv_idle_init(loop, &client->soon);
+    BW_ASSERT(status == 0);
+    client->soon.data = client;
+    client->handle_count = 3;
     return BW_OK;
 }
 
@@ -550,7 +561,7 @@ static void close_one_handle(struct bw_http_client *client)
         client->on_closed(client->on_closed_user);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     close_one_handle(handle->data);
 }
@@ -573,8 +584,9 @@ void bw_http_client_close(struct bw_http_client *client, void (*on_closed)(void 
         bw_names_free(client->names);
     }
     client->names = NULL;
-    uv_close((uv_handle_t *)&client->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&client->limits, on_timer_closed);
+    uv_close((uv_handle_t *)&client->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&client->limits, on_handle_closed);
+    uv_close((uv_handle_t *)&client->soon, on_handle_closed);
 }
 
 size_t bw_http_client_looks_up(const struct bw_http_client *client)

@@ -134,6 +134,19 @@ static void requests_at_once_each_get_their_own_answer(void **state)
     }
 }
 
+/* Of each leg of a planned move a wait of a timer's tick would be a part (3.6). */
+static void a_request_begins_in_the_next_turn_of_the_loop(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct result result;
+
+    assert_string_equal(get(fixture, "/echo").body, "0 GET ");
+    (void)begin(fixture, "/echo", &result);
+    assert_int_equal(uv_backend_timeout(&fixture->loop), 0);
+    wait_for(fixture, &result);
+    assert_string_equal(result.body, "0 GET ");
+}
+
 /* ---- failures, told apart -------------------------------------------------------------------- */
 
 static void closed_port_is_refused(void **state)
@@ -675,6 +688,7 @@ int main(void)
         test(a_connection_that_died_while_idle_is_replaced),
         test(redirects_and_proxies_are_ignored),
         test(requests_at_once_each_get_their_own_answer),
+        test(a_request_begins_in_the_next_turn_of_the_loop),
         test(closed_port_is_refused),
         test(stalled_handshake_times_out_in_its_phase),
         test(a_handshake_has_a_limit_of_its_own),

@@ -35,6 +35,7 @@ struct bw_http_client {
     struct bw_log *log;
     void *multi; /* CURLM */
     uv_timer_t timer;
+    uv_idle_t soon; /* libcurl wants to act at once */
     uv_timer_t limits; /* the first limit of an exchange, or end of a certificate */
     bool is_closing;
     unsigned handle_count;              /* of the loop, not yet closed */
