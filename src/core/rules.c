@@ -317,6 +317,7 @@ static const struct bw_rule rules[] = {
          "the service is stopped, but what its start began is still there: it gets TERM")
     RULE(V40, "3.4",
          "a stop of a higher epoch than any seen: it begins at once and waits for no disk")
+    RULE(V41, "3.5", "a look of the agent runs where an end is looked for, and can tell nothing of that: it makes way")
     RULE(V60, "3.2",
          "the stop ran into its limit in this epoch: the fence begins with a look instead of it")
     RULE(V61, "3.2",

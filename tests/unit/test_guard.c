@@ -270,6 +270,71 @@ static void look_is_refused_between_the_looks_after_a_stop(void **state)
     assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
 }
 
+/* 3.5: what the agent looked at before says nothing of the end, whatever it is, and takes as long as its script. */
+static void look_that_began_before_makes_way_for_that_of_the_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    run(&world, 1, BW_ACTION_STOP, 2);
+    assert_not_asked(&world, "KILL_RUN"); /* the stop may take longer than the look */
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_asked(&world, "KILL_RUN");
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
+
+    assert_asked(&world, "SPAWN:status");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 2);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+}
+
+/* One that was asked for between the end's way to the disk and its answer. */
+static void look_that_began_before_makes_way_for_that_of_an_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(&world, 1, BW_ACTION_STOP, 2);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    world.end_look_hangs = true;
+    assert_false(end(&world, 1));
+    assert_asked(&world, "KILL_RUN");
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
+    assert_asked(&world, "SPAWN:status");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+}
+
+/* 4: whether that start came to serve nobody knows yet, and this look may say so. */
+static void look_that_may_tell_of_a_start_is_waited_for(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+    assert_int_equal(world.guard.mirror.served, BW_SERVED_NEVER);
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    run(&world, 1, BW_ACTION_STOP, 2);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_not_asked(&world, "KILL_RUN");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.mirror.served, BW_SERVED_NEVER);
+    assert_asked(&world, "SPAWN:status");
+}
+
 static void stop_that_leaves_the_service_running_has_failed(void **state)
 {
     struct world world;
@@ -482,6 +547,9 @@ int main(void)
         cmocka_unit_test(stop_ends_the_start_that_runs_and_follows_it),
         cmocka_unit_test(stop_succeeds_only_when_status_says_stopped),
         cmocka_unit_test(look_is_refused_between_the_looks_after_a_stop),
+        cmocka_unit_test(look_that_began_before_makes_way_for_that_of_the_stop),
+        cmocka_unit_test(look_that_began_before_makes_way_for_that_of_an_end),
+        cmocka_unit_test(look_that_may_tell_of_a_start_is_waited_for),
         cmocka_unit_test(stop_that_leaves_the_service_running_has_failed),
         cmocka_unit_test(stop_behind_a_look_that_hangs_has_failed),
         cmocka_unit_test(stop_whose_own_look_hangs_has_failed),

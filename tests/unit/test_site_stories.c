@@ -328,7 +328,6 @@ static void planned_move(void **state) /* 3.6 */
     order_with(&world, (struct bw_order){.kind = BW_ORDER_STAND_BY,
                                          .epoch = 2,
                                          .others_epoch = true,
-                                         .newest_is_open = true,
                                          .prepare = true,
                                          .position = "0/a"});
     look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=0/a\n");

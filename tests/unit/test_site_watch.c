@@ -188,7 +188,53 @@ static void final_position_goes_before_status(void **state)
     assert_asked(&world, "RUN:readiness");
     ended(&world, &world.sent_look, BW_RUN_OK, "position=7\n");
     assert_asked(&world, "END");
+}
+
+/* 3.5: the guard looks for the end itself, once that is durable, and would wait for the end of a look that began before.
+ * A guard that hangs there is found by a look that it does not answer. */
+static void beside_the_look_for_an_end_none_begins(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    world.now_ms += 2000; /* status is due too */
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    ended(&world, &world.sent_look, BW_RUN_OK, "position=7\n");
+    assert_asked(&world, "END");
+    assert_not_asked(&world, "RUN:");
+
+    tick_at(&world, world.now_ms + 99);
+    assert_not_asked(&world, "RUN:");
+    tick_at(&world, world.now_ms + 1);
     assert_asked(&world, "RUN:status");
+}
+
+/* 3.6: what it measures before has not known the final position, and would be under way when that is known. */
+static void the_target_of_a_move_measures_once_the_epoch_before_is_over(void **state)
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_STAND_BY,
+                          .index = 20,
+                          .epoch = 1,
+                          .spec_version = 1,
+                          .newest_is_open = true,
+                          .prepare = true};
+
+    (void)state;
+    begin(&world);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_not_asked(&world, "RUN:readiness");
+    status(&world, "stopped");
+    assert_not_asked(&world, "RUN:");
+    of.index = 21;
+    of.newest_is_open = false;
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+
+    assert_asked(&world, "RUN:readiness");
 }
 
 /* ---- where it would be started (3.4) --------------------------------------------------------- */
@@ -752,6 +798,8 @@ int main(void)
         cmocka_unit_test(let_go_of_another_epoch_ends_ours_first),
         cmocka_unit_test(readiness_that_a_switchover_waits_for_goes_first_once),
         cmocka_unit_test(final_position_goes_before_status),
+        cmocka_unit_test(beside_the_look_for_an_end_none_begins),
+        cmocka_unit_test(the_target_of_a_move_measures_once_the_epoch_before_is_over),
         cmocka_unit_test(a_report_says_when_the_service_was_seen_to_serve_last),
         cmocka_unit_test(what_serves_is_seen_to_until_its_stop_begins),
         cmocka_unit_test(the_stop_of_an_epoch_says_nothing_of_what_was_seen_in_the_one_before),

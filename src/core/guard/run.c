@@ -844,6 +844,20 @@ static void look_at(const struct guard_step *step, struct bw_instant at, uint64_
     }
 }
 
+/* That which the agent has asked for tells nothing of the end that is looked for. A status may, if it began once the end
+ * was durable; and what it would say of a start of which nobody knows yet whether it came to serve is waited for (4). */
+static bool is_look_in_the_way(const struct bw_guard *guard)
+{
+    const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_OBSERVATION];
+    const bool is_checking = guard->stop == BW_GUARD_STOP_CHECKING;
+
+    if (slot->run.run_id == 0 || bw_guard_is_proving(guard) || (!is_checking && !guard->end_looking))
+        return false;
+    return slot->run.action != BW_ACTION_STATUS ||
+           (guard->mirror.served == BW_SERVED_MAYBE &&
+            (is_checking || slot->ending_epoch < guard->memory.ended_epoch));
+}
+
 void bw_guard_run_timers(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
@@ -852,6 +866,8 @@ void bw_guard_run_timers(const struct guard_step *step)
     if (bw_guard_is_fencing(guard))
         return;
     if (guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE) {
+        if (is_look_in_the_way(guard))
+            bw_guard_kill_run(step, BW_GUARD_SLOT_OBSERVATION, "V41");
         if (is_checking)
             give_up_stop_look(step);
         return;

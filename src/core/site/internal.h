@@ -319,6 +319,8 @@ void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);
 /* A guard that is there had answered it by now. */
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);
+void bw_site_look_later(const struct step *step);
+bool bw_site_is_next(const struct bw_site *site);
 void bw_site_forget_observations(struct bw_site *site);
 
 /* orders.c */

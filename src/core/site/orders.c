@@ -200,7 +200,7 @@ void bw_site_on_order(const struct step *step, const struct bw_order *order)
         site->spec_version = order->spec_version;
     if (is_news) /* what rests on the newest commit is observed after it (3.9) */
         bw_site_observe_soon(step, BW_ACTION_STATUS);
-    if (is_news && order->prepare)
+    if (is_news && bw_site_is_next(site))
         bw_site_observe_soon(step, BW_ACTION_READINESS);
     is_told = keep_told(site, order);
     save_number = site->save_number;
@@ -669,6 +669,7 @@ static void send_end(const struct step *step, const char *rule)
     memcpy(message->group, site->group, sizeof message->group);
     message->epoch = site->memory.epoch;
     site->end_open = true;
+    bw_site_look_later(step);
 }
 
 /* Reported as failed; tried again until it is seen to succeed. */

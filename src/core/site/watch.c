@@ -356,7 +356,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
     case BW_ACTION_READINESS:
         read_readiness(site, ended);
         site->ready_order_index = observation->order_index;
-        if (site->order.prepare)
+        if (bw_site_is_next(site))
             (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S37");
         note_final_position(site, observation, ended->result);
         break;
@@ -393,6 +393,22 @@ void bw_site_observe_soon(const struct step *step, enum bw_action_kind observati
     step->site->observation[observation].due = step->now;
 }
 
+/* 3.6: the target of a move, once the epoch before is over. A readiness before that has not known the final position: it
+ * would have to run again, and stand in the way of the one that counts. */
+bool bw_site_is_next(const struct bw_site *site)
+{
+    return site->order.prepare && !site->order.newest_is_open;
+}
+
+/* The guard that is asked for an end looks itself, and one look runs at a time (3.4): ours would be one before that. */
+void bw_site_look_later(const struct step *step)
+{
+    const struct bw_instant at = bw_instant_add(step->now, BACK_TO_BACK_NS);
+
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        step->site->observation[i].due = bw_instant_max(step->site->observation[i].due, at);
+}
+
 void bw_site_forget_observations(struct bw_site *site)
 {
     for (int i = 0; i < BW_ACTION_COUNT; i++)
@@ -413,7 +429,7 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
             return BACK_TO_BACK_NS;
         return site->limits.check_interval_ns;
     case BW_ACTION_READINESS:
-        if (site->order.prepare || site->final == BW_SITE_FINAL_DUE)
+        if (bw_site_is_next(site) || site->final == BW_SITE_FINAL_DUE)
             return BACK_TO_BACK_NS;
         return site->limits.check_interval_ns;
     case BW_ACTION_CONDITION:
@@ -521,7 +537,7 @@ static void repeat_failed_fence(const struct step *step)
 static bool is_readiness_awaited(const struct bw_site *site)
 {
     return site->final == BW_SITE_FINAL_DUE ||
-           (site->order.prepare && site->ready_order_index != site->order.index);
+           (bw_site_is_next(site) && site->ready_order_index != site->order.index);
 }
 
 /* One observation at a time, the longest due first. During an action of ours the service is in
