@@ -237,6 +237,20 @@ static void agent_witness_failed(struct bw_agent_machine *machine, uint32_t numb
     witness->is_answering = false;
 }
 
+/* The witness at this address, which only a leader told, answers at one of the site file. It is asked there alone, while it
+ * answers: the same order, and the same confirmation, would come twice. */
+static bool is_asked_elsewhere(const struct bw_agent_machine *machine, const struct bw_agent_witness *witness)
+{
+    for (int i = 0; i < BW_AGENT_WITNESSES_MAX && !witness->is_configured && witness->name[0] != '\0'; i++) {
+        const struct bw_agent_witness *other = &machine->witnesses[i];
+
+        if (other->used && !other->is_gone && other->is_configured && other->is_answering &&
+            strcmp(other->name, witness->name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- polls for orders ------------------------------------------------------------------------ */
 
 /* The log index of the newest order that we heard of, over all groups. */
@@ -292,10 +306,16 @@ void bw_agent_witnesses_serve(struct bw_agent_machine *machine)
 {
     const struct bw_instant now = bw_agent_now(machine);
 
-    for (uint32_t i = 0; i < BW_AGENT_WITNESSES_MAX; i++)
-        if (machine->witnesses[i].used && !machine->witnesses[i].is_polled &&
-            bw_instant_wait_is_over(now, machine->witnesses[i].poll_at))
+    for (uint32_t i = 0; i < BW_AGENT_WITNESSES_MAX; i++) {
+        struct bw_agent_witness *witness = &machine->witnesses[i];
+
+        if (!witness->used || witness->is_polled || !bw_instant_wait_is_over(now, witness->poll_at))
+            continue;
+        if (is_asked_elsewhere(machine, witness))
+            poll_after(machine, witness, RETRY_NS_MAX);
+        else
             poll_now(machine, i);
+    }
 }
 
 static void on_poll_answered(struct bw_agent_machine *machine, const struct bw_agent_event *event)
@@ -493,7 +513,9 @@ static void sync_all(struct bw_agent_machine *machine)
     for (uint32_t i = 0; i < BW_AGENT_WITNESSES_MAX; i++) {
         struct bw_agent_witness *witness = &machine->witnesses[i];
 
-        if (has_free_slot(witness))
+        if (is_asked_elsewhere(machine, witness))
+            witness->missed_sync = false;
+        else if (has_free_slot(witness))
             send_to(machine, i);
         else if (witness->used)
             witness->missed_sync = true;

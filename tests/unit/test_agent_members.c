@@ -70,6 +70,61 @@ static void members_of_before_are_asked_beside_those_of_the_file(void **state)
     assert_asks(&rig, "POLL:5");
 }
 
+static void answers_as(struct rig *rig, uint32_t witness, const char *name)
+{
+    struct reply reply;
+
+    (void)reply_of(rig, BW_ORDER_STAND_BY, 7, &reply);
+    (void)snprintf(reply.answer.witness, sizeof reply.answer.witness, "%s", name);
+    reply.answer.is_leader = false;
+    answered(rig, witness, &reply);
+}
+
+/* As where the file names it by a name, and the cluster by a number: each order would come twice. */
+static void a_witness_of_the_file_is_not_asked_at_another_address_too(void **state)
+{
+    const struct bw_kept_members found = members_from(4);
+    struct rig rig;
+
+    (void)state;
+    begin_with(&rig, 1, &found);
+    wake(&rig);
+    assert_asks(&rig, "SYNC:0");
+    assert_asks(&rig, "SYNC:3");
+    answers_as(&rig, 0, "w1");
+    answers_as(&rig, 3, "w1");
+    answers_as(&rig, 4, "w5"); /* nobody of the file */
+    forget(&rig);
+    rig.now_ms += 2000;
+    wake(&rig);
+    assert_asks(&rig, "SYNC:0");
+    assert_asks(&rig, "SYNC:1");
+    assert_asks_not(&rig, "SYNC:3");
+    assert_asks(&rig, "SYNC:4");
+}
+
+/* The way by the file's address is broken: the other one leads there. */
+static void it_is_while_it_does_not_answer_there(void **state)
+{
+    const struct bw_kept_members found = members_from(4);
+    struct rig rig;
+
+    (void)state;
+    begin_with(&rig, 1, &found);
+    wake(&rig);
+    answers_as(&rig, 0, "w1");
+    answers_as(&rig, 3, "w1");
+    rig.now_ms += 2000;
+    wake(&rig);
+    happen(&rig, (struct bw_agent_event){
+                     .kind = BW_AGENT_EVENT_UNANSWERED, .witness = 0, .exchange = BW_AGENT_SYNC, .text = "timed out"});
+    forget(&rig);
+    rig.now_ms += 2000;
+    wake(&rig);
+    assert_asks(&rig, "SYNC:0");
+    assert_asks(&rig, "SYNC:3");
+}
+
 /* It would take the first word that it hears: the file says whose. */
 static void without_a_cluster_of_its_own_only_the_file_says_whom_to_ask(void **state)
 {
@@ -274,6 +329,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_of_before_are_asked_beside_those_of_the_file),
+        cmocka_unit_test(a_witness_of_the_file_is_not_asked_at_another_address_too),
+        cmocka_unit_test(it_is_while_it_does_not_answer_there),
         cmocka_unit_test(without_a_cluster_of_its_own_only_the_file_says_whom_to_ask),
         cmocka_unit_test(members_of_another_cluster_are_not_asked),
         cmocka_unit_test(who_is_asked_is_not_believed_for_that),
