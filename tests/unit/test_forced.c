@@ -364,6 +364,27 @@ static void a_second_instance_beside_the_holder_loses_nothing(void **state)
     assert_true(waits.is_lost);
 }
 
+/* A second enforcer warns as an instance of its own (3.4): that says nothing of what its agent has lost. */
+static void a_warning_of_a_second_enforcer_loses_nothing(void **state)
+{
+    struct bw_end_waits waits;
+
+    (void)state;
+    begin_fenced();
+    world_sync_all(&world);
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session = world.sites[A].instance;
+    world.sites[A].number = 0;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report = (struct bw_report){.epoch_seen = epoch()};
+    world_pass_ms(&world, 10000); /* its machine is left alone: the agent's is gone */
+    assert_true(bw_contact_is_second(bw_site_reports_newest(&world_watch(&world)->reports[A])));
+
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_false(waits.is_lost);
+}
+
 /* The way on after the end of a leader: the Close is committed, the word was in its memory. */
 static void a_new_leader_asks_for_the_word_again(void **state)
 {
@@ -705,6 +726,7 @@ int main(void)
         cmocka_unit_test(a_new_instance_at_the_site_answers_for_it),
         cmocka_unit_test(who_lost_its_state_is_not_waited_for),
         cmocka_unit_test(a_second_instance_beside_the_holder_loses_nothing),
+        cmocka_unit_test(a_warning_of_a_second_enforcer_loses_nothing),
         cmocka_unit_test(where_no_status_sees_an_end_the_way_is_a_persons_word_beside_the_agent),
         cmocka_unit_test(a_new_leader_asks_for_the_word_again),
         cmocka_unit_test(only_the_holders_site_is_vouched_for),

@@ -170,7 +170,7 @@ bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch 
 {
     const struct bw_evaluation eval = {.group = group, .watch = watch};
     const struct bw_site_reports *reports = bw_eval_holder_reports(&eval);
-    const struct bw_contact *newest = bw_site_reports_newest(reports);
+    const struct bw_contact *newest = bw_site_reports_newest_agent(reports);
 
     if (newest == NULL || bw_id_equal(newest->instance, group->holder_instance))
         return false;
