@@ -371,7 +371,7 @@ static void end_excuse(const struct bw_lab *lab, struct bw_faults *faults,
                              t->fence_timeout_ms;
 
     if (fault->excuse != 0)
-        faults->excuses[fault->excuse - 1].to_ns = bw_lab_now_ns() + more_ms * BW_NS_PER_MS;
+        faults->excuses[fault->excuse - 1].to_ns = bw_lab_now_ns() + bw_ms_to_ns(more_ms);
 }
 
 enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
@@ -445,7 +445,7 @@ void bw_fault_turn(struct bw_lab *lab, struct bw_faults *faults)
             fault->kind->number == 0)
             continue;
         is_on = (bw_lab_now_ns() - fault->begun_ns) /
-                    ((uint64_t)fault->kind->number * BW_NS_PER_MS) % 2 ==
+                    bw_ms_to_ns((uint64_t)fault->kind->number) % 2 ==
                 0;
         has_changed = has_changed || is_on != fault->is_on;
         fault->is_on = is_on;

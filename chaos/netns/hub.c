@@ -148,8 +148,8 @@ static uint64_t pass_rate(struct carrier *carrier, uint32_t from, uint32_t to, u
         return now_ns;
     if (*busy_ns < now_ns)
         *busy_ns = now_ns;
-    *busy_ns += (uint64_t)size * 8 * BW_NS_PER_MS / rate_kbit; /* bits by bits a millisecond */
-    return *busy_ns - now_ns > BW_HUB_QUEUE_MS_MAX * BW_NS_PER_MS ? 0 : *busy_ns;
+    *busy_ns += bw_ms_to_ns((uint64_t)size * 8) / rate_kbit; /* bits by bits a millisecond */
+    return *busy_ns - now_ns > bw_ms_to_ns(BW_HUB_QUEUE_MS_MAX) ? 0 : *busy_ns;
 }
 
 static void carry(struct carrier *carrier, uint32_t from, uint32_t to, const uint8_t *data,
@@ -174,7 +174,7 @@ static void carry(struct carrier *carrier, uint32_t from, uint32_t to, const uin
         delay_ms += (int64_t)bw_prng_below(&carrier->prng, 2 * (uint64_t)link->jitter_ms + 1) -
                     link->jitter_ms;
     if (delay_ms > 0 && !hits(carrier, link->reorder))
-        packet.at_ns += (uint64_t)delay_ms * BW_NS_PER_MS;
+        packet.at_ns += bw_ms_to_ns((uint64_t)delay_ms);
     push(carrier, &packet);
 }
 

@@ -189,7 +189,7 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
                               const struct bw_scenario *scenario, struct bw_diag *diag)
 {
     struct bw_run *run = &outcome->run;
-    const uint64_t end_ns = bw_lab_now_ns() + task->random_ms * BW_NS_PER_MS;
+    const uint64_t end_ns = bw_lab_now_ns() + bw_ms_to_ns(task->random_ms);
     struct bw_step steps[BW_SCHEDULE_STEPS_MAX];
     enum bw_err err = BW_OK;
 

@@ -77,7 +77,7 @@ const struct bw_measured_round bw_weather_rounds[] = {
 
 void bw_run_calm(struct bw_run *run, uint32_t length_ms)
 {
-    const uint64_t end_ns = bw_lab_now_ns() + length_ms * BW_NS_PER_MS;
+    const uint64_t end_ns = bw_lab_now_ns() + bw_ms_to_ns(length_ms);
 
     bw_lab_say(run->lab, BW_LAB_NOTE, -1, -1, "-- nothing is broken for %" PRIu32 " s", length_ms / 1000);
     while (bw_lab_now_ns() < end_ns)
@@ -99,7 +99,7 @@ enum bw_err bw_run_measured(struct bw_run *run, const struct bw_measured_round *
         memcpy(steps, rounds->steps, sizeof rounds->steps);
         for (size_t i = 0; rounds->is_in_percent_of_measure && i < BW_SCHEDULE_STEPS_MAX; i++)
             steps[i].at_percent = (uint32_t)(steps[i].at_percent * measure_ns /
-                                             (lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS));
+                                             bw_ms_to_ns(lab->plan.timings.lease_ttl_ms));
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "-- %s", rounds->words);
         run->known_leader = bw_lab_find_leader(lab);
         round->measured = rounds;

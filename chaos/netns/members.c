@@ -100,7 +100,7 @@ static bool disturb(struct bw_members *members, const struct order *order, struc
             members->interrupt_count++;
             is_interrupted = true;
         }
-        bw_lab_turn(members->lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
     }
     return is_interrupted;
 }
@@ -134,7 +134,7 @@ static bool is_gone(struct bw_members *members, const struct order *order)
 static enum bw_err carry(struct bw_members *members, struct order order, bool *out_was_again,
                          struct bw_diag *diag)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + CARRY_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(CARRY_MS);
     char text[OUTPUT_BYTES] = "";
 
     *out_was_again = false;
@@ -152,7 +152,7 @@ static enum bw_err carry(struct bw_members *members, struct order order, bool *o
         *out_was_again = true;
         if (is_gone(members, &order))
             return BW_OK;
-        bw_lab_turn(members->lab, bw_lab_now_ns() + PAUSE_MS * BW_NS_PER_MS);
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(PAUSE_MS));
     }
     return bw_diag_set(diag, BW_ERR_TIMEOUT,
                        "members %s w%" PRIu32 " is not done after %d s; the last time: %.200s",
@@ -162,7 +162,7 @@ static enum bw_err carry(struct bw_members *members, struct order order, bool *o
 static uint64_t chance_ns(struct bw_members *members, uint32_t percent)
 {
     const bool is_drawn = happens(members, percent);
-    const uint64_t at_ns = (1 + bw_prng_below(&members->prng, MIDDLE_MS)) * BW_NS_PER_MS;
+    const uint64_t at_ns = bw_ms_to_ns(1 + bw_prng_below(&members->prng, MIDDLE_MS));
 
     return is_drawn ? at_ns : 0; /* both drawn always: the seed goes on alike */
 }
@@ -294,7 +294,7 @@ static enum bw_err lead(struct bw_members *members, uint32_t id, struct bw_diag 
 
     members->lead_count += err == BW_OK;
     if (err == BW_OK && !bw_members_read(members))
-        bw_lab_turn(members->lab, bw_lab_now_ns() + PAUSE_MS * BW_NS_PER_MS); /* seen at the next */
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(PAUSE_MS)); /* seen at the next */
     return err;
 }
 

@@ -28,7 +28,7 @@ uint64_t bw_members_wall_ms(void)
     struct timespec now;
 
     (void)clock_gettime(CLOCK_REALTIME, &now); /* fails only for clocks that are none */
-    return (uint64_t)now.tv_sec * MS_PER_S + (uint64_t)now.tv_nsec / BW_NS_PER_MS;
+    return (uint64_t)now.tv_sec * MS_PER_S + bw_ns_to_ms((uint64_t)now.tv_nsec);
 }
 
 /* ts=2026-11-22T00:23:10.802Z; 0: another line. */

@@ -160,10 +160,10 @@ void bw_machine_kill(struct bw_members *members, struct bw_machine *machine)
 
 static bool wait_ended(struct bw_members *members, const struct bw_machine *machine)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + END_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(END_MS);
 
     while (machine->process->pid != 0 && bw_lab_now_ns() < until_ns)
-        bw_lab_turn(members->lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
     return machine->process->pid == 0;
 }
 
@@ -187,12 +187,12 @@ enum bw_err bw_machine_free(struct bw_members *members, struct bw_machine *machi
                             struct bw_diag *diag)
 {
     struct bw_lab_process *process = machine->process;
-    const uint64_t until_ns = bw_lab_now_ns() + END_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(END_MS);
     char data_dir[BW_LAB_PATH_BYTES];
     const enum bw_err err = data_dir_of(members, machine, data_dir, diag);
 
     while (!machine->is_lost && !process->is_given_up && bw_lab_now_ns() < until_ns)
-        bw_lab_turn(members->lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
     if (!machine->is_lost && !process->is_given_up)
         bw_lab_say(members->lab, BW_LAB_PROBLEM, (int)process->node, -1,
                    "%s was removed, and has not ended after %d s", process->name, END_MS / 1000);
@@ -298,13 +298,13 @@ static bool has_applicant(const struct bw_members_view *view, uint32_t id)
 /* `id` 0: until fact and wish agree. */
 static bool wait_until(struct bw_members *members, uint32_t id)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + AGREE_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(AGREE_MS);
 
     do {
         if (bw_members_read(members) &&
             (id == 0 ? agrees(members) : has_applicant(&members->view, id)))
             return true;
-        bw_lab_turn(members->lab, bw_lab_now_ns() + ASK_MS * BW_NS_PER_MS);
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(ASK_MS));
     } while (bw_lab_now_ns() < until_ns);
     return false;
 }

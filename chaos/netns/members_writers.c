@@ -270,14 +270,14 @@ enum bw_err bw_writers_look(struct bw_members *members, struct bw_diag *diag)
         members->look_count += is_over;
         if (is_over)
             return BW_OK;
-        bw_lab_turn(members->lab, bw_lab_now_ns() + AGAIN_MS * BW_NS_PER_MS);
+        bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(AGAIN_MS));
     }
     return bw_diag_set(diag, BW_ERR_TIMEOUT, "%d times nobody who leads has answered", LOOK_TRIES);
 }
 
 enum bw_err bw_writers_stop(struct bw_members *members, struct bw_diag *diag)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + END_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(END_MS);
     char path[BW_LAB_PATH_BYTES];
     enum bw_err err = bw_lab_path(path, members->lab->dir, STOP_FILE, diag);
 
@@ -288,7 +288,7 @@ enum bw_err bw_writers_stop(struct bw_members *members, struct bw_diag *diag)
         const struct bw_lab_job *job = &members->writers[i];
 
         while (job->pid != 0 && bw_lab_now_ns() < until_ns)
-            bw_lab_turn(members->lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+            bw_lab_turn(members->lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
         if (job->pid != 0 || job->status != 0)
             err = bw_diag_set(diag, BW_ERR_IO, "writer %" PRIu32 " has failed (status %d)", i,
                               job->status);

@@ -117,7 +117,7 @@ static uint64_t end_of_fault(const struct bw_lab *lab, uint32_t index)
         if (lab->events[i].kind == BW_LAB_HEAL &&
             strcmp(lab->events[i].text + head, lab->events[index].text + head) == 0)
             return lab->events[i].at_ns;
-    return lab->events[index].at_ns + MOMENT_MS * BW_NS_PER_MS;
+    return lab->events[index].at_ns + bw_ms_to_ns(MOMENT_MS);
 }
 
 /* Takes the first row that is free; the last one when none is. Returns how many rows there are.
@@ -216,7 +216,7 @@ static uint64_t end_of_lease(const struct page *page, const struct bw_lab_proces
 
     for (uint32_t i = 0; i < lab->event_count && lab->events[i].at_ns < end_ns; i++) {
         const struct bw_lab_event *event = &lab->events[i];
-        const uint64_t latest_ns = event->at_ns + lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
+        const uint64_t latest_ns = event->at_ns + bw_ms_to_ns(lab->plan.timings.lease_ttl_ms);
 
         if (event->process == process && event->at_ns > begun_ns && latest_ns < end_ns &&
             (event->kind == BW_LAB_ENDED || event->kind == BW_LAB_FROZEN))

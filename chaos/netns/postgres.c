@@ -380,7 +380,7 @@ enum bw_err bw_postgres_count_lost(struct bw_lab *lab, uint64_t *out_acknowledge
                                    uint64_t *out_lost, struct bw_diag *diag)
 {
     const struct timespec pause = {.tv_nsec = CATCH_UP_STEPS * (long)BW_NS_PER_MS};
-    const uint64_t until_ns = bw_lab_now_ns() + CATCH_UP_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(CATCH_UP_MS);
     char records[BW_LAB_PATH_BYTES];
     enum bw_err err = bw_lab_path(records, lab->records, BW_POSTGRES_GROUP, diag);
     uint64_t lost = 0;

@@ -209,7 +209,7 @@ static void note_end(struct bw_lab *lab, struct bw_lab_process *process, int sta
     process->pid = 0;
     process->crash_count += at_point && !process->is_killed;
     process->is_given_up = !by_signal && code == STATUS_PERSON;
-    process->start_at_ns = bw_lab_now_ns() + BW_LAB_RESTART_MS * BW_NS_PER_MS;
+    process->start_at_ns = bw_lab_now_ns() + bw_ms_to_ns(BW_LAB_RESTART_MS);
     if (at_point && !process->is_killed)
         bw_lab_say(lab, BW_LAB_ENDED, (int)process->node, index_of(lab, process),
                    "%s crashed at %s", process->name, process->crash_at);
@@ -268,7 +268,7 @@ static void restart_due(struct bw_lab *lab)
             continue;
         if (bw_lab_start(lab, process, &diag) != BW_OK) {
             bw_lab_say(lab, BW_LAB_PROBLEM, (int)process->node, (int)i, "%s", diag.text);
-            process->start_at_ns = bw_lab_now_ns() + BW_LAB_RESTART_MS * BW_NS_PER_MS;
+            process->start_at_ns = bw_lab_now_ns() + bw_ms_to_ns(BW_LAB_RESTART_MS);
         }
     }
 }
@@ -466,7 +466,7 @@ static void read_output(int fd, uint64_t until_ns, char *out_text, size_t size)
         ssize_t got;
 
         if (now_ns >= until_ns ||
-            (poll(&wait, 1, (int)((until_ns - now_ns) / BW_NS_PER_MS) + 1) < 0 && errno != EINTR))
+            (poll(&wait, 1, (int)bw_ns_to_ms(until_ns - now_ns) + 1) < 0 && errno != EINTR))
             break;
         if (wait.revents == 0)
             continue;
@@ -482,7 +482,7 @@ static void read_output(int fd, uint64_t until_ns, char *out_text, size_t size)
 static int run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,
                char *out_text, size_t size, bool drops_errors)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + timeout_ms * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(timeout_ms);
     const struct timespec pause = {.tv_nsec = COMMAND_PAUSE_MS * (long)BW_NS_PER_MS};
     int ends[2];
     int status = -1;

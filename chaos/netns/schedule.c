@@ -257,9 +257,9 @@ static bool wait_settled(struct bw_lab *lab, uint64_t until_ns, char out_why_not
             if (is_settled(lab, &view))
                 return true;
             (void)bw_copy_text(out_why_not, 128, view.why_not); /* of the same size */
-            ask_at_ns = bw_lab_now_ns() + ASK_MS * BW_NS_PER_MS;
+            ask_at_ns = bw_lab_now_ns() + bw_ms_to_ns(ASK_MS);
         }
-        bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+        bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
     }
 }
 
@@ -283,14 +283,14 @@ static enum bw_err apply(struct bw_lab *lab, uint64_t until_ns, struct bw_diag *
     do {
         err = bw_lab_apply(lab, diag);
         if (err != BW_OK)
-            bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+            bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
     } while (err != BW_OK && bw_lab_now_ns() < until_ns);
     return err;
 }
 
 enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag *diag)
 {
-    uint64_t until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS;
+    uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(BEGIN_LIMIT_MS);
     char why_not[128];
     enum bw_err err;
 
@@ -306,7 +306,7 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
         err = apply(lab, until_ns, diag);
     if (err == BW_OK && lab->options->is_postgres)
         err = bw_postgres_make_servers(lab, diag);
-    until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS; /* each step of the servers has a limit of its own */
+    until_ns = bw_lab_now_ns() + bw_ms_to_ns(BEGIN_LIMIT_MS); /* each step of the servers has a limit of its own */
     if (err == BW_OK)
         err = start_role(lab, BW_LAB_GUARD, diag);
     if (err == BW_OK)
@@ -345,7 +345,7 @@ void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *poi
         bw_lab_kill(lab, process);
     }
     while (is_waiting) { /* a supervisor's pause, no longer */
-        bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+        bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS));
         is_waiting = false;
         for (uint32_t i = 0; i < lab->process_count; i++)
             is_waiting = is_waiting || lab->processes[i].next_crash_at[0] != '\0';
@@ -418,7 +418,7 @@ static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, st
 {
     struct bw_lab *lab = run->lab;
     const struct bw_fault *kind = bw_fault_find(step->fault);
-    const uint64_t length_ns = lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS * step->length_percent /
+    const uint64_t length_ns = bw_ms_to_ns(lab->plan.timings.lease_ttl_ms) * step->length_percent /
                                100;
     const char *why_not;
     uint32_t node;
@@ -453,14 +453,14 @@ static uint64_t due_ns_of(const struct bw_lab *lab, const struct bw_round *round
 
     if (step->is_after_stop && from_ns == 0)
         return UINT64_MAX;
-    return from_ns + step->at_percent * (lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS / 100);
+    return from_ns + step->at_percent * (bw_ms_to_ns(lab->plan.timings.lease_ttl_ms) / 100);
 }
 
 /* Once, while the faults that it waits for are on. */
 static void look_at_length(struct bw_run *run, struct bw_round *round)
 {
     const struct bw_lab *lab = run->lab;
-    const uint64_t long_ns = MOVE_LEASES_LONG * lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t long_ns = bw_ms_to_ns(MOVE_LEASES_LONG * lab->plan.timings.lease_ttl_ms);
 
     if (round->is_logged || round->moved_ns != 0 || bw_lab_now_ns() < round->begun_ns + long_ns)
         return;
@@ -519,7 +519,7 @@ static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps,
         if (round->measured != NULL)
             look_at_service(run, round, first_holder,
                             next == BW_SCHEDULE_STEPS_MAX || steps[next].fault == NULL);
-        bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS / 5 * BW_NS_PER_MS);
+        bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(TURN_MS / 5));
     }
 }
 
@@ -619,7 +619,7 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, bool i
         most_ns = round->bound_ns[group] > most_ns ? round->bound_ns[group] : most_ns;
     }
     if (lab->options->is_postgres)
-        most_ns += SERVER_FOLLOW_MS * BW_NS_PER_MS;
+        most_ns += bw_ms_to_ns(SERVER_FOLLOW_MS);
     round->is_settled = wait_settled(lab, round->calm_ns + most_ns, why_not);
     more_ns = round->is_settled ? 0 : slow_fence_ns(run);
     if (more_ns > 0) {

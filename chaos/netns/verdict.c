@@ -60,7 +60,7 @@ static enum bw_err find_tenures(struct bw_group_verdict *group, uint32_t hole_ms
                                            : &group->tenures[group->tenure_count - 1];
 
         if (last != NULL && last->site == span->site && last->epoch == span->epoch &&
-            span->from_ns <= last->to_ns + hole_ms * BW_NS_PER_MS) {
+            span->from_ns <= last->to_ns + bw_ms_to_ns(hole_ms)) {
             if (span->to_ns > last->to_ns)
                 last->to_ns = span->to_ns;
             continue;
@@ -93,7 +93,7 @@ static bool served_at(const struct bw_judge *judge, uint64_t since_ns, uint64_t 
 /* What was recorded before the calm says nothing of its end. */
 static uint64_t kept_since_ns(const struct bw_round *round)
 {
-    const uint64_t since_ns = round->end_ns - SERVING_MS * BW_NS_PER_MS;
+    const uint64_t since_ns = round->end_ns - bw_ms_to_ns(SERVING_MS);
 
     return since_ns > round->calm_ns ? since_ns : round->calm_ns;
 }
@@ -109,7 +109,7 @@ static void judge_rounds(struct bw_verdict *verdict, struct bw_group_verdict *gr
                              first_ns - round->calm_ns <= round->bound_ns[index];
         const bool is_kept = served_at(&group->judge, kept_since_ns(round), &last_ns) &&
                              last_ns <= round->end_ns;
-        const uint64_t took_ms = is_back ? (first_ns - round->calm_ns) / BW_NS_PER_MS : 0;
+        const uint64_t took_ms = is_back ? bw_ns_to_ms(first_ns - round->calm_ns) : 0;
 
         if (round->end_ns == 0)
             continue; /* broken off */

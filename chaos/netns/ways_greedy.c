@@ -42,7 +42,7 @@ static void let_go(struct held *held)
     if (held->fd >= 0)
         (void)close(held->fd);
     *held = (struct held){.fd = -1,
-                          .dial_at_ns = bw_lab_now_ns() + PAUSE_MS * BW_NS_PER_MS};
+                          .dial_at_ns = bw_lab_now_ns() + bw_ms_to_ns(PAUSE_MS)};
 }
 
 static bool dial(struct held *held, uint32_t number, SSL_CTX *context)

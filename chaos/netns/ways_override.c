@@ -16,7 +16,7 @@
 
 static void pause_a_moment(struct bw_lab *lab)
 {
-    bw_lab_turn(lab, bw_lab_now_ns() + AGAIN_MS * BW_NS_PER_MS);
+    bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(AGAIN_MS));
 }
 
 /* Refused while the agent counts on a leader: typed again until it is taken. */
@@ -27,7 +27,7 @@ enum bw_err bw_begin_override(struct bw_lab *lab, struct bw_lab_fault *fault, st
     const char *const words[] = {lab->options->program, "override", lab->groups[0], "--config",
                                  agent->config,         "--for",    MANUAL_FOR,     "--reason",
                                  "chaos",               "--yes",    "--no-wait",    NULL};
-    const uint64_t until_ns = bw_lab_now_ns() + AWAIT_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(AWAIT_MS);
     char text[2048] = "";
     int status = bw_lab_run(lab, fault->node, words, COMMAND_MS, text, sizeof text);
 
@@ -58,7 +58,7 @@ enum bw_err bw_begin_await_claim(struct bw_lab *lab, struct bw_lab_fault *fault,
     static const char *const words[] = {"status", "-o", "json", NULL};
     static char text[1 << 18];
     const char *site = lab->nodes[fault->node].name;
-    const uint64_t until_ns = bw_lab_now_ns() + AWAIT_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(AWAIT_MS);
 
     while (bw_lab_now_ns() < until_ns) {
         (void)bw_lab_ask(lab, words, COMMAND_MS, text, sizeof text); /* 4: nobody serves */

@@ -223,7 +223,7 @@ static bool is_applied(const struct bw_lab *lab, const char *body)
 
 static enum bw_err apply(struct bw_lab *lab, int first, int round, struct bw_diag *diag)
 {
-    const uint64_t until_ns = bw_lab_now_ns() + APPLY_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = bw_lab_now_ns() + bw_ms_to_ns(APPLY_MS);
     char *body = make_body(lab, first, round);
     bool is_done = false;
 
@@ -234,7 +234,7 @@ static enum bw_err apply(struct bw_lab *lab, int first, int round, struct bw_dia
             _exit(is_applied(lab, body) ? 0 : 1);
         is_done = pid > 0 && bw_lab_wait_child(pid) == 0;
         if (!is_done)
-            bw_lab_turn(lab, bw_lab_now_ns() + AGAIN_MS * BW_NS_PER_MS);
+            bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(AGAIN_MS));
     }
     free(body);
     return is_done ? BW_OK : bw_diag_set(diag, BW_ERR_TIMEOUT, "no leader took %d groups", BULK_AT_ONCE);
@@ -264,7 +264,7 @@ enum bw_err bw_end_thin_snapshot(struct bw_lab *lab, struct bw_lab_fault *fault,
 {
     const struct bw_lab_process *process = bw_fault_struck(lab, fault);
     const uint64_t begun_ns = bw_lab_now_ns();
-    const uint64_t until_ns = begun_ns + CATCH_UP_MS * BW_NS_PER_MS;
+    const uint64_t until_ns = begun_ns + bw_ms_to_ns(CATCH_UP_MS);
     const uint64_t received = count_received(process);
     const int64_t wanted = ask_index(lab, fault->node == 0 ? 1 : 0); /* one of the two that have all of it */
     int64_t applied = -1;
@@ -272,7 +272,7 @@ enum bw_err bw_end_thin_snapshot(struct bw_lab *lab, struct bw_lab_fault *fault,
     if (wanted < 0)
         return bw_diag_set(diag, BW_ERR_TIMEOUT, "another witness did not say what it has applied");
     while (applied < wanted && bw_lab_now_ns() < until_ns) {
-        bw_lab_turn(lab, bw_lab_now_ns() + AGAIN_MS * BW_NS_PER_MS);
+        bw_lab_turn(lab, bw_lab_now_ns() + bw_ms_to_ns(AGAIN_MS));
         applied = ask_index(lab, fault->node);
     }
     bw_lab_say(lab, applied < wanted ? BW_LAB_PROBLEM : BW_LAB_NOTE, (int)fault->node, -1,

@@ -139,7 +139,7 @@ enum bw_err bw_end_wall(struct bw_lab *lab, struct bw_lab_fault *fault, struct b
 static enum bw_err set_drift(struct bw_lab *lab, uint32_t node, int64_t ppm, struct bw_diag *diag)
 {
     struct bw_lab_drift *drift = &lab->drifts[node];
-    const uint64_t from_ns = bw_lab_now_ns() + DRIFT_NOTICE_MS * BW_NS_PER_MS;
+    const uint64_t from_ns = bw_lab_now_ns() + bw_ms_to_ns(DRIFT_NOTICE_MS);
 
     drift->before = drift->after;
     drift->after.shift_ns += (int64_t)((double)(from_ns - drift->after.from_ns) *

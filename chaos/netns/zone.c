@@ -193,7 +193,7 @@ static void take_question(const char *file, int socket, struct answer *answers)
     saying = look_up(file, &question);
     if (saying.is_silent)
         return;
-    *answer = (struct answer){.at_ns = bw_clock_now().boot_ns + saying.late_ms * BW_NS_PER_MS,
+    *answer = (struct answer){.at_ns = bw_clock_now().boot_ns + bw_ms_to_ns(saying.late_ms),
                               .socket = socket,
                               .to = from};
     answer->size = make_answer(message, &question, &saying, answer->bytes);

@@ -83,7 +83,7 @@ void sim_check_proves(struct sim_process *witness, uint64_t term, uint64_t begun
         sim_fail(sim_world_of(witness), "lease",
                  "%s, leader of term %" PRIu64 ", has proved that it led %" PRIu64 " ms after term %" PRIu64
                  " had a leader",
-                 witness->name, term, (begun_ns - generation->newest_leader_ns) / BW_NS_PER_MS, generation->newest_term);
+                 witness->name, term, bw_ns_to_ms(begun_ns - generation->newest_leader_ns), generation->newest_term);
     if (index < begun_index)
         sim_fail(sim_world_of(witness), "lease",
                  "%s has proved that it leads, and applied entries up to %" PRIu64 ", others up to %" PRIu64 " before that",
@@ -112,7 +112,7 @@ static bool is_over(const struct sim_world *world, const struct sim_lease *lease
 static void extend(struct sim_lease *lease, uint64_t epoch, const struct sim_sent *sent,
                    const struct bw_terms *terms)
 {
-    const struct bw_instant end = bw_instant_add(sent->at, terms->ttl_ms * BW_NS_PER_MS);
+    const struct bw_instant end = bw_instant_add(sent->at, bw_ms_to_ns(terms->ttl_ms));
 
     if (epoch < lease->epoch)
         return;
@@ -159,7 +159,7 @@ static void look_at_proof(struct sim_process *witness, const struct sim_sent *se
                  " of %s that"
                  " came %" PRIu64 " ms after term %" PRIu64 " had a leader",
                  witness->name, term, epoch, world->group_names[group],
-                 (received_ns - generation->newest_leader_ns) / BW_NS_PER_MS,
+                 bw_ns_to_ms(received_ns - generation->newest_leader_ns),
                  generation->newest_term);
 }
 
@@ -178,7 +178,7 @@ static void look_at_machine(struct sim_process *witness, const struct sim_sent *
                  " holds it for %" PRIu64 " ms more",
                  witness->name, epoch, world->group_names[group], sim_site(world, sent->site)->name,
                  sim_site(world, sent->site)->index, other->name, other->index,
-                 bw_instant_left_ns(sim_clock_now(other), lease->end) / BW_NS_PER_MS);
+                 bw_ns_to_ms(bw_instant_left_ns(sim_clock_now(other), lease->end)));
 }
 
 static void note_confirmed(struct sim_process *witness, uint32_t group, uint64_t epoch,
@@ -202,9 +202,9 @@ void sim_check_waited(struct sim_process *witness, uint32_t group, uint64_t epoc
 {
     const struct sim_proposed *confirmed =
         &sim_world_of(witness)->checks->confirmed[witness->host->number][group];
-    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS;
+    const uint64_t ttl_ns = bw_ms_to_ns(terms->ttl_ms);
     const uint64_t wait_ns = ttl_ns / (1000000 - terms->drift_ppm) * (1000000 + terms->drift_ppm) +
-                             terms->margin_ms * BW_NS_PER_MS;
+                             bw_ms_to_ns(terms->margin_ms);
     const struct bw_instant now = sim_now(witness);
 
     if (confirmed->epoch != epoch || confirmed->term != term || confirmed->life != witness->life ||
@@ -215,7 +215,7 @@ void sim_check_waited(struct sim_process *witness, uint32_t group, uint64_t epoc
              "%s lets epoch %" PRIu64 " of %s expire %" PRIu64
              " ms after it has confirmed it, not %" PRIu64,
              witness->name, epoch, sim_world_of(witness)->group_names[group],
-             (now.raw_ns - confirmed->at.raw_ns) / BW_NS_PER_MS, wait_ns / BW_NS_PER_MS);
+             bw_ns_to_ms(now.raw_ns - confirmed->at.raw_ns), bw_ns_to_ms(wait_ns));
 }
 
 void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync, uint32_t group,
@@ -260,7 +260,7 @@ void sim_check_expired(struct sim_world *world, uint64_t generation, uint32_t gr
         world, "lease",
         "epoch %" PRIu64 " of %s has expired, and a renewal was confirmed for %" PRIu64 " ms more",
         epoch, world->group_names[group],
-        bw_instant_left_ns(sim_clock_now(sim_site(world, lease->site)), lease->end) / BW_NS_PER_MS);
+        bw_ns_to_ms(bw_instant_left_ns(sim_clock_now(sim_site(world, lease->site)), lease->end)));
 }
 
 /* ---- what the site has heard of it ----------------------------------------------------------- */
@@ -317,7 +317,7 @@ void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t sit
                  sim_site(world, site)->name, world->group_names[group], epoch);
         return;
     }
-    window.end = bw_instant_sub(window.end, window.terms.fence_ms * BW_NS_PER_MS);
+    window.end = bw_instant_sub(window.end, bw_ms_to_ns(window.terms.fence_ms));
     sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
     armed = bw_instant_sub(mirror.armed_end, mirror.fence_ns);
     if (is_over(world, &window, 0) ||
@@ -365,7 +365,7 @@ static void look_at_service(struct sim_world *world, uint32_t site, uint32_t gro
     struct bw_guard_mirror mirror;
     char text[200];
 
-    if (lease->epoch == 0 || !is_over(world, lease, lease->terms.margin_ms * BW_NS_PER_MS))
+    if (lease->epoch == 0 || !is_over(world, lease, bw_ms_to_ns(lease->terms.margin_ms)))
         return;
     if (!sim_service_is_serving(host, group) || sim_service_is_by_hand(host, group) ||
         sim_service_is_outside(host,
@@ -489,7 +489,7 @@ static void look_at_unseen_end(struct sim_process *witness, uint32_t group,
                          " ms ago that it runs",
                          witness->name, state->epoch, world->group_names[group],
                          bw_command_word(kind),
-                         bw_instant_elapsed_ns(sim_now(witness), contact->received) / BW_NS_PER_MS);
+                         bw_ns_to_ms(bw_instant_elapsed_ns(sim_now(witness), contact->received)));
         }
 }
 

@@ -394,7 +394,7 @@ static const struct sim_contact *contact_within(struct sim_process *witness, uin
     return contact->sent_ns != 0 && contact->life == witness->life &&
                    !bw_instant_right_is_over(
                        sim_now(witness),
-                       bw_instant_add(contact->received, fresh_ms * percent / 100 * BW_NS_PER_MS))
+                       bw_instant_add(contact->received, bw_ms_to_ns(fresh_ms * percent / 100)))
                ? contact
                : NULL;
 }
@@ -543,7 +543,7 @@ static void look_at_orphan(struct sim_world *world, uint32_t site, uint32_t grou
 static void look_at_end(struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct sim_host *host = sim_site(world, site);
-    const uint64_t margin_ns = world->setting.terms.margin_ms * BW_NS_PER_MS;
+    const uint64_t margin_ns = bw_ms_to_ns(world->setting.terms.margin_ms);
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;
 

@@ -162,13 +162,13 @@ void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
         sim_fail(world, "site",
                  "%s moves the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms after D - F",
                  guard->name, before->armed_epoch, world->group_names[group],
-                 bw_instant_elapsed_ns(now, window) / BW_NS_PER_MS);
+                 bw_ns_to_ms(bw_instant_elapsed_ns(now, window)));
     if (is_other(before, next) && memory.ended_epoch < before->armed_epoch &&
         !is_passed(now, before->armed_end) && !is_followed(&memory, before, next))
         sim_fail(world, "site",
                  "%s forgets the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms before it",
                  guard->name, before->armed_epoch, world->group_names[group],
-                 bw_instant_left_ns(now, before->armed_end) / BW_NS_PER_MS);
+                 bw_ns_to_ms(bw_instant_left_ns(now, before->armed_end)));
 }
 
 /* What it has seen, and ended, it never forgets: an epoch lower than one seen is refused. */
@@ -313,7 +313,7 @@ static void look_at_release(struct sim_process *agent, uint32_t group, uint64_t 
                  "%s gives epoch %" PRIu64 " of %s back, and its guard has it armed for %" PRIu64
                  " ms more",
                  agent->name, epoch, world->group_names[group],
-                 bw_instant_left_ns(now, mirror.armed_end) / BW_NS_PER_MS);
+                 bw_ns_to_ms(bw_instant_left_ns(now, mirror.armed_end)));
 }
 
 static void look_at_renewal(struct sim_process *agent, uint32_t group, uint64_t epoch)
@@ -422,7 +422,7 @@ void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
             sim_fail(world, "scripts", "%s grants %s to %s, whose condition %s for %" PRIu64 " ms",
                      witness->name, world->group_names[group], command->site,
                      condition->verdict == SIM_VERDICT_STOP ? "has said stop" : "fails",
-                     (world->now_ns - condition->since_ns) / BW_NS_PER_MS);
+                     bw_ns_to_ms(world->now_ns - condition->since_ns));
         else
             sim_count(world, "condition:granted");
     }

@@ -655,7 +655,7 @@ void sim_raft_io_turn(struct sim_raft_io *backend)
  */
 static raft_time io_time(struct raft_io *io)
 {
-    return sim_now(backend_of(io)->process).raw_ns / BW_NS_PER_MS;
+    return bw_ns_to_ms(sim_now(backend_of(io)->process).raw_ns);
 }
 
 static int io_random(struct raft_io *io, int min, int max)

@@ -18,7 +18,7 @@
 
 static uint64_t now_ms(const struct sim_witness *witness)
 {
-    return sim_now(witness->process).raw_ns / BW_NS_PER_MS;
+    return bw_ns_to_ms(sim_now(witness->process).raw_ns);
 }
 
 static uint32_t election_ms(const struct sim_witness *witness)

@@ -126,10 +126,10 @@ void bw_agent_on_wake(struct bw_deadline *deadline, void *user)
 static void limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits)
 {
     memset(out_limits, 0, sizeof *out_limits);
-    out_limits->check_interval_ns = config->check_interval_ms * BW_NS_PER_MS;
+    out_limits->check_interval_ns = bw_ms_to_ns(config->check_interval_ms);
     out_limits->failure_threshold = config->failure_threshold;
     out_limits->local_restarts = config->local_restarts;
-    out_limits->kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS;
+    out_limits->kill_grace_ns = bw_ms_to_ns(config->kill_grace_ms);
     out_limits->start_goes_on = config->start_steps.count != 0;
     out_limits->condition_is_shown = config->condition_use == BW_CONDITION_USE_SHOW ||
                                      (config->condition_use == BW_CONDITION_USE_UNSET &&
@@ -137,7 +137,7 @@ static void limits_get(const struct bw_group_config *config, struct bw_site_limi
     out_limits->condition_is_health = config->condition_use == BW_CONDITION_USE_HEALTH;
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = bw_group_config_has(config, action);
-        out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
+        out_limits->timeout_ns[action] = bw_ms_to_ns(config->timeout_ms[action]);
     }
 }
 

@@ -58,7 +58,7 @@ static uint64_t look_ns(const struct bw_group_config *config)
     for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++)
         if (config->scripts[looks[i]] != NULL)
             ms += (uint64_t)config->timeout_ms[looks[i]] + config->kill_grace_ms;
-    return ms * BW_NS_PER_MS;
+    return bw_ms_to_ns(ms);
 }
 
 /* What follows from `shown`, which was read just now. False: no; `text` says why. */

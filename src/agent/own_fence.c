@@ -98,7 +98,7 @@ static void say_ended(const struct bw_agent_fence *fence, const struct bw_script
                  "group=%s epoch=%" PRIu64 " action=fence by=agent how=\"%s\" code=%d "
                  "took_ms=%" PRIu64 "%s%s",
                  fence->served->config->name, machine_of(fence)->epoch,
-                 bw_script_how_text(result->how), result->code, result->duration_ns / BW_NS_PER_MS,
+                 bw_script_how_text(result->how), result->code, bw_ns_to_ms(result->duration_ns),
                  result->diag->text[0] != '\0' ? " error=" : "",
                  result->diag->text[0] != '\0' ? bw_log_quote(result->diag->text) : "");
 }
@@ -137,7 +137,7 @@ static enum bw_err start_script(struct bw_agent_fence *fence,
         .leftovers = BW_SCRIPT_END_LEFTOVERS,
         .refuses_writable = !config->allow_writable_scripts,
         .limit_ns = action->limit_ns,
-        .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS, /* the KILL does not wait for it */
+        .kill_grace_ns = bw_ms_to_ns(config->kill_grace_ms), /* the KILL does not wait for it */
         .on_line = is_look ? NULL : on_line,
         .on_end = on_script_ended,
         .user = fence,
@@ -178,7 +178,7 @@ static void fence_kill_run(struct bw_agent_served *served)
 static void look_soon(struct bw_agent *agent)
 {
     bw_deadline_set(&agent->fence_looks,
-                    bw_instant_add(bw_clock_now(), LOOK_PAUSE_MS * BW_NS_PER_MS),
+                    bw_instant_add(bw_clock_now(), bw_ms_to_ns(LOOK_PAUSE_MS)),
                     BW_DEADLINE_RIGHT);
 }
 
@@ -205,7 +205,7 @@ static void look_at_units(struct bw_agent_fence *fence)
 
     fence->awaits_units = true;
     fence->units_before = units->looks_begun;
-    fence->docker_limit = bw_instant_add(bw_clock_now(), DOCKER_MS * BW_NS_PER_MS);
+    fence->docker_limit = bw_instant_add(bw_clock_now(), bw_ms_to_ns(DOCKER_MS));
     bw_unit_reach_look(units);
     look_soon(fence->served->agent);
 }

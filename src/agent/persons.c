@@ -53,9 +53,9 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group, uint32_t f
         "may_end", bw_override_refusal_word(bw_site_judge_override_end(site)),
         "state", bw_override_word(bw_site_override_report(site)),
         "waits", bw_override_waits_word(waits),
-        "left_ms", (json_int_t)(left_ns / BW_NS_PER_MS),
+        "left_ms", (json_int_t)bw_ns_to_ms(left_ns),
         "wait_ms", (json_int_t)bw_agent_machine_override_wait_ms(machine, group),
-        "silent_ms", (json_int_t)(bw_instant_elapsed_ns(now, machine->leader_contact) / BW_NS_PER_MS),
+        "silent_ms", (json_int_t)bw_ns_to_ms(bw_instant_elapsed_ns(now, machine->leader_contact)),
         "epoch", (json_int_t)site->memory.epoch,
         "service", bw_service_word(site->service),
         "open", site->memory.epoch != 0 && !site->memory.given_back,
@@ -64,8 +64,8 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group, uint32_t f
         "adopted", site->tenure != BW_TENURE_NONE,
         "over", bw_override_over_word(site->override_over),
         "serial", (json_int_t)site->memory.override_serial,
-        "lives_ms", (json_int_t)(bw_site_override_left_ns(site, now) / BW_NS_PER_MS),
-        "fence_ms", (json_int_t)(bw_site_override_fence_ns(site) / BW_NS_PER_MS));
+        "lives_ms", (json_int_t)bw_ns_to_ms(bw_site_override_left_ns(site, now)),
+        "fence_ms", (json_int_t)bw_ns_to_ms(bw_site_override_fence_ns(site)));
     /* clang-format on */
 }
 
@@ -92,7 +92,7 @@ static json_t *describe_witnesses(const struct bw_agent *agent)
     bw_id_format(machine->setup.state->cluster_id, id);
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "site", agent->config->site, "state_dir", agent->config->state_dir,
                      "cluster_id", id, "generation", (json_int_t)machine->setup.state->generation, "silent_ms",
-                     (json_int_t)(silent_ns / BW_NS_PER_MS), "refused", refused);
+                     (json_int_t)bw_ns_to_ms(silent_ns), "refused", refused);
 }
 
 /* ---- what is asked --------------------------------------------------------------------------- */
@@ -156,7 +156,7 @@ static enum bw_proof_word prove(struct bw_agent *agent, uint32_t group, const js
  * and boot. */
 static bool is_timely(const json_t *request)
 {
-    const json_int_t now_ms = (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS);
+    const json_int_t now_ms = (json_int_t)bw_ns_to_ms(bw_clock_now().boot_ns);
     const json_int_t asked_ms = json_integer_value(json_object_get(request, "boot_ms"));
 
     return asked_ms > 0 && asked_ms <= now_ms && now_ms - asked_ms <= BW_AT_SITE_WAIT_MS;
@@ -253,8 +253,8 @@ static void say_again(struct bw_agent *agent)
                         " service=%s",
                         site->group, bw_override_word(bw_site_override_report(site)),
                         site->memory.override_serial,
-                        bw_site_override_left_ns(site, bw_clock_now()) / BW_NS_PER_MS,
-                        bw_override_waits_word(waits), left_ns / BW_NS_PER_MS,
+                        bw_ns_to_ms(bw_site_override_left_ns(site, bw_clock_now())),
+                        bw_override_waits_word(waits), bw_ns_to_ms(left_ns),
                         bw_service_word(site->service));
     }
 }

@@ -34,7 +34,7 @@ static void rules_of(const struct bw_site_actions *actions, char out_rules[RULES
 
 static uint64_t left_ms(const struct subject *subject)
 {
-    return bw_instant_left_ns(subject->now, subject->site->lease.end) / BW_NS_PER_MS;
+    return bw_ns_to_ms(bw_instant_left_ns(subject->now, subject->site->lease.end));
 }
 
 /* ---- what came ------------------------------------------------------------------------------- */
@@ -130,7 +130,7 @@ static void say_event(const struct subject *subject)
         bw_log_write(log, subject->step->is_mirror_news ? BW_LOG_WARN : BW_LOG_DEBUG, "mirror.read",
                      "group=%s ok=%s epoch=%" PRIu64 " left_ms=%" PRIu64, group,
                      event->ok ? "yes" : "no", event->mirror_epoch,
-                     bw_instant_left_ns(subject->now, event->mirror_end) / BW_NS_PER_MS);
+                     bw_ns_to_ms(bw_instant_left_ns(subject->now, event->mirror_end)));
         break;
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
         bw_log_write(log, event->ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",

@@ -7,6 +7,16 @@
 
 #define WAKE_FLOOR_NS (BW_NS_PER_MS / 10)
 
+uint64_t bw_ms_to_ns(uint64_t ms)
+{
+    return ms > UINT64_MAX / BW_NS_PER_MS ? UINT64_MAX : ms * BW_NS_PER_MS;
+}
+
+uint64_t bw_ns_to_ms(uint64_t ns)
+{
+    return ns / BW_NS_PER_MS;
+}
+
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;

@@ -224,7 +224,7 @@ void bw_warn_of_restarts(const json_t *site, struct bw_verdict *verdict)
     char text[RESTARTS_BYTES];
 
     if (!json_is_integer(ago_ms) ||
-        json_integer_value(ago_ms) >= (json_int_t)(BW_RESTARTS_SHOWN_NS / BW_NS_PER_MS))
+        json_integer_value(ago_ms) >= (json_int_t)bw_ns_to_ms(BW_RESTARTS_SHOWN_NS))
         bw_tell_of_restarts(site, "", verdict->out);
     else if (describe_restarts(site, text))
         bw_warn(verdict, BW_TROUBLE_LOCAL_RESTARTS, name, NULL, "%s: %s", name, text);

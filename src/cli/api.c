@@ -35,7 +35,7 @@ void bw_api_pause(uint32_t ms)
 
 uint64_t bw_api_now_ms(void)
 {
-    return bw_clock_now().boot_ns / BW_NS_PER_MS;
+    return bw_ns_to_ms(bw_clock_now().boot_ns);
 }
 
 /* ---- configuration ---- */

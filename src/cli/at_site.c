@@ -285,7 +285,7 @@ json_t *bw_at_site_request(const struct bw_at_site *at, const char *verb, const 
     const struct passwd *entry = getpwuid(getuid());
     json_t *request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", at->group, "by",
                                 entry != NULL ? entry->pw_name : "an unnamed user", "boot_ms",
-                                (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason", reason);
+                                (json_int_t)bw_ns_to_ms(bw_clock_now().boot_ns), "reason", reason);
 
     if (request == NULL)
         (void)bw_usage_error(at->command, "--reason is not UTF-8");

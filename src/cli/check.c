@@ -510,11 +510,11 @@ static void check_file(struct check *check, const struct checked_file *file)
 /* The limit of what this site's fence runs, as its guard reports it (3.2.4). */
 static uint32_t fence_bound_ms(const struct bw_group_config *group)
 {
-    struct bw_guard_limits limits = {.kill_grace_ns = group->kill_grace_ms * BW_NS_PER_MS};
+    struct bw_guard_limits limits = {.kill_grace_ns = bw_ms_to_ns(group->kill_grace_ms)};
 
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         limits.has_script[action] = bw_group_config_has(group, action);
-        limits.timeout_ns[action] = group->timeout_ms[action] * BW_NS_PER_MS;
+        limits.timeout_ns[action] = bw_ms_to_ns(group->timeout_ms[action]);
     }
     return bw_guard_fence_bound_ms(&limits);
 }

@@ -83,7 +83,7 @@ static void hear(const struct bw_guard_message *shown, void *user)
     verdict->shown = shown->shown;
     verdict->may_run = bw_may_run(shown->group[0] != '\0', &shown->shown, boot_id, time_namespace,
                                   now);
-    verdict->left_ms = bw_instant_left_ns(now, shown->shown.armed_end) / BW_NS_PER_MS;
+    verdict->left_ms = bw_ns_to_ms(bw_instant_left_ns(now, shown->shown.armed_end));
 }
 
 void bw_gate_ask(const char *socket, const char *group, uint32_t limit_ms,

@@ -213,7 +213,7 @@ static json_int_t age_ms(const struct look *look, struct bw_instant now, struct 
 {
     if (!look->is_of_our_clocks || at.boot_ns == 0)
         return -1;
-    return (json_int_t)(bw_instant_elapsed_ns(now, at) / BW_NS_PER_MS);
+    return (json_int_t)bw_ns_to_ms(bw_instant_elapsed_ns(now, at));
 }
 
 /* What a script wrote: any bytes. What is no printable ASCII shows as a question mark. */
@@ -241,7 +241,7 @@ static json_t *script_of(const struct look *look, struct bw_instant now,
 
 static json_int_t left_ms(struct bw_instant now, struct bw_instant end)
 {
-    return (json_int_t)(bw_instant_left_ns(now, end) / BW_NS_PER_MS);
+    return (json_int_t)bw_ns_to_ms(bw_instant_left_ns(now, end));
 }
 
 static json_t *lease_of(const struct look *look, struct bw_instant now,
@@ -252,7 +252,7 @@ static json_t *lease_of(const struct look *look, struct bw_instant now,
     return json_pack(
         "{s:I, s:I, s:I, s:I}", "epoch", (json_int_t)shown->armed_epoch, "serial",
         (json_int_t)shown->armed_serial, "left_ms", left_ms(now, shown->armed_end), "fence_in_ms",
-        left_ms(now, bw_instant_sub(shown->armed_end, shown->fence_ms * BW_NS_PER_MS)));
+        left_ms(now, bw_instant_sub(shown->armed_end, bw_ms_to_ns(shown->fence_ms))));
 }
 
 static json_t *group_of(const struct look *look, struct bw_instant now, enum bw_may_run may_run,

@@ -549,7 +549,7 @@ bool bw_group_config_has_same_reach(const struct bw_group_config *from,
 
 uint64_t bw_group_config_loop_delay_ns(const struct bw_group_config *group)
 {
-    return group->driver == BW_DRIVER_EXTERNAL ? group->loop_delay_ms * BW_NS_PER_MS : 0;
+    return group->driver == BW_DRIVER_EXTERNAL ? bw_ms_to_ns(group->loop_delay_ms) : 0;
 }
 
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,

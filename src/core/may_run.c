@@ -33,7 +33,7 @@ static bool waits(const struct bw_guard_shown *shown)
 static enum bw_may_run judge_lease(const struct bw_guard_shown *shown, struct bw_instant now)
 {
     const uint64_t before_ms = (uint64_t)shown->fence_ms + shown->loop_delay_ms;
-    const struct bw_instant window = bw_instant_sub(shown->armed_end, before_ms * BW_NS_PER_MS);
+    const struct bw_instant window = bw_instant_sub(shown->armed_end, bw_ms_to_ns(before_ms));
 
     if (shown->armed_epoch == 0)
         return shown->enforced ? BW_MAY_RUN_NO_LEASE : BW_MAY_RUN_NOT_ENFORCED;

@@ -132,8 +132,8 @@ enum bw_err bw_dev_wait(struct bw_dev *dev, bw_dev_condition *is_true, void *use
     const uint64_t begun_ns = bw_clock_now().boot_ns;
     uint64_t limit_ns = dev->deadline_boot_ns;
 
-    if (timeout_ms > 0 && begun_ns + timeout_ms * BW_NS_PER_MS < limit_ns)
-        limit_ns = begun_ns + timeout_ms * BW_NS_PER_MS;
+    if (timeout_ms > 0 && begun_ns + bw_ms_to_ns(timeout_ms) < limit_ns)
+        limit_ns = begun_ns + bw_ms_to_ns(timeout_ms);
     for (;;) {
         const struct bw_dev_process *failed = find_failed(dev);
         const uint64_t now_ns = bw_clock_now().boot_ns;
@@ -283,7 +283,7 @@ static void name_cluster(struct bw_dev *dev)
             dev->plan.timings = timings[i];
     BW_ASSERT(dev->plan.timings.lease_ttl_ms != 0); /* one of bw_dev_leases_ms */
     dev->deadline_boot_ns = bw_clock_now().boot_ns +
-                            (uint64_t)dev->options->timeout_ms * BW_NS_PER_MS;
+                            bw_ms_to_ns((uint64_t)dev->options->timeout_ms);
 }
 
 /* A directory of ours goes, unless it can tell what went wrong. */

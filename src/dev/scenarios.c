@@ -177,7 +177,7 @@ static bool another_leads(struct bw_dev *dev, void *user)
 static bool two_leases_have_passed(struct bw_dev *dev, void *user)
 {
     const struct run *run = user;
-    const uint64_t wait_ns = 2 * (uint64_t)dev->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t wait_ns = 2 * bw_ms_to_ns((uint64_t)dev->plan.timings.lease_ttl_ms);
 
     return bw_clock_now().boot_ns - run->fault_boot_ns > wait_ns && dev->view.is_from_leader &&
            dev->view.boot_ns > run->fault_boot_ns + wait_ns;
@@ -295,7 +295,7 @@ static void judge_move(const struct run *run, const struct bw_judge *judge,
 static void judge_records(const struct run *run, const struct scenario *scenario,
                           const struct bw_judge *judge, struct bw_dev_outcome *outcome)
 {
-    const uint64_t two_leases_ns = 2 * (uint64_t)run->dev->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t two_leases_ns = 2 * bw_ms_to_ns((uint64_t)run->dev->plan.timings.lease_ttl_ms);
     const uint32_t server = scenario->ending == ENDS_UNCHANGED ? run->old : run->other;
     bool epochs_grow = false;
     uint64_t at_ns;
@@ -338,7 +338,7 @@ static enum bw_err judge(const struct run *run, const struct scenario *scenario,
  * nothing, or too late. A planned move ends no lease. */
 static void set_lapse(const struct run *run, enum ending ending, struct bw_timeline *timeline)
 {
-    const uint64_t ttl_ns = (uint64_t)run->dev->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t ttl_ns = bw_ms_to_ns((uint64_t)run->dev->plan.timings.lease_ttl_ms);
     const uint64_t end_ns = timeline->boot_ns[BW_PHASE_OF_MOVE_LAST_RENEWAL] + ttl_ns;
 
     if (ending == ENDS_MOVED) {

@@ -21,7 +21,7 @@
 static void get_limits(const struct bw_group_config *config, struct bw_guard_limits *out_limits)
 {
     *out_limits = (struct bw_guard_limits){
-        .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
+        .kill_grace_ns = bw_ms_to_ns(config->kill_grace_ms),
         .reach = config->enforce,
         .digest = config->digest,
         .has_point = bw_group_config_has_point(config),
@@ -29,7 +29,7 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
     };
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = bw_group_config_has(config, action);
-        out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
+        out_limits->timeout_ns[action] = bw_ms_to_ns(config->timeout_ms[action]);
     }
 }
 

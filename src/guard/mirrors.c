@@ -323,7 +323,7 @@ static void say_unguarded(struct dir_look *look, const char *group, const struct
                  "lives; the fence_script is not run\" next=\"start the guard of that site again; where the site was "
                  "renamed, stop there by hand what still runs, then remove this directory\"",
                  bw_log_quote(look->other->mirror_path), group, found->mirror.armed_epoch,
-                 bw_instant_left_ns(now, found->mirror.armed_end) / BW_NS_PER_MS);
+                 bw_ns_to_ms(bw_instant_left_ns(now, found->mirror.armed_end)));
 }
 
 static void look_at_mirror(struct dir_look *look, const char *group)
@@ -391,7 +391,7 @@ static void ask_care(struct dir_look *look, const char *group, const struct bw_g
 
 bool bw_guard_dirs_await(struct bw_guard_program *program, const char *path)
 {
-    const struct timespec pause = {.tv_nsec = AWAIT_LOOK_MS * BW_NS_PER_MS};
+    const struct timespec pause = {.tv_nsec = bw_ms_to_ns(AWAIT_LOOK_MS)};
     const struct bw_instant since = bw_clock_now();
     struct dir_look look = {.program = program, .at = ask_care};
     struct bw_diag diag = {0};

@@ -138,7 +138,7 @@ static void say_left(const struct bw_guard_group *group)
     bw_log_warn(&program->log, "deadline.left",
                 "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64 " does=\"the service is left alone; %s\"",
                 group->config->name, mirror->armed_epoch,
-                bw_instant_left_ns(bw_clock_now(), mirror->armed_end) / BW_NS_PER_MS, keeper);
+                bw_ns_to_ms(bw_instant_left_ns(bw_clock_now(), mirror->armed_end)), keeper);
 }
 
 static void on_signal(uv_signal_t *signal, int number)

@@ -120,7 +120,7 @@ static bool has_answered(struct bw_guard_program *program, int fd)
                      " error=\"an earlier guard armed it, and no mirror of it was found here\" "
                      "does=\"its enforcer ends what it started at the deadline\"",
                      answer->orders[i].group, answer->orders[i].epoch,
-                     bw_instant_left_ns(bw_clock_now(), answer->orders[i].end) / BW_NS_PER_MS);
+                     bw_ns_to_ms(bw_instant_left_ns(bw_clock_now(), answer->orders[i].end)));
     return true;
 }
 

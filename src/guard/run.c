@@ -320,7 +320,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
 {
     struct bw_guard_work *work = user;
     struct bw_guard_group *group = work->group;
-    const uint64_t duration_ms = result->duration_ns / BW_NS_PER_MS;
+    const uint64_t duration_ms = bw_ns_to_ms(result->duration_ns);
 
     (void)run;
     work->script = NULL;
@@ -424,7 +424,7 @@ static uint64_t lease_remaining_ms(const struct bw_guard *machine)
 {
     if (machine->mirror.armed_epoch == 0)
         return 0;
-    return bw_instant_left_ns(bw_clock_now(), machine->mirror.armed_end) / BW_NS_PER_MS;
+    return bw_ns_to_ms(bw_instant_left_ns(bw_clock_now(), machine->mirror.armed_end));
 }
 
 static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)

@@ -20,8 +20,8 @@ static BW_NAMES(fence_word, enum bw_fence_state, BW_FENCE_STATE_LIST, "?")
     struct bw_log *log = &group->program->log;
     const struct bw_guard *machine = &group->machine;
     const struct bw_instant now = bw_clock_now();
-    const uint64_t took_ms = bw_instant_elapsed_ns(now, machine->fence_begun_at) / BW_NS_PER_MS;
-    const uint64_t left_ms = bw_instant_left_ns(now, machine->mirror.armed_end) / BW_NS_PER_MS;
+    const uint64_t took_ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, machine->fence_begun_at));
+    const uint64_t left_ms = bw_ns_to_ms(bw_instant_left_ns(now, machine->mirror.armed_end));
     const char *name = group->config->name;
 
     switch (machine->fence) {
@@ -95,7 +95,7 @@ void bw_guard_log_step(struct bw_guard_group *group, const struct bw_guard_seen 
                     "group=%s epoch=%" PRIu64 " ttl_ms=%" PRIu64 " fence_ms=%" PRIu64, name,
                     machine->mirror.armed_epoch != 0 ? machine->mirror.armed_epoch
                                                      : before->armed_epoch,
-                    machine->mirror.ttl_ns / BW_NS_PER_MS, machine->mirror.fence_ns / BW_NS_PER_MS);
+                    bw_ns_to_ms(machine->mirror.ttl_ns), bw_ns_to_ms(machine->mirror.fence_ns));
     if (machine->memory.enforced != before->enforced)
         bw_log_info(log, "group.enforced", "group=%s enforced=%s", name,
                     machine->memory.enforced ? "yes" : "no");
@@ -159,7 +159,7 @@ void bw_guard_log_action(struct bw_guard_group *group, const struct bw_guard_act
             log, bw_action_is_action(work->run.action) ? BW_LOG_INFO : BW_LOG_DEBUG, "run.begun",
             "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " pid=%ld limit_ms=%" PRIu64, name,
             work->run.epoch, bw_action_word(work->run.action), work->run.run_id,
-            (long)bw_script_pid(work->script), action->limit_ns / BW_NS_PER_MS);
+            (long)bw_script_pid(work->script), bw_ns_to_ms(action->limit_ns));
         break;
     case BW_GUARD_ACTION_KILL_RUN:
         bw_log_info(log, "run.killed", "group=%s epoch=%" PRIu64 " action=%s rule=%s", name,

@@ -156,7 +156,7 @@ static void fill_progress(const struct bw_guard_steps *steps,
     out_progress->phase = oldest->phase;
     out_progress->attempt = oldest->attempt;
     out_progress->limit_ms = oldest->limit_ms;
-    out_progress->age_ms = (uint32_t)(bw_instant_elapsed_ns(now, oldest->begun) / BW_NS_PER_MS);
+    out_progress->age_ms = (uint32_t)bw_ns_to_ms(bw_instant_elapsed_ns(now, oldest->begun));
 }
 
 static void tell(struct bw_guard_steps *steps)

@@ -676,7 +676,7 @@ void bw_agent_machine_answer_second(const struct bw_agent_machine *machine,
     const struct bw_instant now = bw_agent_now(machine);
 
     out_answer->cluster_id = machine->setup.state->cluster_id;
-    out_answer->interval_ms = (uint32_t)(bw_agent_renew_interval_ns(machine) / BW_NS_PER_MS);
+    out_answer->interval_ms = (uint32_t)bw_ns_to_ms(bw_agent_renew_interval_ns(machine));
     out_answer->limit_ms = bw_agent_request_timeout_ms(machine);
     out_answer->group_count = 0;
     for (uint32_t i = 0; i < ask->group_count; i++) {

@@ -560,7 +560,7 @@ void bw_agent_fences_serve(struct bw_agent_machine *machine)
 
 static uint32_t wait_ms(const struct bw_terms *terms)
 {
-    const uint64_t ms = (bw_expiry_wait_ns(terms) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+    const uint64_t ms = bw_ns_to_ms(bw_expiry_wait_ns(terms) + BW_NS_PER_MS - 1);
 
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
@@ -592,7 +592,7 @@ uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machin
 /* Shorter than the wait and its own fence it would serve for no moment. */
 static bool is_for_too_short(const struct bw_agent_machine *machine, uint32_t group, uint32_t for_ms)
 {
-    const uint64_t fence_ms = bw_site_override_fence_ns(&machine->groups[group].site) / BW_NS_PER_MS;
+    const uint64_t fence_ms = bw_ns_to_ms(bw_site_override_fence_ns(&machine->groups[group].site));
 
     return for_ms < BW_OVERRIDE_FOR_MS_MIN ||
            for_ms <= bw_agent_machine_override_wait_ms(machine, group) + fence_ms;

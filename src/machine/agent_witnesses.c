@@ -414,7 +414,7 @@ static uint32_t smallest_term(const struct bw_agent_machine *machine, bool of_re
 
 uint64_t bw_agent_renew_interval_ns(const struct bw_agent_machine *machine)
 {
-    const uint64_t interval_ns = smallest_term(machine, false) * BW_NS_PER_MS;
+    const uint64_t interval_ns = bw_ms_to_ns(smallest_term(machine, false));
 
     if (interval_ns == 0)
         return INTERVAL_NS_ABSENT;

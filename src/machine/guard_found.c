@@ -158,9 +158,9 @@ bool bw_guard_found_is_unended(const struct bw_guard_found *found, struct bw_ins
  * is kept, whoever may be about to begin. */
 static enum bw_found_care care_for_armed(const struct bw_guard_mirror *mirror, uint64_t free_ns, struct bw_instant now)
 {
-    const uint64_t begin_ns = BW_CARETAKER_BEGIN_MS * BW_NS_PER_MS;
+    const uint64_t begin_ns = bw_ms_to_ns(BW_CARETAKER_BEGIN_MS);
 
-    if (free_ns >= BW_GUARD_AWAY_MS * BW_NS_PER_MS ||
+    if (free_ns >= bw_ms_to_ns(BW_GUARD_AWAY_MS) ||
         bw_instant_left_ns(now, bw_instant_sub(mirror->armed_end, mirror->fence_ns)) <= begin_ns)
         return BW_CARE_NOW;
     return BW_CARE_AWAIT;
@@ -172,7 +172,7 @@ enum bw_found_care bw_guard_found_care(const struct bw_guard_found *found, bool 
                                        struct bw_instant now)
 {
     if (is_mirror_unreadable(found))
-        return free_ns >= BW_GUARD_AWAY_MS * BW_NS_PER_MS ? BW_CARE_NOW : BW_CARE_AWAIT;
+        return free_ns >= bw_ms_to_ns(BW_GUARD_AWAY_MS) ? BW_CARE_NOW : BW_CARE_AWAIT;
     if (!is_armed(found) || (is_beside && !bw_guard_found_has_deadline(found, now)))
         return BW_CARE_NOTHING;
     return care_for_armed(&found->mirror, free_ns, now);

@@ -119,7 +119,7 @@ bool bw_guard_machine_may_end(const struct bw_guard_machine *machine)
 uint32_t bw_guard_machine_proof_ms(const struct bw_guard_machine *machine, struct bw_instant now,
                                    const struct bw_guarded **out_of)
 {
-    uint64_t left_ns = 2 * PROOF_MS_MAX * BW_NS_PER_MS;
+    uint64_t left_ns = bw_ms_to_ns(2 * PROOF_MS_MAX);
 
     *out_of = NULL;
     for (const struct bw_guarded *group = machine->first; group != NULL; group = group->next) {
@@ -135,7 +135,7 @@ uint32_t bw_guard_machine_proof_ms(const struct bw_guard_machine *machine, struc
         left_ns = its_ns;
         *out_of = group;
     }
-    return left_ns / 2 < PROOF_MS_MIN * BW_NS_PER_MS ? 0 : (uint32_t)(left_ns / 2 / BW_NS_PER_MS);
+    return left_ns / 2 < bw_ms_to_ns(PROOF_MS_MIN) ? 0 : (uint32_t)bw_ns_to_ms(left_ns / 2);
 }
 
 enum bw_guard_proof_next bw_guard_proof_next(const struct bw_guard_proof_facts *facts)

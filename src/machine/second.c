@@ -58,7 +58,7 @@ static void ask(struct bw_second_machine *machine)
     machine->asked = now;
     machine->has_asked = true;
     machine->has_news = false;
-    machine->ask_at = bw_instant_add(now, machine->interval_ms * BW_NS_PER_MS);
+    machine->ask_at = bw_instant_add(now, bw_ms_to_ns(machine->interval_ms));
     machine->is_asking = ask_driver(machine, &action) == BW_OK;
 }
 
@@ -128,7 +128,7 @@ static void warn(struct bw_second_machine *machine, struct bw_instant now)
         memcpy(group->name, machine->groups[i].name, sizeof group->name);
         sync.group_count++;
     }
-    machine->warn_at = bw_instant_add(now, interval_ms * BW_NS_PER_MS);
+    machine->warn_at = bw_instant_add(now, bw_ms_to_ns(interval_ms));
     emit(machine, &(struct bw_second_machine_action){.kind = BW_SECOND_MACHINE_WARN,
                                                      .sync = &sync,
                                                      .limit_ms = limit_ms});
@@ -422,7 +422,7 @@ void bw_second_machine_init(struct bw_second_machine *machine, const struct bw_s
 /* An agent that is there answers before. Not one that did not while the window came: who warned then is heard no more. */
 static struct bw_instant first_warning_at(const struct bw_second_served *own, struct bw_instant now)
 {
-    const uint64_t interval_ns = interval_ms_of(own) * BW_NS_PER_MS;
+    const uint64_t interval_ns = bw_ms_to_ns(interval_ms_of(own));
 
     if (own->second.was_due)
         return now;

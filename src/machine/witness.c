@@ -222,7 +222,7 @@ static void on_leave(struct bw_witness_machine *machine)
     const bool is_asked_again = machine->is_leaving;
 
     machine->is_leaving = true;
-    machine->leaving_until = bw_instant_add(bw_witness_now(machine), wait_ms * BW_NS_PER_MS);
+    machine->leaving_until = bw_instant_add(bw_witness_now(machine), bw_ms_to_ns(wait_ms));
     if (is_asked_again || !machine->core.leadership.leads || transfer(machine, 0) != BW_OK)
         end(machine);
 }
@@ -302,7 +302,7 @@ static void on_wake(struct bw_witness_machine *machine)
         end(machine);
     if (!bw_instant_wait_is_over(now, machine->found_at))
         return;
-    machine->found_at = bw_instant_add(now, BW_WITNESS_FOUND_MS * BW_NS_PER_MS);
+    machine->found_at = bw_instant_add(now, bw_ms_to_ns(BW_WITNESS_FOUND_MS));
     proposals_found(machine);
 }
 
@@ -377,7 +377,7 @@ void bw_witness_machine_init(struct bw_witness_machine *machine,
     bw_witness_init(&machine->core, machine->name, &machine->cluster, setup->watches, now);
     for (uint32_t group_index = 0; group_index < setup->group_max; group_index++)
         machine->due[group_index] = BW_INSTANT_NEVER;
-    machine->found_at = bw_instant_add(now, BW_WITNESS_FOUND_MS * BW_NS_PER_MS);
+    machine->found_at = bw_instant_add(now, bw_ms_to_ns(BW_WITNESS_FOUND_MS));
     machine->answer.groups = setup->answer_groups;
     machine->answer_group_max = setup->answer_group_max;
 }
@@ -459,7 +459,7 @@ static bool proposals_stand_still(const struct bw_witness_machine *machine)
 {
     return machine->awaits_log &&
            bw_instant_elapsed_ns(bw_witness_now(machine), machine->awaits_log_since) >=
-               BW_WITNESS_STANDS_STILL_MS * BW_NS_PER_MS;
+               bw_ms_to_ns(BW_WITNESS_STANDS_STILL_MS);
 }
 
 bool bw_witness_machine_is_ready(const struct bw_witness_machine *machine)
@@ -563,7 +563,7 @@ static bool settle_log(struct bw_witness_machine *machine, const struct bw_propo
 
     if (next == BW_PROPOSAL_RETRY)
         machine->due[proposal->group] = bw_instant_add(bw_witness_now(machine),
-                                                       retry_ms(machine) * BW_NS_PER_MS);
+                                                       bw_ms_to_ns(retry_ms(machine)));
     return next == BW_PROPOSAL_GO_ON;
 }
 
@@ -632,7 +632,7 @@ enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
 static bool is_by_log(const struct bw_witness_machine *machine)
 {
     return machine->awaits_log || machine->tells_followers ||
-           bw_instant_elapsed_ns(bw_witness_now(machine), machine->log_moved) >= BW_WITNESS_LOG_REST_MS * BW_NS_PER_MS;
+           bw_instant_elapsed_ns(bw_witness_now(machine), machine->log_moved) >= bw_ms_to_ns(BW_WITNESS_LOG_REST_MS);
 }
 
 /* Somebody waits for a proof of leadership: one is asked for unless one is on its way. */
@@ -1058,7 +1058,7 @@ static void calls_wait(struct bw_witness_machine *machine, struct bw_witness_cal
                             struct bw_witness_call **list, uint32_t wait_ms)
 {
     BW_ASSERT(call->previous == NULL);
-    call->until = bw_instant_add(bw_witness_now(machine), wait_ms * BW_NS_PER_MS);
+    call->until = bw_instant_add(bw_witness_now(machine), bw_ms_to_ns(wait_ms));
     call->next = *list;
     call->previous = list;
     if (call->next != NULL)

@@ -36,7 +36,7 @@ enum bw_err bw_witness_may_change(const struct bw_witness_machine *machine, int 
                        "%s was changed too often: %d changes at once are accepted, then one in each %d ms; try "
                        "again in %" PRIu64 " ms",
                        machine->cluster.groups[group].spec.name, BW_CHANGES_MAX, BW_CHANGE_INTERVAL_MS,
-                       (ahead_ns - ahead_max_ns + BW_NS_PER_MS - 1) / BW_NS_PER_MS);
+                       bw_ns_to_ms(ahead_ns - ahead_max_ns + BW_NS_PER_MS - 1));
 }
 
 void bw_witness_count_change(struct bw_witness_machine *machine, int group)

@@ -128,7 +128,7 @@ static void append_time(struct line *line)
         append(line, "ts=unknown ");
         return;
     }
-    append(line, "ts=%s.%03uZ ", seconds, (unsigned)((uint64_t)now.tv_nsec / BW_NS_PER_MS));
+    append(line, "ts=%s.%03uZ ", seconds, (unsigned)bw_ns_to_ms((uint64_t)now.tv_nsec));
 }
 
 static void begin_line(struct line *line, const struct bw_log *log, enum bw_log_level level,

@@ -40,7 +40,7 @@ static void say_phase(struct bw_second_program *program, const char *group,
                      "group=%s epoch=%" PRIu64 " from=%s to=%s left_ms=%" PRIu64, group,
                      after->memory.epoch, bw_second_phase_word(before->phase),
                      bw_second_phase_word(after->phase),
-                     bw_instant_left_ns(bw_clock_now(), after->end) / BW_NS_PER_MS);
+                     bw_ns_to_ms(bw_instant_left_ns(bw_clock_now(), after->end)));
 }
 
 /* Once for each epoch, not with each answer. */
@@ -223,8 +223,8 @@ static void say_found(struct bw_second_program *program, const char *group,
         bw_log_info(&program->log, "second.resumed",
                     "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64 " fence_ms=%" PRIu64, group,
                     second->memory.epoch,
-                    bw_instant_left_ns(bw_clock_now(), second->end) / BW_NS_PER_MS,
-                    second->memory.fence_ns / BW_NS_PER_MS);
+                    bw_ns_to_ms(bw_instant_left_ns(bw_clock_now(), second->end)),
+                    bw_ns_to_ms(second->memory.fence_ns));
 }
 
 enum bw_err bw_second_config_check(const struct bw_site_config *config, struct bw_diag *diag)
@@ -265,8 +265,8 @@ static enum bw_err add_groups(struct bw_second_program *program, struct bw_diag 
     for (uint32_t i = 0; i < program->config->group_count; i++) {
         const struct bw_group_config *config = &program->config->groups[i];
         const struct bw_second_limits limits = {
-            .check_interval_ns = config->check_interval_ms * BW_NS_PER_MS,
-            .fence_limit_ns = config->timeout_ms[BW_ACTION_FENCE] * BW_NS_PER_MS,
+            .check_interval_ns = bw_ms_to_ns(config->check_interval_ms),
+            .fence_limit_ns = bw_ms_to_ns(config->timeout_ms[BW_ACTION_FENCE]),
             .digest = bw_group_config_digest_of_all(config)};
         struct bw_second_memory *kept = bw_second_store_group(&program->store, config->name);
 

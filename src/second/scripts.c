@@ -50,7 +50,7 @@ static void say_ended(const struct bw_second_group_of *group, enum bw_action_kin
                  "group=%s epoch=%" PRIu64
                  " action=%s by=second how=\"%s\" code=%d took_ms=%" PRIu64 " line=%s error=%s",
                  group->config->name, machine_of(group)->memory.epoch, bw_action_word(action),
-                 bw_script_how_text(result->how), result->code, result->duration_ns / BW_NS_PER_MS,
+                 bw_script_how_text(result->how), result->code, bw_ns_to_ms(result->duration_ns),
                  bw_log_quote(result->first_line), bw_log_quote(result->diag->text));
 }
 
@@ -130,7 +130,7 @@ static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind a
                                         .digest = is_look ? digest_of : NULL,
                                         .digest_of = config,
                                         .limit_ns = limit_ns,
-                                        .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
+                                        .kill_grace_ns = bw_ms_to_ns(config->kill_grace_ms),
                                         .on_line = is_look ? NULL : on_line,
                                         .on_end = is_look ? on_looked : on_fenced,
                                         .user = group};
@@ -148,7 +148,7 @@ static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind a
 
 enum bw_err bw_second_look(struct bw_second_group_of *group)
 {
-    const uint64_t limit_ns = group->config->timeout_ms[BW_ACTION_STATUS] * BW_NS_PER_MS;
+    const uint64_t limit_ns = bw_ms_to_ns(group->config->timeout_ms[BW_ACTION_STATUS]);
 
     BW_ASSERT(group->look == NULL);
     return begin(group, BW_ACTION_STATUS, machine_of(group)->memory.epoch, limit_ns, &group->look);

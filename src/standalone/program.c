@@ -89,11 +89,11 @@ static void on_signal(uv_signal_t *signal, int number)
 
 static void set_due(struct program *program)
 {
-    const uint64_t interval_ns = program->group->check_interval_ms * BW_NS_PER_MS;
+    const uint64_t interval_ns = bw_ms_to_ns(program->group->check_interval_ms);
     const uint64_t since_ns = bw_instant_elapsed_ns(bw_clock_now(), program->checked_at);
     const uint64_t left_ns = since_ns < interval_ns ? interval_ns - since_ns : 0;
 
-    BW_ASSERT(uv_timer_start(&program->due, program->due.timer_cb, left_ns / BW_NS_PER_MS, 0) == 0);
+    BW_ASSERT(uv_timer_start(&program->due, program->due.timer_cb, bw_ns_to_ms(left_ns), 0) == 0);
 }
 
 static void on_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
@@ -133,7 +133,7 @@ static void log_end(struct program *program, const struct bw_script_result *resu
                              : BW_LOG_DEBUG,
                  "run.ended", "action=%s how=\"%s\" code=%d took_ms=%" PRIu64 " line=%s error=%s",
                  bw_action_word(program->running), bw_script_how_text(result->how), result->code,
-                 result->duration_ns / BW_NS_PER_MS, bw_log_quote(result->first_line),
+                 bw_ns_to_ms(result->duration_ns), bw_log_quote(result->first_line),
                  bw_log_quote(result->diag->text));
     if (result->has_swept)
         bw_log_warn(&program->log, "script.left_behind",
@@ -190,7 +190,7 @@ static void run(struct program *program, enum bw_action_kind action)
         .reach = is_action ? &program->action : &program->looks,
         .slot = is_action ? BW_REACH_ACTION : BW_REACH_OBSERVE,
         .leftovers = is_action ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
-        .limit_ns = program->group->script_timeout_ms * BW_NS_PER_MS,
+        .limit_ns = bw_ms_to_ns(program->group->script_timeout_ms),
         .kill_grace_ns = KILL_GRACE_NS,
         .on_line = on_line,
         .on_end = on_end,

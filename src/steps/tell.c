@@ -46,7 +46,7 @@ void bw_steps_tell(struct bw_steps_program *program, enum bw_steps_note_kind kin
     if (result != NULL) {
         note.how = (uint32_t)result->how;
         note.code = result->code;
-        note.took_ms = result->duration_ns / BW_NS_PER_MS;
+        note.took_ms = bw_ns_to_ms(result->duration_ns);
         if (result->how == BW_SCRIPT_NOT_STARTED || result->is_unbegun)
             bw_utf8_plain(note.words, sizeof note.words, result->diag->text,
                           strlen(result->diag->text));

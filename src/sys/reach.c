@@ -378,7 +378,7 @@ static void pause_ms(long ms)
 static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min, int signal,
                                   uint32_t limit_ms, pid_t *probe, struct bw_diag *diag)
 {
-    const struct bw_instant limit = bw_instant_add(bw_clock_now(), limit_ms * BW_NS_PER_MS);
+    const struct bw_instant limit = bw_instant_add(bw_clock_now(), bw_ms_to_ns(limit_ms));
     size_t count = 0;
     int status = 0;
 
@@ -442,7 +442,7 @@ enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms, struct bw_
 
 static void schedule_round(struct bw_reach_kill *kill, uint64_t pause_ms_wanted)
 {
-    bw_deadline_set(&kill->deadline, bw_instant_add(bw_clock_now(), pause_ms_wanted * BW_NS_PER_MS),
+    bw_deadline_set(&kill->deadline, bw_instant_add(bw_clock_now(), bw_ms_to_ns(pause_ms_wanted)),
                     BW_DEADLINE_RIGHT);
 }
 

@@ -59,7 +59,7 @@ static void continue_kill(struct bw_unit_reach *reach, enum bw_err err, struct b
             err = bw_diag_set(diag, BW_ERR_TIMEOUT,
                               "units are still up after %d ms of SIGKILL (does %s start them "
                               "again? %s)",
-                              (int)(BW_UNIT_REACH_KILL_NS / BW_NS_PER_MS),
+                              (int)bw_ns_to_ms(BW_UNIT_REACH_KILL_NS),
                               bw_units_manager_name(&reach->units),
                               bw_units_restart_advice(&reach->units));
         end_kill(reach, err, diag);

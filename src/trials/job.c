@@ -316,8 +316,8 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
             .slot = job->slot,
             .leftovers = BW_SCRIPT_KEEP_LEFTOVERS, /* to be seen; then ended as the guard does */
             .refuses_writable = !sandbox->group->allow_writable_scripts,
-            .limit_ns = sandbox->group->timeout_ms[action] * BW_NS_PER_MS,
-            .kill_grace_ns = sandbox->group->kill_grace_ms * BW_NS_PER_MS,
+            .limit_ns = bw_ms_to_ns(sandbox->group->timeout_ms[action]),
+            .kill_grace_ns = bw_ms_to_ns(sandbox->group->kill_grace_ms),
             .on_line = on_line,
             .tells_all = true, /* as the guard, of readiness; it keeps the end of it */
             .on_end = on_end,
@@ -438,7 +438,7 @@ bool bw_sandbox_killed(struct bw_sandbox *sandbox, enum bw_action_kind action, u
     bool was_killed;
 
     begin(job, sandbox, action, BW_SANDBOX_GUARD);
-    set_timer(sandbox, after_ns / BW_NS_PER_MS > 0 ? after_ns / BW_NS_PER_MS : 1);
+    set_timer(sandbox, bw_ns_to_ms(after_ns) > 0 ? bw_ns_to_ms(after_ns) : 1);
     while (!job->is_done && !sandbox->has_fired)
         (void)uv_run(&sandbox->loop, UV_RUN_ONCE);
     (void)uv_timer_stop(&sandbox->timer); /* cannot fail */

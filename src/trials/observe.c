@@ -38,7 +38,7 @@ static void judge_status_time(const struct bw_sandbox *sandbox, uint64_t duratio
     char text[BW_TRIAL_MS_BYTES];
 
     (void)bw_trial_ms_text(duration_ns, text);
-    if (duration_ns > bound_ms * BW_NS_PER_MS / 2)
+    if (duration_ns > bw_ms_to_ns(bound_ms) / 2)
         bw_trial_find(sandbox->report, BW_TRIAL_STATUS_TIME, BW_TRIAL_WARNING,
                       "took %s; its limit is %" PRIu32 " ms, check_interval %" PRIu32 " ms", text,
                       limit_ms, group->check_interval_ms);

@@ -98,7 +98,7 @@ static uint64_t round_up_ms(uint64_t ms)
 
 static uint64_t limit_for(uint64_t longest_ns)
 {
-    return longest_ns == 0 ? 0 : round_up_ms(longest_ns * BW_TRIAL_FACTOR / BW_NS_PER_MS + 1);
+    return longest_ns == 0 ? 0 : round_up_ms(bw_ns_to_ms(longest_ns * BW_TRIAL_FACTOR) + 1);
 }
 
 /* Until the service was down, which may be long after the script had ended: a lease that rests on
@@ -130,7 +130,7 @@ static void propose(const struct bw_trial_report *report, const struct bw_group_
     if (limit_ms > 0) {
         bw_spec_defaults(&spec);
         proposals.fence_timeout_ms =
-            round_up_ms(bw_lease_window_of_ns(limit_ms * BW_NS_PER_MS) / BW_NS_PER_MS);
+            round_up_ms(bw_ns_to_ms(bw_lease_window_of_ns(bw_ms_to_ns(limit_ms))));
         spec.fence_timeout_ms = (uint32_t)proposals.fence_timeout_ms;
         proposals.lease_ttl_ms = round_up_ms(bw_spec_lease_ttl_ms_min(&spec, ELECTION_MS));
     }
@@ -141,7 +141,7 @@ static void propose(const struct bw_trial_report *report, const struct bw_group_
 
 const char *bw_trial_ms_text(uint64_t duration_ns, char out_text[BW_TRIAL_MS_BYTES])
 {
-    const uint64_t ms = (duration_ns + BW_NS_PER_MS / 2) / BW_NS_PER_MS;
+    const uint64_t ms = bw_ns_to_ms(duration_ns + BW_NS_PER_MS / 2);
 
     if (ms < 10000)
         (void)snprintf(out_text, BW_TRIAL_MS_BYTES, "%" PRIu64 " ms", ms);
@@ -208,7 +208,7 @@ static void print_times(const struct bw_trial_report *report, const struct bw_gr
                           bw_trial_ms_text(time->min_ns, min),
                           bw_trial_ms_text(time->sum_ns / time->count, mean),
                           bw_trial_ms_text(time->max_ns, max),
-                          bw_trial_ms_text(group->timeout_ms[action] * BW_NS_PER_MS, limit));
+                          bw_trial_ms_text(bw_ms_to_ns(group->timeout_ms[action]), limit));
     }
     if (report->started_max_ns > 0)
         (void)fprintf(out, "  from the begin of a start until status said started: at most %s\n",

@@ -45,7 +45,7 @@ static void find(struct bw_sandbox *sandbox, enum bw_trial_check check, const ch
 static enum bw_service wait_for_word(struct bw_sandbox *sandbox, enum bw_service wanted,
                                      uint64_t limit_ms, const char *when)
 {
-    const struct bw_instant end = bw_instant_add(bw_clock_now(), limit_ms * BW_NS_PER_MS);
+    const struct bw_instant end = bw_instant_add(bw_clock_now(), bw_ms_to_ns(limit_ms));
     uint64_t pause_ms = LOOK_MS;
     enum bw_service service = bw_trial_status(sandbox, when);
 
@@ -77,13 +77,13 @@ static bool bring_up(struct bw_sandbox *sandbox, enum bw_trial_check exit_check,
     elapsed_ns = bw_instant_elapsed_ns(bw_clock_now(), begun);
     service = wait_for_word(
         sandbox, BW_SERVICE_STARTED,
-        elapsed_ns / BW_NS_PER_MS < limit_ms ? limit_ms - elapsed_ns / BW_NS_PER_MS : 0, when);
+        bw_ns_to_ms(elapsed_ns) < limit_ms ? limit_ms - bw_ns_to_ms(elapsed_ns) : 0, when);
     elapsed_ns = bw_instant_elapsed_ns(bw_clock_now(), begun);
     if (service != BW_SERVICE_STARTED) {
         if (goes_on(sandbox))
             bw_trial_find(report, word_check, BW_TRIAL_PROBLEM,
                           "%s: exit 0, yet status says %s %" PRIu32 " ms after its begin", when,
-                          bw_service_word(service), (uint32_t)(elapsed_ns / BW_NS_PER_MS));
+                          bw_service_word(service), (uint32_t)bw_ns_to_ms(elapsed_ns));
         return false;
     }
     if (elapsed_ns > report->started_max_ns)
@@ -333,7 +333,7 @@ static void judge_time(struct bw_sandbox *sandbox, enum bw_action_kind action,
 
     if (time->count == 0)
         bw_trial_skip(sandbox->report, check, "no run ended with 0");
-    else if (time->max_ns > limit_ms * BW_NS_PER_MS / 2)
+    else if (time->max_ns > bw_ms_to_ns(limit_ms) / 2)
         bw_trial_find(sandbox->report, check, BW_TRIAL_WARNING,
                       "the longest took %s of %" PRIu32 " ms", bw_trial_ms_text(time->max_ns, text),
                       limit_ms);

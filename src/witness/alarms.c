@@ -24,7 +24,7 @@ static uint64_t maintenance_left_ns(const struct bw_operator_view *view, uint64_
 {
     return duration_ms == 0 ? 0
                             : bw_instant_wait_left_ns(
-                                  view->now, bw_instant_add(since, duration_ms * BW_NS_PER_MS));
+                                  view->now, bw_instant_add(since, bw_ms_to_ns(duration_ms)));
 }
 
 /* The one that ends first, of the group or of a site of it. */
@@ -42,7 +42,7 @@ static uint32_t least_maintenance_ms(const struct bw_operator_view *view, int in
         if (left_ns > 0 && (least_ns == 0 || left_ns < least_ns))
             least_ns = left_ns;
     }
-    return (uint32_t)(least_ns / BW_NS_PER_MS < UINT32_MAX ? least_ns / BW_NS_PER_MS : UINT32_MAX);
+    return (uint32_t)(bw_ns_to_ms(least_ns) < UINT32_MAX ? bw_ns_to_ms(least_ns) : UINT32_MAX);
 }
 
 static void look_at_group(const struct bw_operator_view *view, int index,

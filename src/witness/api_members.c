@@ -167,7 +167,7 @@ static json_t *describe_unreached(const struct bw_unreached *unreached, const ch
     if (unreached == NULL)
         return json_null();
     return json_pack("{s:s, s:I, s:o}", "raft_address", raft_address, "since_ms_ago",
-                     (json_int_t)(bw_instant_elapsed_ns(bw_clock_now(), unreached->since) / BW_NS_PER_MS), "why",
+                     (json_int_t)bw_ns_to_ms(bw_instant_elapsed_ns(bw_clock_now(), unreached->since)), "why",
                      bw_json_text(unreached->why));
 }
 

@@ -62,7 +62,7 @@ static void look_at_connection(const struct bw_program *program, struct bw_insta
     if (unreached == NULL || member->is_self)
         return;
     member->unreached_why = unreached->why;
-    member->unreached_ms = bw_instant_elapsed_ns(now, unreached->since) / BW_NS_PER_MS;
+    member->unreached_ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, unreached->since));
 }
 
 /* 5.3: below that level none can be applied. */

@@ -120,7 +120,7 @@ static void add_site(const struct bw_operator_view *view, int group_index, json_
         add(facts, "Witness %s has no report of %s since its start.", view->self, group->holder_site);
         return;
     }
-    last_contact_ms = bw_instant_elapsed_ns(view->now, contact->received) / BW_NS_PER_MS;
+    last_contact_ms = bw_ns_to_ms(bw_instant_elapsed_ns(view->now, contact->received));
     add(facts, "Last report of %s, %" PRIu64 ".%u s ago: service %s, guard %s.",
         group->holder_site, last_contact_ms / 1000, (unsigned)(last_contact_ms % 1000 / 100),
         bw_service_word(contact->report.service), contact->report.guard_alive ? "up" : "down");
@@ -141,7 +141,7 @@ static void add_lease(const struct bw_operator_view *view, int group_index, json
 static void tell_status(const struct bw_operator_view *view, const struct bw_contact *contact,
                         char out_text[BW_FAILURE_TEXT_BYTES + 2])
 {
-    const uint64_t more_ms = bw_instant_elapsed_ns(view->now, contact->received) / BW_NS_PER_MS;
+    const uint64_t more_ms = bw_ns_to_ms(bw_instant_elapsed_ns(view->now, contact->received));
     char text[BW_FAILURE_TEXT_BYTES];
 
     out_text[0] = '\0';

@@ -124,7 +124,7 @@ json_t *bw_json_next(const struct bw_operator_view *view, int group_index)
         return json_null();
     bw_foretold_text(&foretold, group_of(view, group_index), is_requested, text, sizeof text);
     return json_pack("{s:b, s:o, s:s, s:o, s:s, s:o}", "will_act", foretold.acts, "after_ms",
-                     foretold.acts ? json_integer((json_int_t)(foretold.after_ns / BW_NS_PER_MS))
+                     foretold.acts ? json_integer((json_int_t)bw_ns_to_ms(foretold.after_ns))
                                    : json_null(),
                      "rule", foretold.rule, "command", command_json(&foretold.command), "text",
                      text, "suggested_command", bw_json_way(view, group_index));
@@ -195,7 +195,7 @@ static void plan_switchover(const struct bw_operator_view *view, int group_index
             wish->to);
         return;
     }
-    add(steps, (int64_t)(revoke->after_ns / BW_NS_PER_MS),
+    add(steps, (int64_t)bw_ns_to_ms(revoke->after_ns),
         "%s is ordered to stop %s (Revoke of epoch %" PRIu64 ") and keeps its lease until it has stopped",
         group->holder_site, group->spec.name, group->epoch);
     if (may_end_unseen(view, group_index, wish))
@@ -300,7 +300,7 @@ static void add_foretold(const struct bw_operator_view *view, int group_index,
                          json_t **steps)
 {
     const struct bw_group *group = group_of(view, group_index);
-    const uint64_t after_ms = foretold->after_ns / BW_NS_PER_MS;
+    const uint64_t after_ms = bw_ns_to_ms(foretold->after_ns);
 
     switch (foretold->command.kind) {
     case BW_COMMAND_GRANT:

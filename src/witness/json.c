@@ -25,9 +25,9 @@ static uint64_t left_ms(const struct bw_operator_view *view, uint64_t duration_m
 {
     if (duration_ms == 0)
         return 0;
-    if (duration_ms > UINT64_MAX / BW_NS_PER_MS)
-        duration_ms = UINT64_MAX / BW_NS_PER_MS;
-    return bw_instant_wait_left_ns(view->now, bw_instant_add(since, duration_ms * BW_NS_PER_MS)) /
+    if (duration_ms > bw_ns_to_ms(UINT64_MAX))
+        duration_ms = bw_ns_to_ms(UINT64_MAX);
+    return bw_instant_wait_left_ns(view->now, bw_instant_add(since, bw_ms_to_ns(duration_ms))) /
            BW_NS_PER_MS;
 }
 
@@ -84,7 +84,7 @@ static json_t *unhealthy_of(const struct bw_operator_view *view, const struct bw
 
     if (report == NULL || !is_holder || (report->unhealthy == BW_UNHEALTHY_NOT && !is_unknown))
         return json_null();
-    for_ms = report->unhealthy_ms + bw_instant_elapsed_ns(view->now, fresh->received) / BW_NS_PER_MS;
+    for_ms = report->unhealthy_ms + bw_ns_to_ms(bw_instant_elapsed_ns(view->now, fresh->received));
     return json_pack("{s:s, s:o}", "why",
                      bw_unhealthy_word(report->unhealthy == BW_UNHEALTHY_NOT ? BW_UNHEALTHY_UNKNOWN : report->unhealthy),
                      "for_ms", bw_json_number_or_null(report->unhealthy != BW_UNHEALTHY_NOT, for_ms));
@@ -183,7 +183,7 @@ static json_t *site_json(const struct bw_operator_view *view, int group_index, i
         "candidate", spec->never_candidate ? "never" : "always",
         "connected", fresh != NULL || has_several,
         "group_unknown", lacks, /* its agent speaks, and has no such group in its site file */
-        "last_seen_ms", bw_json_number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
+        "last_seen_ms", bw_json_number_or_null(newest != NULL, bw_ns_to_ms(last_contact_ns)),
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,
         "blocked_by", reasons,
@@ -274,7 +274,7 @@ static json_t *failover_json(const struct bw_operator_view *view, int group_inde
     return json_pack("{s:b, s:o, s:o, s:o}", "possible", failover.is_possible, "to",
                      bw_json_name_or_null(failover.foretold.command.site), "after_ms",
                      bw_json_number_or_null(failover.foretold.acts,
-                                    failover.foretold.after_ns / BW_NS_PER_MS),
+                                    bw_ns_to_ms(failover.foretold.after_ns)),
                      "after_fence",
                      bw_json_name_or_null(failover.follows_fence ? failover.fenced.command.site : ""));
 }
@@ -302,7 +302,7 @@ static json_t *alarms_json(const struct bw_operator_view *view, uint32_t index, 
                       bw_trouble_word(entry->trouble), "subject", bw_json_name_or_null(entry->subject),
                       "since", bw_json_time_or_null(entry->since_unix_ms), "on_ms",
                       bw_json_number_or_null(entry->is_on,
-                                     bw_instant_elapsed_ns(view->now, entry->since) / BW_NS_PER_MS),
+                                     bw_ns_to_ms(bw_instant_elapsed_ns(view->now, entry->since))),
                       "ended", bw_json_time_or_null(entry->ended_unix_ms), "count",
                       (json_int_t)entry->count, "acknowledged", acked_of(entry)));
     return list;

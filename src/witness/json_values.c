@@ -174,7 +174,7 @@ json_t *bw_json_steps(const struct bw_contact *contact, struct bw_instant now)
 
     if (progress == NULL || progress->count == 0)
         return json_null();
-    const uint64_t more_ms = bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS;
+    const uint64_t more_ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, contact->received));
     /* clang-format off */
     return json_pack(
         "{s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:b}",
@@ -195,7 +195,7 @@ json_t *bw_json_failures(const struct bw_contact *contact, struct bw_instant now
 {
     const struct bw_report *report = contact != NULL ? &contact->report : NULL;
     const uint64_t more_ms = contact != NULL
-                                 ? bw_instant_elapsed_ns(now, contact->received) / BW_NS_PER_MS
+                                 ? bw_ns_to_ms(bw_instant_elapsed_ns(now, contact->received))
                                  : 0;
     json_t *list = json_array();
 
@@ -238,6 +238,6 @@ json_t *bw_json_restarts(const struct bw_operator_view *view, int group_index, i
     return json_pack(
         "{s:I, s:o}", "count", (json_int_t)restarted.count, "ago_ms",
         bw_json_number_or_null(is_known,
-                       is_known ? bw_instant_elapsed_ns(view->now, restarted.since) / BW_NS_PER_MS
+                       is_known ? bw_ns_to_ms(bw_instant_elapsed_ns(view->now, restarted.since))
                                 : 0));
 }

@@ -52,7 +52,7 @@ static void on_tick(uv_timer_t *timer)
     meter->lags_ns[meter->lag_next++ % BW_METER_LAGS] = now_ns > meter->due_ns
                                                             ? now_ns - meter->due_ns
                                                             : 0;
-    meter->due_ns = now_ns + METER_MS * BW_NS_PER_MS;
+    meter->due_ns = now_ns + bw_ms_to_ns(METER_MS);
     if (!program->is_closing)
         bw_alarms_look(program);
     (void)uv_timer_start(timer, on_tick, METER_MS, 0); /* has a callback: always 0 */
@@ -66,7 +66,7 @@ void bw_meter_open(struct bw_program *program)
     meter->tick.data = program;
     meter->started_unix_ms = bw_clock_wall().unix_ms;
     uv_update_time(&program->loop); /* what was opened before is no lag */
-    meter->due_ns = uv_hrtime() + METER_MS * BW_NS_PER_MS;
+    meter->due_ns = uv_hrtime() + bw_ms_to_ns(METER_MS);
     (void)uv_timer_start(&meter->tick, on_tick, METER_MS, 0); /* has a callback: always 0 */
 }
 
@@ -225,14 +225,14 @@ static void write_mode(const struct subject *of, struct bw_metrics *metrics)
 static void write_maintenance_end(const struct subject *of, const char *site, uint64_t duration_ms,
                                   struct bw_instant since, struct bw_metrics *metrics)
 {
-    const struct bw_instant end = bw_instant_add(since, duration_ms * BW_NS_PER_MS);
+    const struct bw_instant end = bw_instant_add(since, bw_ms_to_ns(duration_ms));
 
     if (duration_ms == 0 || bw_instant_wait_is_over(of->view->now, end))
         return;
     bw_metrics_add_double(
         metrics,
         (double)(bw_clock_wall().unix_ms +
-                 (int64_t)(bw_instant_elapsed_ns(end, of->view->now) / BW_NS_PER_MS)) /
+                 (int64_t)bw_ns_to_ms(bw_instant_elapsed_ns(end, of->view->now))) /
             1000,
         BW_METRIC_LABELS({"group", of->group->spec.name}, {"site", site}));
 }

@@ -256,7 +256,7 @@ static void send_with_age(struct bw_http_request *request, const char *content_t
     char fields[40];
 
     (void)snprintf(fields, sizeof fields, "Age-Ms: %" PRIu64 "\r\n",
-                   (uv_hrtime() - kept->made_ns + BW_NS_PER_MS - 1) / BW_NS_PER_MS);
+                   bw_ns_to_ms(uv_hrtime() - kept->made_ns + BW_NS_PER_MS - 1));
     bw_http_respond_body(request, 200, fields, content_type, kept->body);
 }
 

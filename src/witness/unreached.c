@@ -13,7 +13,7 @@
 
 static bool has_passed(struct bw_instant since, uint64_t ms)
 {
-    return bw_instant_elapsed_ns(bw_clock_now(), since) >= ms * BW_NS_PER_MS;
+    return bw_instant_elapsed_ns(bw_clock_now(), since) >= bw_ms_to_ns(ms);
 }
 
 static void log_it(struct bw_program *program, struct bw_known *known)

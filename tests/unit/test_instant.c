@@ -54,9 +54,20 @@ static void sums_saturate_at_never(void **state)
     assert_int_equal(bw_instant_sub(at(5, 7), 6).raw_ns, 1);
 }
 
+static void a_duration_is_converted_whole_or_saturates(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_ms_to_ns(1500), 1500000000);
+    assert_true(bw_ms_to_ns(UINT64_MAX / BW_NS_PER_MS) == UINT64_MAX / BW_NS_PER_MS * BW_NS_PER_MS);
+    assert_true(bw_ms_to_ns(UINT64_MAX / BW_NS_PER_MS + 1) == UINT64_MAX);
+    assert_int_equal(bw_ns_to_ms(1999999), 1);
+    assert_int_equal(bw_ns_to_ms(2000000), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_duration_is_converted_whole_or_saturates),
         cmocka_unit_test(right_ends_when_either_clock_reaches_its_end),
         cmocka_unit_test(wait_is_over_when_both_clocks_reached_it),
         cmocka_unit_test(later_means_no_member_smaller_and_one_larger),

@@ -13,6 +13,11 @@
 #define BW_NS_PER_MS UINT64_C(1000000)
 #define BW_NS_PER_S UINT64_C(1000000000)
 
+/* Saturates at UINT64_MAX. */
+uint64_t bw_ms_to_ns(uint64_t ms);
+/* Rounded down. */
+uint64_t bw_ns_to_ms(uint64_t ns);
+
 struct bw_instant {
     uint64_t boot_ns; /* CLOCK_BOOTTIME */
     uint64_t raw_ns;  /* CLOCK_MONOTONIC_RAW */

@@ -216,7 +216,7 @@ static bool is_loss_bounded(const struct bw_group *group, const struct bw_watch 
 {
     const struct bw_contact *contact = bw_site_reports_newest_agent(&watch->reports[site]);
 
-    *out_loss_ms = bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied) / BW_NS_PER_MS;
+    *out_loss_ms = bw_ns_to_ms(bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied));
     if (contact == NULL || !bw_id_equal(contact->instance, watch->data_before_instance))
         return false;
     if (!leadership->leads || !bw_instant_is_later(watch->grant_applied, leadership->leader_since) ||

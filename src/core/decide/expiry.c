@@ -12,7 +12,7 @@ _Static_assert(UINT32_MAX *BW_NS_PER_MS < UINT64_MAX / 8, "a wait in ns fits wit
  * a product beyond 64 bits. */
 uint64_t bw_expiry_wait_ns(const struct bw_terms *terms)
 {
-    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS;
+    const uint64_t ttl_ns = bw_ms_to_ns(terms->ttl_ms);
     const uint64_t twice_drift = 2 * (uint64_t)terms->drift_ppm;
     uint64_t slow;
     uint64_t extra_ns;
@@ -22,7 +22,7 @@ uint64_t bw_expiry_wait_ns(const struct bw_terms *terms)
         return UINT64_MAX;
     slow = PPM - terms->drift_ppm;
     extra_ns = ttl_ns / slow * twice_drift + (ttl_ns % slow * twice_drift + slow - 1) / slow;
-    wait_ns = ttl_ns + extra_ns + terms->margin_ms * BW_NS_PER_MS;
+    wait_ns = ttl_ns + extra_ns + bw_ms_to_ns(terms->margin_ms);
     BW_ASSERT(wait_ns >= ttl_ns); /* I1: no wait is shorter than the lease, whatever the numbers */
     return wait_ns;
 }
@@ -52,7 +52,7 @@ uint64_t bw_expiry_left_ns(const struct bw_expiry_base *base, const struct bw_te
 
 uint64_t bw_expiry_freshness_ns(uint32_t renew_interval_ms, uint32_t request_timeout_ms)
 {
-    return (2 * (uint64_t)renew_interval_ms + request_timeout_ms) * BW_NS_PER_MS;
+    return bw_ms_to_ns(2 * (uint64_t)renew_interval_ms + request_timeout_ms);
 }
 
 void bw_proof_init(struct bw_proof *proof)

@@ -399,8 +399,8 @@ bool bw_gate_wait(struct bw_gate_list *list, enum bw_gate_id id, int site, struc
 
     bw_gate_wake(list, left_ns);
     return bw_gate_value(list, id, site, left_ns == 0, BW_UNIT_MS,
-                         (int64_t)(bw_instant_elapsed_ns(now, since) / BW_NS_PER_MS),
-                         (int64_t)(duration_ns / BW_NS_PER_MS), word);
+                         (int64_t)bw_ns_to_ms(bw_instant_elapsed_ns(now, since)),
+                         (int64_t)bw_ns_to_ms(duration_ns), word);
 }
 
 void bw_gate_note(struct bw_gate_list *list, enum bw_gate_id id, int site, const char *word)
@@ -412,11 +412,6 @@ void bw_gate_wake(struct bw_gate_list *list, uint64_t left_ns)
 {
     if (left_ns > 0 && left_ns < *list->wake_in_ns)
         *list->wake_in_ns = left_ns;
-}
-
-uint64_t bw_ms_to_ns(uint64_t ms)
-{
-    return ms > UINT64_MAX / BW_NS_PER_MS ? UINT64_MAX : ms * BW_NS_PER_MS;
 }
 
 /* ---- what was seen of a reach, in words (3.4) ------------------------------------------------- */

@@ -167,7 +167,7 @@ static enum bw_err check_need(const struct bw_witness *witness, int group_index,
     if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits) ||
         answer != BW_HOLDER_SILENT)
         return BW_OK;
-    left_ms = bw_arbiter_lease_may_live_ns(group, watch, &witness->leadership, now) / BW_NS_PER_MS;
+    left_ms = bw_ns_to_ms(bw_arbiter_lease_may_live_ns(group, watch, &witness->leadership, now));
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "no confirmation is needed for %s: epoch %" PRIu64 " of %s expires automatically, in %" PRIu64
                        ".%u s at the latest if %s does not report again. To watch: breakwater status %s",

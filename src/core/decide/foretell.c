@@ -589,7 +589,7 @@ static void describe_wait(const struct bw_group *group, char *out_text, size_t s
 void bw_foretold_text(const struct bw_foretold *foretold, const struct bw_group *group, bool is_requested,
                       char *out_text, size_t size)
 {
-    const uint64_t after_ms = foretold->after_ns / BW_NS_PER_MS;
+    const uint64_t after_ms = bw_ns_to_ms(foretold->after_ns);
     char what[BW_NAME_MAX + 96], when[48] = "now";
 
     BW_ASSERT(size > 0);

@@ -29,6 +29,5 @@ void bw_gate_note(struct bw_gate_list *list, enum bw_gate_id id, int site, const
 /* Asks to be woken in `left_ns`, unless that is 0. */
 void bw_gate_wake(struct bw_gate_list *list, uint64_t left_ns);
 
-uint64_t bw_ms_to_ns(uint64_t ms);
 
 #endif

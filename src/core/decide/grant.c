@@ -183,8 +183,8 @@ static bool judge_let_go(struct bw_evaluation *eval)
         bw_gate_wake(&eval->list, bw_expiry_left_ns(&base, &eval->group->let_go_terms, eval->now));
     return bw_gate_value(
         &eval->list, BW_GATE_ID_LET_GO, -1, is_done, BW_UNIT_MS,
-        (int64_t)(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)) / BW_NS_PER_MS),
-        (int64_t)(bw_expiry_wait_ns(&eval->group->let_go_terms) / BW_NS_PER_MS), NULL);
+        (int64_t)bw_ns_to_ms(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base))),
+        (int64_t)bw_ns_to_ms(bw_expiry_wait_ns(&eval->group->let_go_terms)), NULL);
 }
 
 /* Why the report of a site is none that a first grant may rest on, or NULL. `stopped` beside a start that

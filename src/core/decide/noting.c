@@ -157,7 +157,7 @@ void bw_epoch_timeline_take(struct bw_watch *watch, const struct bw_group *group
 /* Since `since`, at least 1: 0 says that it is not known. */
 static uint64_t span_ms(struct bw_instant at, struct bw_instant since)
 {
-    const uint64_t ms = bw_instant_elapsed_ns(at, since) / BW_NS_PER_MS;
+    const uint64_t ms = bw_ns_to_ms(bw_instant_elapsed_ns(at, since));
 
     return !is_known(at) || !is_known(since) ? 0 : ms == 0 ? 1 : ms;
 }
@@ -413,7 +413,7 @@ static void tell_lag(const struct bw_loss *loss, struct bw_instant now, struct b
 
     if (loss->kind != BW_LOSS_MEASURED)
         return;
-    age_ms = bw_instant_elapsed_ns(now, loss->measured) / BW_NS_PER_MS;
+    age_ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, loss->measured));
     command->has_lag = true;
     command->lag_ms = loss->ms;
     command->lag_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;

@@ -136,14 +136,14 @@ static void judge_silence(struct judgement *judgement)
         (void)bw_gate_plain(&judgement->list, BW_GATE_ID_CONNECTED, judgement->site, false, NULL);
     else
         (void)bw_gate_value(&judgement->list, BW_GATE_ID_CONNECTED, judgement->site, false, BW_UNIT_MS,
-                            (int64_t)(bw_instant_elapsed_ns(judgement->now, newest->received) / BW_NS_PER_MS),
-                            (int64_t)(limit_ns / BW_NS_PER_MS), NULL);
+                            (int64_t)bw_ns_to_ms(bw_instant_elapsed_ns(judgement->now, newest->received)),
+                            (int64_t)bw_ns_to_ms(limit_ns), NULL);
 }
 
 /* UINT32_MAX is unknown. */
 static uint32_t age_ms_of(struct bw_instant now, struct bw_instant at)
 {
-    const uint64_t age_ms = bw_instant_elapsed_ns(now, at) / BW_NS_PER_MS;
+    const uint64_t age_ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, at));
 
     return age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
 }
@@ -404,7 +404,7 @@ static void judge_readiness(struct judgement *judgement)
     bool is_planned = judgement->role == BW_ROLE_TARGET || judgement->role == BW_ROLE_ARRIVING;
     uint64_t age_ms = (uint64_t)judgement->list.age_ms + report->ready_age_ms;
     uint64_t age_max_ms = BW_POLICY_AGE_CHECKS * (uint64_t)report->check_interval_ms +
-                          bw_policy_freshness_ns(judgement->group) / BW_NS_PER_MS;
+                          bw_ns_to_ms(bw_policy_freshness_ns(judgement->group));
 
     if (judgement->role == BW_ROLE_ADOPTER)
         return;

@@ -224,7 +224,7 @@ static const char *failure(const struct bw_evaluation *eval, struct bw_remote_fe
         return waited_ns >= BEGIN_NS ? "it did not begin in time" : NULL;
     fence->has_begun = true;
     if (report->state == BW_REMOTE_FENCE_RUNNING)
-        return waited_ns >= BEGIN_NS + WORD_NS + report->limit_ms * BW_NS_PER_MS
+        return waited_ns >= BEGIN_NS + WORD_NS + bw_ms_to_ns(report->limit_ms)
                    ? "it has not ended in time"
                    : NULL;
     if (report->state != BW_REMOTE_FENCE_SEEN)
@@ -281,7 +281,7 @@ static void note_failure(const struct bw_evaluation *eval, struct bw_remote_fenc
     fence->wait_ns = PAUSE_NS << (fence->failures < PAUSES_MAX ? fence->failures : PAUSES_MAX - 1);
     fence->failures += fence->failures < PAUSES_MAX;
     if (contact == NULL && newest != NULL && fence->has_begun)
-        fence->wait_ns += newest->report.remote_fence.limit_ms * BW_NS_PER_MS;
+        fence->wait_ns += bw_ms_to_ns(newest->report.remote_fence.limit_ms);
     fence->ask = (struct bw_remote_fence_ask){0};
 }
 
@@ -476,7 +476,7 @@ static void tell_pause(const struct bw_evaluation *eval, char *out_text, size_t 
     const struct bw_remote_fence *fence = &eval->watch->remote_fence;
     const char *said = last_words(eval);
     const char *words = said[0] != '\0' ? said : fence->why;
-    const uint64_t left_ms = pause_left_ns(fence, eval->now) / BW_NS_PER_MS;
+    const uint64_t left_ms = bw_ns_to_ms(pause_left_ns(fence, eval->now));
 
     (void)snprintf(out_text, size, "it failed at %s: %s; next try in %" PRIu64 " s", fence->site, words,
                    (left_ms + 999) / 1000);

@@ -518,7 +518,7 @@ uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
 
     if (!bw_phase_is_renewed(state->phase) || !witness->leadership.leads || watch->confirmed_epoch != state->epoch)
         return 0;
-    return bw_instant_wait_left_ns(now, end) / BW_NS_PER_MS;
+    return bw_ns_to_ms(bw_instant_wait_left_ns(now, end));
 }
 
 /* ---- decisions and proposals ---- */

@@ -217,7 +217,7 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
 static uint32_t wait_ms(const struct bw_terms *terms)
 {
     const uint64_t ns = bw_expiry_wait_ns(terms);
-    const uint64_t ms = ns / BW_NS_PER_MS + (ns % BW_NS_PER_MS != 0);
+    const uint64_t ms = bw_ns_to_ms(ns) + (ns % BW_NS_PER_MS != 0);
 
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }

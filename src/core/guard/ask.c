@@ -148,7 +148,7 @@ uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits)
 {
     const enum bw_action_kind action =
         limits->has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE : BW_ACTION_STOP;
-    const uint64_t ms = limits->timeout_ns[action] / BW_NS_PER_MS;
+    const uint64_t ms = bw_ns_to_ms(limits->timeout_ns[action]);
 
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }

@@ -221,7 +221,7 @@ static void begin(const struct guard_step *step, const char *rule)
 /* A fence without a lease to end by: its script has its own limit, then come TERM and KILL. */
 static uint64_t own_fence_ns(const struct bw_guard *guard)
 {
-    return bw_lease_window_of_ns((uint64_t)bw_guard_fence_bound_ms(&guard->limits) * BW_NS_PER_MS);
+    return bw_lease_window_of_ns(bw_ms_to_ns((uint64_t)bw_guard_fence_bound_ms(&guard->limits)));
 }
 
 /* By the agent (a stop failed, a rogue start), or by the guard at its start. */
@@ -274,7 +274,7 @@ static void tell_end(const struct guard_step *step, bool ok, struct bw_instant o
 {
     struct bw_guard *guard = step->guard;
     const uint64_t took_ns = bw_instant_elapsed_ns(over_at, guard->fence_begun_at);
-    const uint32_t took_ms = (uint32_t)(took_ns / BW_NS_PER_MS);
+    const uint32_t took_ms = (uint32_t)bw_ns_to_ms(took_ns);
     struct bw_guard_message *message;
 
     bw_guard_mirror_now(step, rule);

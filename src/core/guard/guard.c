@@ -70,8 +70,8 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
     const struct bw_guard *guard = step->guard;
     const bool is_armed_epoch = bw_guard_is_armed(guard) && is_of(&guard->mirror, arm);
     const enum bw_refusal by_order = judge_order(guard, arm);
-    const uint64_t ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
-    const uint64_t fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
+    const uint64_t ttl_ns = bw_ms_to_ns(arm->terms.ttl_ms);
+    const uint64_t fence_ns = bw_ms_to_ns(arm->terms.fence_ms);
 
     if (bw_id_is_none(guard->agent.session))
         return BW_REFUSAL_NO_HELLO;
@@ -121,8 +121,8 @@ static void arm_now(const struct guard_step *step)
     mirror->armed_instance = guard->agent.instance;
     mirror->armed_number = arm->number;
     mirror->armed_end = arm->end;
-    mirror->ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
-    mirror->fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
+    mirror->ttl_ns = bw_ms_to_ns(arm->terms.ttl_ms);
+    mirror->fence_ns = bw_ms_to_ns(arm->terms.fence_ms);
     guard->check_at_start = false;
     bw_guard_mirror_for(step, BW_GUARD_WAIT_ARM, "U1");
 }
@@ -514,7 +514,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->reach_works = guard->limits.reach_works;
     out_state->sight = bw_guard_sight(guard);
     out_state->has_point = guard->limits.has_point;
-    out_state->loop_delay_ms = (uint32_t)(guard->limits.loop_delay_ns / BW_NS_PER_MS);
+    out_state->loop_delay_ms = (uint32_t)bw_ns_to_ms(guard->limits.loop_delay_ns);
     out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
     BW_ASSERT(out_state->ended_epoch <= out_state->epoch_seen);
     if (guard->limits.has_script[BW_ACTION_REMOTE_FENCE])
@@ -522,7 +522,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
                                                 BW_NS_PER_MS);
     for (int i = 0; i < BW_ACTION_REMOTE_FENCE; i++) { /* the last: see struct bw_guard_state */
         out_state->has_script[i] = guard->limits.has_script[i];
-        out_state->timeout_ms[i] = (uint32_t)(guard->limits.timeout_ns[i] / BW_NS_PER_MS);
+        out_state->timeout_ms[i] = (uint32_t)bw_ns_to_ms(guard->limits.timeout_ns[i]);
     }
 }
 

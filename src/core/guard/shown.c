@@ -51,10 +51,10 @@ void bw_guard_shown_get(const struct bw_guard *guard, struct bw_guard_shown *out
     out_shown->armed_epoch = mirror->armed_epoch;
     if (mirror->armed_epoch != 0) {
         out_shown->armed_end = mirror->armed_end;
-        out_shown->fence_ms = (uint32_t)(mirror->fence_ns / BW_NS_PER_MS);
+        out_shown->fence_ms = (uint32_t)bw_ns_to_ms(mirror->fence_ns);
     }
     out_shown->armed_serial = mirror->armed_serial;
-    out_shown->loop_delay_ms = (uint32_t)(bw_guard_loop_delay_ns(guard) / BW_NS_PER_MS);
+    out_shown->loop_delay_ms = (uint32_t)bw_ns_to_ms(bw_guard_loop_delay_ns(guard));
     out_shown->loop_may = guard->mirror.loop_delay_ns != 0 &&
                           !(bw_guard_waits(guard, BW_GUARD_WAIT_LOOP) && guard->loop_is_new);
     out_shown->fence_begun = has_fence_begun(guard, mirror);

@@ -6,8 +6,8 @@ void bw_lease_init(struct bw_lease *lease, uint64_t epoch, const struct bw_terms
 {
     *lease = (struct bw_lease){
         .epoch = epoch,
-        .ttl_ns = terms->ttl_ms * BW_NS_PER_MS,
-        .fence_ns = terms->fence_ms * BW_NS_PER_MS,
+        .ttl_ns = bw_ms_to_ns(terms->ttl_ms),
+        .fence_ns = bw_ms_to_ns(terms->fence_ms),
     };
 }
 
@@ -82,7 +82,7 @@ uint64_t bw_lease_window_of_ns(uint64_t script_ns)
 
 uint32_t bw_lease_script_ms(uint32_t fence_ms, bool is_inside)
 {
-    return is_inside ? (uint32_t)(bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS) : fence_ms;
+    return is_inside ? (uint32_t)bw_ns_to_ms(bw_lease_script_time_ns(bw_ms_to_ns(fence_ms))) : fence_ms;
 }
 
 bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms, bool is_inside)

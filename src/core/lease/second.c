@@ -532,11 +532,11 @@ static uint64_t interval_ns(const struct bw_second *second)
 void bw_second_say(const struct bw_second *second, struct bw_instant now,
                    struct bw_second_report *out_report)
 {
-    const uint64_t age_ms = bw_instant_elapsed_ns(now, second->service_at) / BW_NS_PER_MS;
+    const uint64_t age_ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, second->service_at));
     const bool is_kept = second->kept.epoch == second->memory.epoch && !second->kept.is_over;
 
     *out_report = (struct bw_second_report){
-        .check_interval_ms = (uint32_t)(interval_ns(second) / BW_NS_PER_MS),
+        .check_interval_ms = (uint32_t)bw_ns_to_ms(interval_ns(second)),
         .service_age_ms = UINT32_MAX,
         .fence_epoch = second->fence_epoch,
         .fence_seen = second->phase == BW_SECOND_FENCED,

@@ -231,7 +231,7 @@ bool bw_site_watches_epoch(const struct bw_site *site, uint64_t epoch)
 
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
 {
-    const uint64_t limit_ns = site->memory.terms.request_timeout_ms * BW_NS_PER_MS;
+    const uint64_t limit_ns = bw_ms_to_ns(site->memory.terms.request_timeout_ms);
 
     return site->arm_open && bw_instant_elapsed_ns(now, site->arm_open_since) >= limit_ns;
 }

@@ -504,7 +504,7 @@ static void on_stopped_first(const struct step *step, enum bw_run_result result)
 static bool is_deadlines_kill(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     const struct bw_site *site = step->site;
-    const uint64_t fence_ns = site->memory.terms.fence_ms * BW_NS_PER_MS;
+    const uint64_t fence_ns = bw_ms_to_ns(site->memory.terms.fence_ms);
     const struct bw_instant end = site->arm_sent_end;
 
     return ended->action == BW_ACTION_STOP && ended->result == BW_RUN_FAILED && ended->epoch == site->memory.epoch &&
@@ -866,7 +866,7 @@ static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_ins
 /* 3.3: what was given back and is held. No deadline hastens it: it has the time that F gives it. */
 void bw_site_fence_held(const struct step *step)
 {
-    const uint64_t fence_ns = step->site->memory.terms.fence_ms * BW_NS_PER_MS;
+    const uint64_t fence_ns = bw_ms_to_ns(step->site->memory.terms.fence_ms);
 
     BW_ASSERT(step->site->memory.given_back);
     ask_own_fence(step, step->site->memory.epoch, bw_instant_add(step->now, fence_ns), fence_ns,
@@ -880,7 +880,7 @@ void bw_site_fence_override(const struct step *step)
 {
     struct bw_site *site = step->site;
     const uint32_t fence_ms = site->memory.override_fence_ms;
-    const uint64_t fence_ns = fence_ms != 0 ? fence_ms * BW_NS_PER_MS : bw_site_override_fence_ns(site);
+    const uint64_t fence_ns = fence_ms != 0 ? bw_ms_to_ns(fence_ms) : bw_site_override_fence_ns(site);
     const uint64_t kept = bw_max(bw_site_epoch_seen(site), FIRST_EPOCH);
     const uint64_t epoch = site->memory.override_epoch != 0 ? site->memory.override_epoch : kept;
 

@@ -35,7 +35,7 @@ bool bw_site_leader_answers(const struct bw_site *site, struct bw_instant now)
 
 struct bw_instant bw_site_override_waited_at(const struct bw_site *site)
 {
-    return bw_instant_add(site->override_since, site->memory.override_wait_ms * BW_NS_PER_MS);
+    return bw_instant_add(site->override_since, bw_ms_to_ns(site->memory.override_wait_ms));
 }
 
 /* ---- how long it lives ------------------------------------------------------------------------- */
@@ -55,9 +55,9 @@ static bool has_end(const struct bw_site *site)
 
 uint64_t bw_site_override_fence_ns(const struct bw_site *site)
 {
-    const uint64_t own_ns = site->memory.terms.fence_ms * BW_NS_PER_MS;
-    const uint64_t ordered_ns = site->order.terms.fence_ms * BW_NS_PER_MS;
-    const uint64_t script_ns = bw_lease_window_of_ns(site->guard.fence_bound_ms * BW_NS_PER_MS);
+    const uint64_t own_ns = bw_ms_to_ns(site->memory.terms.fence_ms);
+    const uint64_t ordered_ns = bw_ms_to_ns(site->order.terms.fence_ms);
+    const uint64_t script_ns = bw_lease_window_of_ns(bw_ms_to_ns(site->guard.fence_bound_ms));
 
     return bw_max(bw_max(script_ns, FENCE_NS_MIN), bw_max(own_ns, ordered_ns));
 }
@@ -65,14 +65,14 @@ uint64_t bw_site_override_fence_ns(const struct bw_site *site)
 /* End - F. */
 static struct bw_instant fence_window_of(const struct bw_site *site)
 {
-    return bw_instant_sub(site->memory.override_end, site->memory.override_fence_ms * BW_NS_PER_MS);
+    return bw_instant_sub(site->memory.override_end, bw_ms_to_ns(site->memory.override_fence_ms));
 }
 
 bool bw_site_override_is_overdue(const struct step *step)
 {
     const struct bw_site *site = step->site;
     const struct bw_instant due = bw_instant_add(fence_window_of(site),
-                                                 site->memory.override_fence_ms * BW_NS_PER_MS / 4);
+                                                 bw_ms_to_ns(site->memory.override_fence_ms) / 4);
 
     if (!has_end(site))
         return false;
@@ -314,7 +314,7 @@ void bw_site_on_override(const struct step *step, const struct bw_override_wish 
     memory->override_unix_ms = wish->unix_ms;
     memory->override_serial = bw_max(memory->override_serial, site->guard.serial) + 1;
     memory->override_epoch = newest_epoch(site);
-    memory->override_end = bw_instant_add(step->now, wish->for_ms * BW_NS_PER_MS);
+    memory->override_end = bw_instant_add(step->now, bw_ms_to_ns(wish->for_ms));
     memory->override_end_unix_ms = wish->unix_ms + (int64_t)wish->for_ms;
     memory->override_digest = site->guard.sight.digest;
     bw_site_save(step, "S70");
@@ -328,7 +328,7 @@ void bw_site_override_begin(const struct step *step, const char *rule)
     BW_ASSERT(memory->override == BW_OVERRIDE_WAITING);
     memory->override = BW_OVERRIDE_OVERRIDING;
     memory->override_epoch = newest_epoch(step->site);
-    memory->override_fence_ms = (uint32_t)(bw_site_override_fence_ns(step->site) / BW_NS_PER_MS);
+    memory->override_fence_ms = (uint32_t)bw_ns_to_ms(bw_site_override_fence_ns(step->site));
     bw_site_save(step, rule);
 }
 

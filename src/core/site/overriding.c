@@ -114,7 +114,7 @@ static void arm(const struct step *step, const char *rule)
     message->arm.serial = memory->override_serial;
     message->arm.number = memory->override_serial;
     message->arm.terms = memory->terms;
-    message->arm.terms.ttl_ms = (uint32_t)(bw_instant_wait_left_ns(step->now, memory->override_end) / BW_NS_PER_MS) + 1;
+    message->arm.terms.ttl_ms = (uint32_t)bw_ns_to_ms(bw_instant_wait_left_ns(step->now, memory->override_end)) + 1;
     message->arm.terms.fence_ms = memory->override_fence_ms;
     message->arm.begin = step->now;
     message->arm.end = memory->override_end;
@@ -256,7 +256,7 @@ static uint64_t stop_ns(const struct bw_site *site)
 static bool is_fence_overdue(const struct step *step)
 {
     const struct bw_site *site = step->site;
-    const uint64_t window_ns = bw_lease_window_of_ns(site->guard.fence_bound_ms * BW_NS_PER_MS);
+    const uint64_t window_ns = bw_lease_window_of_ns(bw_ms_to_ns(site->guard.fence_bound_ms));
     const uint64_t look_ns = site->limits.timeout_ns[BW_ACTION_STATUS];
     const struct bw_instant limit = bw_instant_add(site->override_fence_asked,
                                                    2 * (window_ns + look_ns) + stop_ns(site));

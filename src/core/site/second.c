@@ -108,7 +108,7 @@ static bool has_seen(const struct bw_site_second *second, struct bw_instant now)
 {
     const struct bw_second_report *report = &second->report;
     const uint64_t age_ms = report->service_age_ms +
-                            bw_instant_elapsed_ns(now, second->last_contact) / BW_NS_PER_MS;
+                            bw_ns_to_ms(bw_instant_elapsed_ns(now, second->last_contact));
 
     return report->service != BW_SERVICE_UNKNOWN &&
            age_ms <= (uint64_t)LOOKS_OLD * report->check_interval_ms + LOOK_TAKES_MS;

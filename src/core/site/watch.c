@@ -608,7 +608,7 @@ void bw_site_watch_no_return(const struct step *step)
  * that can never start it; unrenewed, it ends, and goes to another one. A fence that runs has its time. */
 static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
 {
-    const uint64_t refused_ns = site->memory.terms.fence_ms * BW_NS_PER_MS + BW_SITE_UNSAVED_NS;
+    const uint64_t refused_ns = bw_ms_to_ns(site->memory.terms.fence_ms) + BW_SITE_UNSAVED_NS;
 
     if (site->tenure != BW_TENURE_WAITING || bw_lease_is_alive(&site->lease, now))
         return false;
@@ -638,7 +638,7 @@ static bool renews(const struct bw_site *site, struct bw_instant now)
 
 static uint32_t since_ms(struct bw_instant now, struct bw_instant at)
 {
-    const uint64_t ms = bw_instant_elapsed_ns(now, at) / BW_NS_PER_MS;
+    const uint64_t ms = bw_ns_to_ms(bw_instant_elapsed_ns(now, at));
 
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
@@ -745,7 +745,7 @@ enum bw_override bw_site_override_report(const struct bw_site *site)
 /* The end is fixed, so what is left bounds it wherever this is read (3.8). */
 static void say_manual_lease(const struct bw_site *site, struct bw_instant now, struct bw_report *report)
 {
-    const uint64_t left_ms = (bw_site_override_left_ns(site, now) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+    const uint64_t left_ms = bw_ns_to_ms(bw_site_override_left_ns(site, now) + BW_NS_PER_MS - 1);
     const struct bw_reach_sight sight = site_sight(site);
 
     report->override = bw_site_override_report(site);
@@ -833,7 +833,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->has_lag = site->has_lag;
     report->lag_ms = site->lag_ms;
     memcpy(report->position, site->position, sizeof report->position);
-    report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
+    report->check_interval_ms = (uint32_t)bw_ns_to_ms(site->limits.check_interval_ns);
     report->reach = site->guard.reach;
     report->reach_works = site->guard.reach_works;
     report->sight = site_sight(site);
