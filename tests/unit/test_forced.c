@@ -383,6 +383,9 @@ static void a_warning_of_a_second_enforcer_loses_nothing(void **state)
     assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
                                          &world.witness.leadership, &waits));
     assert_false(waits.is_lost);
+    assert_true(waits.is_unseen);
+    assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED); /* somebody there answers */
+    assert_int_equal(force("dc-a", true, epoch()), BW_OK);           /* as it is printed */
 }
 
 /* The way on after the end of a leader: the Close is committed, the word was in its memory. */

@@ -295,7 +295,8 @@ struct bw_end_waits {
     enum bw_gate_id gate; /* of A3, which stays shut */
     const char *why;      /* static, follows "time alone does not end it: "; NULL: time alone ends it */
     bool is_lost;         /* the holder's instance is gone from its site: nobody gives the epoch back */
-    bool is_unseen;       /* a fence of it failed, and no status says whether it runs there: only a person does */
+    bool is_unseen;       /* a fence of it failed, and no status says whether it runs there, or a second enforcer alone reports (3.4): only
+                             a person sees the end */
     bool has_remote_fence; /* another candidate has a script that can see its end from there (3.3) */
 };
 /* False: time alone ends it once its lease has lapsed, or none is open. True: only the site itself, a

@@ -118,7 +118,7 @@ uint64_t bw_eval_next_look_ns(const struct bw_evaluation *eval, const struct bw_
 
 static uint32_t clamp_ms(uint64_t ns)
 {
-    uint64_t ms = ns / BW_NS_PER_MS;
+    uint64_t ms = bw_ns_to_ms(ns);
 
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
@@ -185,12 +185,16 @@ bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch 
     return true;
 }
 
-/* Its fence is tried again, and none of them will see an end (3.2.4). */
+/* Its fence is tried again, and none of them will see an end (3.2.4); or a second enforcer alone reports, which gives
+ * nothing back (3.4). */
 static bool is_end_unseen(const struct bw_evaluation *eval)
 {
+    const struct bw_contact *newest = bw_site_reports_newest(bw_eval_holder_reports(eval));
     const struct bw_contact *contact = bw_site_reports_newest_agent(bw_eval_holder_reports(eval));
 
-    return contact != NULL && contact->report.service == BW_SERVICE_UNKNOWN &&
+    if (newest != NULL && bw_contact_is_second(newest))
+        return true;
+    return eval->group->held && contact != NULL && contact->report.service == BW_SERVICE_UNKNOWN &&
            (contact->report.alarms & 1u << BW_ALARM_STATUS_UNKNOWN) != 0;
 }
 
@@ -215,7 +219,7 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
         .gate = gate,
         .why = why,
         .is_lost = bw_eval_is_holder_lost(group, watch),
-        .is_unseen = group->held && is_end_unseen(&eval),
+        .is_unseen = is_end_unseen(&eval),
         .has_remote_fence = bw_eval_has_remote_fence(&eval),
     };
     return true;
