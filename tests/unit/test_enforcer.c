@@ -539,7 +539,7 @@ static void what_lies_behind_the_groups_is_none(void **state)
     assert_int_equal(wake_at.boot_ns / MS, kill_ms(105000));
 }
 
-/* What must hold of an entry between messages, fact by fact: each is broken by hand, and named. */
+/* The facts of an entry between messages: each is broken by hand, and named. */
 static void an_entry_is_held_as_its_order_says(void **state) /* 3.2.4, 3.4 */
 {
     struct bw_enforced *entry = &enforcer.groups[0];

@@ -1,4 +1,4 @@
-/* What must hold of a witness between its steps, fact by fact: each is broken by hand, and named (3.2.2, 3.3, 3.5). */
+/* The facts of a witness between its steps: each is broken by hand, and named (3.2.2, 3.3, 3.5). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

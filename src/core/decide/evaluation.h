@@ -4,9 +4,17 @@
 #ifndef BW_CORE_EVALUATION_H
 #define BW_CORE_EVALUATION_H
 
+#include <breakwater/base/assert.h>
 #include <breakwater/core/witness.h>
 
 #include "policy.h"
+
+/* The group in that place, which must be one. */
+static inline struct bw_group *bw_group_at(const struct bw_witness *witness, int group_index)
+{
+    BW_ASSERT(group_index >= 0 && group_index < (int)witness->cluster->group_count);
+    return &witness->cluster->groups[group_index];
+}
 
 struct bw_evaluation {
     const struct bw_group *group;

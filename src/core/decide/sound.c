@@ -1,5 +1,5 @@
-/* What must hold of a witness between its steps, whether it leads or not. What sites report is judged by the step that takes it:
- * a witness that is not sound is a bug. It ends, and another one leads. */
+/* Facts of a witness between its steps, whether it leads or not. A report is judged by the step that takes it, so a witness that is
+ * not sound is a bug: it ends, and another one leads. */
 #include <breakwater/core/witness.h>
 
 #include <string.h>

@@ -7,15 +7,10 @@
 
 #include "evaluation.h"
 
-static const struct bw_group *group_at(const struct bw_witness *witness, int index)
-{
-    return &witness->cluster->groups[index];
-}
-
 bool bw_witness_may_end_unseen(const struct bw_witness *witness, int group_index,
                                const struct bw_wish *wish, struct bw_instant now)
 {
-    const struct bw_group *group = group_at(witness, group_index);
+    const struct bw_group *group = bw_group_at(witness, group_index);
     const struct bw_contact *contact;
 
     if (wish->kind != BW_WISH_SWITCHOVER || group->phase != BW_PHASE_GRANTED)
@@ -28,7 +23,7 @@ bool bw_witness_may_end_unseen(const struct bw_witness *witness, int group_index
 enum bw_err bw_witness_check_outage(const struct bw_witness *witness, int group_index,
                                     const struct bw_wish *wish, struct bw_instant now, struct bw_diag *diag)
 {
-    const struct bw_group *group = group_at(witness, group_index);
+    const struct bw_group *group = bw_group_at(witness, group_index);
 
     if (wish->accept_outage || !bw_witness_may_end_unseen(witness, group_index, wish, now))
         return BW_OK;

@@ -24,11 +24,11 @@ static const char *first_problem(const struct bw_candidacy *candidacy, const str
     return "it is not eligible";
 }
 
-/* Nobody serves whom it could follow: without a person's word it would wait for ever. */
+/* Without an operator's word the site would wait for ever: no site serves that it could follow. */
 static enum bw_err check_rejoin(const struct bw_witness *witness, int group_index,
                                 const struct bw_wish *wish, struct bw_diag *diag)
 {
-    const struct bw_group *group = &witness->cluster->groups[group_index];
+    const struct bw_group *group = bw_group_at(witness, group_index);
     const struct bw_watch *watch = &witness->watches[group_index];
     int site = bw_spec_find_site(&group->spec, wish->to);
 
@@ -45,7 +45,7 @@ static enum bw_err check_failover(const struct bw_witness *witness, int group_in
                                   const struct bw_wish *wish, struct bw_instant now,
                                   struct bw_diag *diag)
 {
-    const struct bw_group *group = &witness->cluster->groups[group_index];
+    const struct bw_group *group = bw_group_at(witness, group_index);
     const struct bw_watch *watch = &witness->watches[group_index];
     struct bw_expiry_base base = {.leader_since = witness->leadership.leader_since,
                                   .grant_applied = watch->grant_applied};
@@ -80,7 +80,7 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
                                     const struct bw_wish *wish, struct bw_instant now,
                                     struct bw_diag *diag)
 {
-    const struct bw_group *group = &witness->cluster->groups[group_index];
+    const struct bw_group *group = bw_group_at(witness, group_index);
     const struct bw_watch *watch = &witness->watches[group_index];
     int site = bw_spec_find_site(&group->spec, wish->to);
     int holder = bw_spec_find_site(&group->spec, group->holder_site);
@@ -127,14 +127,14 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int group_
 static bool is_of_claim(const struct bw_witness *witness, int group_index, const struct bw_wish *wish)
 {
     return wish->kind == BW_WISH_FORCE_RELEASE &&
-           bw_claims_find_of(&witness->cluster->groups[group_index], &witness->watches[group_index], wish->to, NULL);
+           bw_claims_find_of(bw_group_at(witness, group_index), &witness->watches[group_index], wish->to, NULL);
 }
 
 enum bw_err bw_witness_check_wish(const struct bw_witness *witness, int group_index,
                                   const struct bw_wish *wish, struct bw_instant now,
                                   struct bw_diag *diag)
 {
-    const struct bw_group *group = &witness->cluster->groups[group_index];
+    const struct bw_group *group = bw_group_at(witness, group_index);
 
     if (!witness->leadership.leads)
         return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead; ask the leader");
@@ -173,7 +173,7 @@ enum bw_err bw_witness_ask(struct bw_witness *witness, int group, const struct b
     if (err != BW_OK)
         return err;
     watch->wish = *wish;
-    watch->wish.epoch = witness->cluster->groups[group].epoch;
+    watch->wish.epoch = bw_group_at(witness, group)->epoch;
     watch->wish_since = now;
     return BW_OK;
 }

@@ -22,12 +22,6 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                         const struct bw_sync_group *sync_group, int group_index,
                         uint64_t relayed_by, struct bw_instant received);
 
-static struct bw_group *group_at(const struct bw_witness *witness, int group_index)
-{
-    BW_ASSERT(group_index >= 0 && group_index < (int)witness->cluster->group_count);
-    return &witness->cluster->groups[group_index];
-}
-
 static void assert_sound(const struct bw_witness *witness)
 {
     for (uint32_t group = 0; group < witness->cluster->group_count; group++)
@@ -61,7 +55,7 @@ void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
     BW_ASSERT(witness->cluster->group_count <= witness->cluster->group_capacity);
     witness->deleted_applied = now;
     for (uint32_t group_index = 0; group_index < witness->cluster->group_count; group_index++) {
-        const struct bw_group *group = group_at(witness, (int)group_index);
+        const struct bw_group *group = bw_group_at(witness, (int)group_index);
         struct bw_watch *watch = &witness->watches[group_index];
 
         if (strcmp(watch->name, group->spec.name) != 0)
@@ -105,7 +99,7 @@ static void forget_term(struct bw_witness *witness)
 static void follow_wishes(struct bw_witness *witness, struct bw_instant now)
 {
     for (uint32_t group_index = 0; group_index < witness->cluster->group_count; group_index++)
-        bw_watch_follow_wish(&witness->watches[group_index], group_at(witness, (int)group_index),
+        bw_watch_follow_wish(&witness->watches[group_index], bw_group_at(witness, (int)group_index),
                              now);
 }
 
@@ -113,6 +107,7 @@ void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_
 {
     BW_ASSERT(term > 0 && term >= witness->leadership.term); /* terms only grow */
     forget_term(witness);
+    BW_ASSERT(witness->proof.proved == 0); /* 3.3: nothing of an earlier term proves anything in this one */
     witness->leadership.leads = true;
     witness->leadership.term = term;
     witness->leadership.leader_since = now;
@@ -138,7 +133,7 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     witness->leadership.feature_level = witness->cluster->feature_level;
     if (applied->rule == NULL || applied->group < 0)
         return;
-    group = group_at(witness, applied->group);
+    group = bw_group_at(witness, applied->group);
     watch = &witness->watches[applied->group];
     if (strcmp(watch->name, group->spec.name) != 0) {
         forget_group(watch); /* made, or gone */
@@ -158,7 +153,7 @@ static void note_behind(struct bw_witness *witness, const struct bw_sync *sync, 
         const int group = bw_cluster_find(witness->cluster, sync->groups[i].name);
 
         if (group >= 0)
-            bw_outside_hear_behind(&witness->watches[group], group_at(witness, group), sync, &sync->groups[i].report,
+            bw_outside_hear_behind(&witness->watches[group], bw_group_at(witness, group), sync, &sync->groups[i].report,
                                    received);
     }
 }
@@ -206,7 +201,7 @@ uint64_t bw_witness_receipt(const struct bw_witness *witness, const struct bw_sy
 {
     for (uint32_t i = 0; i < sync->group_count; i++) {
         const int group = bw_cluster_find(witness->cluster, sync->groups[i].name);
-        const int site = group < 0 ? -1 : bw_spec_find_site(&group_at(witness, group)->spec, sync->site);
+        const int site = group < 0 ? -1 : bw_spec_find_site(&bw_group_at(witness, group)->spec, sync->site);
         const struct bw_contact *contact = site < 0 ? NULL
                                                     : find_session(&witness->watches[group].reports[site], sync);
 
@@ -379,7 +374,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                         const struct bw_sync_group *sync_group, int group_index,
                         uint64_t relayed_by, struct bw_instant received)
 {
-    const struct bw_group *group = group_at(witness, group_index);
+    const struct bw_group *group = bw_group_at(witness, group_index);
     struct bw_watch *watch = &witness->watches[group_index];
     int site = bw_spec_find_site(&group->spec, sync->site);
     struct bw_contact contact = {
@@ -493,10 +488,10 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
         !bw_instant_wait_is_over(received, witness->leadership.leader_since))
         return false;
     watch = &witness->watches[group_index];
-    if (!is_confirmable(witness, group_at(witness, group_index), watch, sync, group))
+    if (!is_confirmable(witness, bw_group_at(witness, group_index), watch, sync, group))
         return false;
     if (group->report.armed_epoch != group->renew_epoch &&
-        !is_first_renewal_due(witness, group_at(witness, group_index), watch, now))
+        !is_first_renewal_due(witness, bw_group_at(witness, group_index), watch, now))
         return false;
     if (watch->confirmed_epoch != group->renew_epoch) {
         watch->last_confirmed = (struct bw_instant){0, 0};
@@ -512,7 +507,7 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
 uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
                                   struct bw_instant now)
 {
-    const struct bw_group *state = group_at(witness, group);
+    const struct bw_group *state = bw_group_at(witness, group);
     const struct bw_watch *watch = &witness->watches[group];
     struct bw_instant end = bw_instant_add(watch->last_confirmed, bw_ms_to_ns(state->terms.ttl_ms));
 
@@ -526,7 +521,7 @@ uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
 void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_instant now,
                        struct bw_decision *out_decision)
 {
-    const struct bw_group *state = group_at(witness, group);
+    const struct bw_group *state = bw_group_at(witness, group);
 
     if (state->spec.name[0] == '\0') {
         *out_decision = (struct bw_decision){
@@ -568,7 +563,7 @@ static bool is_group_kept(const struct bw_decision *decision)
 bool bw_witness_knows_too_little(const struct bw_witness *witness, int group, struct bw_instant now,
                                  const struct bw_decision *decision)
 {
-    const struct bw_group *state = group_at(witness, group);
+    const struct bw_group *state = bw_group_at(witness, group);
     const struct bw_watch *watch = &witness->watches[group];
 
     if (decision->acts || state->phase != BW_PHASE_VACANT ||
@@ -585,8 +580,8 @@ bool bw_witness_knows_too_little(const struct bw_witness *witness, int group, st
 void bw_witness_on_handed_over(struct bw_witness *witness)
 {
     for (uint32_t group = 0; group < witness->cluster->group_count; group++)
-        if (group_at(witness, (int)group)->phase == BW_PHASE_VACANT)
-            witness->watches[group].handed_over_epoch = group_at(witness, (int)group)->epoch;
+        if (bw_group_at(witness, (int)group)->phase == BW_PHASE_VACANT)
+            witness->watches[group].handed_over_epoch = bw_group_at(witness, (int)group)->epoch;
 }
 
 void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command *command,
