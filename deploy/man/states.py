@@ -54,7 +54,7 @@ def rows(body, name):
 
 
 def table(title, states, moves, columns):
-    """moves: (from state or None for any, event, to, ...) in the order of the source; states: in the order of the type."""
+    """moves: (from states, event, to, ...) in the order of the source; states: in the order of the type."""
     out = ["", f"## {title}", "", "| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     known = [state for state in states if any(state in move[0] for move in moves)]
     for state in known:
@@ -78,7 +78,7 @@ def group(sources):
     lines = sources.text("tests/golden/group_table.txt").splitlines()
     moves = []
     for line in lines[1:]:
-        rule, phase, command, to, requires, effect, why = line.split(None, 6)
+        rule, phase, command, to, requires, effect, _ = line.split(None, 6)
         moves.append(((phase,), command, to, f"`{requires}`, `{effect}`", rule))
     phases = sources.names("group.h", "BW_PHASE_LIST")
     return [*table("The table of a group (group/group.c)", phases, moves, ["phase", "command", "to", "requires, effect", "rule"]),

@@ -105,6 +105,12 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
 /* Silent when a snapshot can be written there, or nothing is there. */
 void bw_check_snapshots(struct bw_check_lines *lines, const char *subject, const char *path);
 
+/* Whether the margin of a lease below BW_CHECK_SHORT_LEASE_MS bears timers that are `*stall_us` late on this machine (3.3).
+ * UINT64_MAX is replaced by what is measured: the latest of 2,000 timers of 1 ms, which takes 2 s or more. Of a longer lease
+ * nothing is printed: its margin is far above what a machine without a fault needs. */
+#define BW_CHECK_SHORT_LEASE_MS 1000
+void bw_check_stall_borne(struct bw_check_lines *lines, uint64_t *stall_us, const struct bw_spec *spec, uint32_t election_timeout_ms);
+
 /* Whether `address` can be listened on here, as the agent will for load balancers. Leaves nothing
  * behind. */
 void bw_check_health_listen(struct bw_check_lines *lines, const char *address);
@@ -194,12 +200,6 @@ struct bw_check_trip {
 /* Whether the timings of `spec` bear it (4); `is_default`: no file has a group, `spec` has the defaults. */
 void bw_check_trip_borne(struct bw_check_lines *lines, const struct bw_check_trip *trip, const struct bw_spec *spec,
                          uint32_t election_timeout_ms, bool is_default);
-
-/* Whether the margin of a lease below BW_CHECK_SHORT_LEASE_MS bears timers that are `*stall_us` late on this machine (3.3).
- * UINT64_MAX is replaced by what is measured: the latest of 2,000 timers of 1 ms, which takes 2 s or more. Of a longer lease
- * nothing is printed: its margin is far above what a machine without a fault needs. */
-#define BW_CHECK_SHORT_LEASE_MS 1000
-void bw_check_stall_borne(struct bw_check_lines *lines, uint64_t *stall_us, const struct bw_spec *spec, uint32_t election_timeout_ms);
 
 /* The other witnesses of `config`; this one may not have been started yet. */
 void bw_check_connect_witness(struct bw_check_lines *lines, const char *file,

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -26,7 +25,6 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/tls_stream.h>
-#include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
 #include <breakwater/witness/witness.h>
 
@@ -94,52 +92,6 @@ void bw_check_trip_borne(struct bw_check_lines *lines, const struct bw_check_tri
                       "request_timeout in groups.yaml and election_timeout in witness.yaml (it is fixed by `witness "
                       "init`) to at least %s",
                       longest, trip->address, is_default ? "the default timings" : "its timings", most, needed);
-}
-
-#define STALL_TIMERS 2000
-
-static uint64_t measure_stall_us(void)
-{
-    const struct timespec timer = {.tv_nsec = BW_NS_PER_MS};
-    uint64_t latest_ns = 0;
-
-    for (int i = 0; i < STALL_TIMERS; i++) {
-        const struct bw_instant begin = bw_clock_now();
-        uint64_t took_ns;
-
-        (void)nanosleep(&timer, NULL); /* a signal shortens it: it is not late then */
-        took_ns = bw_instant_elapsed_ns(bw_clock_now(), begin);
-        if (took_ns > BW_NS_PER_MS + latest_ns)
-            latest_ns = took_ns - BW_NS_PER_MS;
-    }
-    return latest_ns / 1000;
-}
-
-void bw_check_stall_borne(struct bw_check_lines *lines, uint64_t *stall_us, const struct bw_spec *spec, uint32_t election_timeout_ms)
-{
-    const uint64_t margin_us = 1000 * (uint64_t)spec->margin_ms;
-    struct bw_spec needed = *spec;
-    char margin[BW_DURATION_TEXT_BYTES];
-    char needed_margin[BW_DURATION_TEXT_BYTES];
-    char needed_ttl[BW_DURATION_TEXT_BYTES];
-
-    if (spec->lease_ttl_ms >= BW_CHECK_SHORT_LEASE_MS)
-        return;
-    if (*stall_us == UINT64_MAX)
-        *stall_us = measure_stall_us();
-    bw_duration_format(spec->margin_ms, margin);
-    if (*stall_us <= margin_us) {
-        bw_check_line(lines, BW_CHECK_OK, spec->name, "timers are up to %.1f ms late on this machine; lease_margin %s leaves %.1f ms",
-                      (double)*stall_us / 1000.0, margin, (double)(margin_us - *stall_us) / 1000.0);
-        return;
-    }
-    needed.margin_ms = (uint32_t)(2 * *stall_us / 1000 + 1);
-    bw_duration_format(needed.margin_ms, needed_margin);
-    bw_duration_format((uint32_t)bw_spec_lease_ttl_ms_min(&needed, election_timeout_ms), needed_ttl);
-    bw_check_line(lines, BW_CHECK_FAIL, spec->name,
-                  "timers are up to %.1f ms late on this machine; lease_margin %s allows less. Leases would end although nothing has "
-                  "failed. Give this machine less other work, or make lease_margin at least %s and lease_ttl at least %s",
-                  (double)*stall_us / 1000.0, margin, needed_margin, needed_ttl);
 }
 
 static enum bw_err get(const struct dialler *dialler, const char *address, const char *path, struct bw_http_reply *out_reply,

@@ -299,7 +299,7 @@ static void warn_of_override(const json_t *group, const json_t *site, struct bw_
                 "%s: may serve without a lease (operator OVERRIDE)", of);
 }
 
-/* Of what follows from the end that needs an operator: its own fix waits. */
+/* For an alarm that follows from the end that needs an operator: its own fix waits. */
 static const struct bw_remedy blocked = {.see = "manual_action_required"};
 
 /* Why it cannot show that it serves; what its scripts have printed is in what bw_site_facts prints. */

@@ -915,7 +915,7 @@ static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_i
     return (copied == 0 && message->type != RAFT_INSTALL_SNAPSHOT) || !is_line_full(safe, peer);
 }
 
-/* Of entries that a follower was sent: the fresh ones are among them. */
+/* True if the fresh entries are among those of this message. */
 static bool has_fresh(const struct bw_safe_io *safe, const struct raft_append_entries *append)
 {
     return append->n_entries > 0 && append->prev_log_index < safe->fresh.first &&
@@ -968,7 +968,7 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
     return 0;
 }
 
-/* What the leader may send at any time: the entries behind one that the follower has, with the term of that one. */
+/* A leader may send the entries behind one that the follower has at any time, with the term of that one. */
 static bool hurry_to(struct bw_safe_io *safe, const struct raft *raft, const struct raft_server *server)
 {
     const raft_index before = safe->fresh.first - 1;

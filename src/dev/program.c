@@ -23,12 +23,14 @@
 #define LOOP_TURNS 100000 /* until all handles are closed: each turn closes some */
 
 /* All keep the inequality of design 4: lease_ttl - F >= 2*renew + request + 4*election + 4*margin,
- * and leave the fence script a limit that ends before the TERM of its fence window. */
+ * and leave the fence script a limit that ends before the TERM of its fence window. A measured lag counts for three
+ * check intervals: longer than a stall.
+ *
+ *    lease     F  renew request election margin check fence script, kill grace */
 #define TIMINGS_LIST(X)                                                                            \
     X(5000, 1000, 500, 500, 300, 100, 1000, 600, 100)                                              \
     X(1000, 200, 100, 100, 100, 25, 300, 125, 20)                                                  \
     X(500, 100, 30, 50, 50, 20, 150, 60, 10)
-/* A measured lag counts for three check intervals: longer than a stall. */
 #define TIMINGS(ttl, f, renew, request, election, margin, check, fence_script, grace)              \
     {.election_timeout_ms = (election),                                                            \
      .lease_ttl_ms = (ttl),                                                                        \

@@ -70,7 +70,7 @@ static bool ends_word(char c)
     return strchr("abcdefghijklmnopqrstuvwxyz0123456789-", c) == NULL || c == '\0';
 }
 
-/* What replaces the namespace at `text`; NULL: nothing. */
+/* Returns the namespace that replaces the one at `text`; NULL: none does. */
 static const char *namespace_at(const struct replaced *replaced, const char *text, size_t *out_length)
 {
     for (size_t i = 0; i < replaced->count; i++) {
@@ -194,7 +194,7 @@ static void put_role_names(const struct fitted *fitted, const char *namespace, c
     forget(&names);
 }
 
-/* Where the document has its namespace; 0: it has none. */
+/* Returns the place of the document's namespace; 0: it has none. */
 static size_t find_namespace(const char *document)
 {
     static const char metadata[] = "\nmetadata: {";

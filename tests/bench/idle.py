@@ -126,6 +126,11 @@ class Bench(Cluster):
         files = [self.work / site / "service.pid" for site in self.sites]
         return [each for each in files if each.exists()]
 
+    def logged(self, words):
+        """How often agents and guards have logged one of the words."""
+        logs = [(self.work / f"{site}-{role}.log").read_bytes() for site in self.sites for role in ("agent", "guard")]
+        return sum(log.count(word) for log in logs for word in words)
+
     def end(self):
         guards = [self.processes[key] for key in self.processes if key[0] == "guard"]
         for process in [each for each in self.processes.values() if each not in guards]:

@@ -23,10 +23,6 @@ class Short(idle.Bench):
     def group_of(self, site, name):
         return {**super().group_of(site, name), "fence_timeout": "60ms", "kill_grace": "10ms"}
 
-    def losses(self):
-        logs = [(self.work / f"{site}-{role}.log").read_bytes() for site in self.sites for role in ("agent", "guard")]
-        return sum(log.count(word) for log in logs for word in scale.LOST_LEASE)
-
 
 def measure_rest(program, folder, seconds):
     cluster = Short(program, folder / "short-rest")
@@ -34,9 +30,9 @@ def measure_rest(program, folder, seconds):
         cluster.set_up()
         cluster.start()
         time.sleep(idle.SETTLE_S) # not a condition: what is measured is a stretch of quiet time
-        before = cluster.losses()
+        before = cluster.logged(scale.LOST_LEASE)
         time.sleep(seconds)
-        return [row(f"lease of 500 ms: leases lost in {seconds:.0f} s at rest", "leases", [cluster.losses() - before], 0)]
+        return [row(f"lease of 500 ms: leases lost in {seconds:.0f} s at rest", "leases", [cluster.logged(scale.LOST_LEASE) - before], 0)]
     finally:
         cluster.end()
 
