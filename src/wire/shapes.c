@@ -637,7 +637,7 @@ SHAPE(relay, relay, VERSION(AGENT_VERSION), NAME1(site), NAME1(agent),
 #define CORE struct bw_run_facts
 #define WIRE Breakwater__V1__RunFacts
 SHAPE(run_facts, run_facts, NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned),
-      ENUM(grade, BW_GRADE_LIST), TEXT(target_position), NUMBER(reach_digest), BOOL(holds))
+      ENUM(grade, BW_GRADE_LIST), TEXT(target_position), NUMBER(reach_digest), BOOL(holds), BOOL(restarts))
 #undef CORE
 #undef WIRE
 

@@ -14,6 +14,7 @@ static struct world world;
 static void begin_inside(void)
 {
     begin_serving(&world);
+    assert_false(world.sent_run.run.facts.restarts);
     world.site.guard.reach_works = true;
     world.site.guard.start_epoch = 1;
     world.site.guard.sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .epoch = 1, .digest = 1};
@@ -68,6 +69,7 @@ static void the_service_is_killed_and_started_again_under_its_epoch(void **state
     status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
     assert_false(world.sent_run.run.by_kill);
+    assert_true(world.sent_run.run.facts.restarts); /* scripts keep of an end that no start may come */
     assert_int_equal(world.sent_run.run.epoch, 1);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "started");

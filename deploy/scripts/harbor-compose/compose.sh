@@ -350,9 +350,13 @@ note_end() {
     [ "$(ended_epoch "$1")" = "$EPOCH" ]
 }
 
-# A person's override serves again in an epoch that is over; it has no reason of a grant's.
+# A person's override serves again in an epoch that is over; it has no reason of a grant's. So does a site that stops its
+# service and starts it again: in the newest that it has ended, and in none before.
 may_start() {
-    [ "$EPOCH" -gt "$(ended_epoch)" ] || [ "${BREAKWATER_REASON:-}" = none ]
+    local ended
+    ended=$(ended_epoch)
+    [ "$EPOCH" -gt "$ended" ] || [ "${BREAKWATER_REASON:-}" = none ] ||
+        { [ "$EPOCH" = "$ended" ] && [ "${BREAKWATER_RESTART:-}" = true ]; }
 }
 
 make_state() {

@@ -495,13 +495,14 @@ end_pods() {
 
 # ---- the start ----------------------------------------------------------------------------------
 
-# A person's override serves again in an epoch that is over: it comes without a reason of a grant's.
+# A person's override serves again in an epoch that is over: it comes without a reason of a grant's. So does a site that
+# stops its service and starts it again.
 may_start() {
     local number
     number=$(mark_epoch)
     [ "$number" -lt "$EPOCH" ] && return 0
     [ "$number" -eq "$EPOCH" ] && case $MARK in
-    *-ended) [ "${BREAKWATER_REASON:-}" = none ] ;;
+    *-ended) [ "${BREAKWATER_REASON:-}" = none ] || [ "${BREAKWATER_RESTART:-}" = true ] ;;
     *-ending) false ;;
     esac
 }

@@ -35,11 +35,13 @@ read_arguments() {
 
 # Of this very epoch: what this site has withdrawn is over, and what another one has published is its own. (One that
 # ends what runs there without a lease may name an epoch that is not its own, and withdraws nothing of it.) A
-# person's override serves again in an epoch that is over, or was another site's: it comes without a reason of a grant's.
+# person's override serves again in an epoch that is over, or was another site's: it comes without a reason of a grant's. A
+# site that stops its service and starts it again publishes what it has withdrawn.
 may_publish() {
     [ "$mark_epoch" -lt "$BREAKWATER_EPOCH" ] && return 0
     [ "$mark_state" = published ] && [ "$mark_site" = "$BREAKWATER_SITE" ] && return 0
     [ "$mark_state" = withdrawn ] && [ "$mark_site" != "$BREAKWATER_SITE" ] && return 0
+    [ "$mark_site" = "$BREAKWATER_SITE" ] && [ "${BREAKWATER_RESTART:-}" = true ] && return 0
     [ "${BREAKWATER_REASON:-}" = none ]
 }
 

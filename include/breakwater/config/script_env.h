@@ -35,6 +35,7 @@ struct bw_script_order {
     X(PREVIOUS_SITE, true, "%s", order->facts->previous_site)                                      \
     X(REASON, true, "%s", bw_reason_word(order->facts->reason))                                    \
     X(PLANNED, true, "%s", order->facts->planned ? "true" : "false")                               \
+    X(RESTART, true, "%s", order->facts->restarts ? "true" : "false")                              \
     X(GRADE, true, "%s", bw_grade_word(order->facts->grade))                                       \
     X(LEASE_REMAINING_MS, true, "%" PRIu64, order->lease_remaining_ms)                             \
     X(TARGET_POSITION, true, "%s", order->facts->target_position)                                  \
