@@ -1,5 +1,5 @@
 /* A person at the site's machine, over a socket of the agent's own: what override would do, do it,
- * end it (3.8), and the proof of a reach (3.4). One JSON object a message; only root and the agent's own user are heard
+ * end it (3.8), and the proof of what ends its service (3.4). One JSON object a message; only root and the agent's own user are heard
  * (sys/unix_socket.h). */
 #include "program.h"
 
@@ -123,16 +123,18 @@ static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group,
     return BW_OVERRIDE_REFUSAL_NONE;
 }
 
-/* ---- the proof of its reach (3.4) ------------------------------------------------------------ */
+/* ---- the proof of what ends its service (3.4) ------------------------------------------------ */
 
 static json_t *describe_proof(const struct bw_agent *agent, uint32_t group, enum bw_proof_word refusal)
 {
     const struct bw_site *site = &agent->machine.groups[group].site;
+    const struct bw_instant now = bw_clock_now();
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:I}", "site", agent->config->site, "group",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:I}", "site", agent->config->site, "group",
                      site->group, "refusal", bw_proof_word(refusal), "may",
                      bw_proof_word(bw_agent_machine_judge_proof(&agent->machine, group)), "word",
-                     bw_proof_word(site->proof_word), "restarts", bw_site_proof_restarts(site), "proved",
+                     bw_proof_word(site->proof_word), "restarts", bw_site_proof_restarts(site, now),
+                     "by_second", bw_site_proves_second(site, now), "proved",
                      site->guard.sight.proved, "open", site->memory.epoch != 0 && !site->memory.given_back, "serving",
                      site->tenure == BW_TENURE_SERVING, "service", bw_service_word(site->service), "epoch",
                      (json_int_t)site->memory.epoch);

@@ -47,6 +47,9 @@ static const struct {
      "compare its status_script with the guard's; on the machine of the second enforcer:" LOG_OF_SECOND},
     {BW_SECOND_IS_UNPROVED, "the second enforcer has never seen this service run",
      "compare its status_script with the guard's; on the machine of the second enforcer:" LOG_OF_SECOND},
+    {BW_SECOND_IS_UNTESTED, "the fence of the second enforcer was never tested, or a test has failed",
+     "at a time that you choose, on SITE, while it is primary (the service restarts once):\n"
+     "breakwater prove GROUP -c /etc/breakwater/site.yaml"},
     {BW_SECOND_IS_FENCING, "the second enforcer fences this epoch: the agent gave it no newer deadline",
      "on the machine of the second enforcer:" LOG_OF_SECOND},
     {BW_SECOND_IS_UNARMED, "the second enforcer does not know the deadline yet",

@@ -111,12 +111,15 @@ static size_t tell_unproved(const json_t *group)
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0)
         return 0;
     json_array_foreach(json_object_get(group, "sites"), i, site) {
-        if (json_is_true(json_object_get(site, "reach_proved")) ||
-            strcmp(bw_json_member(site, "reach"), bw_reach_word(BW_REACH_REMOTE)) == 0)
+        const bool is_remote = strcmp(bw_json_member(site, "reach"), bw_reach_word(BW_REACH_REMOTE)) == 0;
+        const bool is_outside = is_remote || strcmp(bw_json_member(site, "reach_seen"), bw_reach_seen_word(BW_REACH_OUTSIDE)) == 0;
+        const bool has_second = is_outside && strcmp(bw_json_member(site, "second_enforcer"), bw_second_word(BW_SECOND_IS_NONE)) != 0;
+
+        if (bw_json_truth(site, "reach_proved") || bw_json_truth(site, "second_proved") || (is_remote && !has_second))
             continue;
         count++;
-        (void)printf("group %s at %s: the kill of this service was never tested\n",
-                     bw_json_member(group, "name"), bw_json_member(site, "name"));
+        (void)printf("group %s at %s: the %s was never tested\n", bw_json_member(group, "name"), bw_json_member(site, "name"),
+                     has_second ? "fence of the second enforcer" : "kill of this service");
     }
     return count;
 }
@@ -134,11 +137,11 @@ static bool is_unproved_accepted(struct bw_api *api, const struct level_values *
         return true;
     (void)puts("  effect:  when such a site is primary and is lost, an operator has to confirm that it is off\n"
                "  fix:     at the primary, which restarts the service once:  breakwater prove GROUP -c /etc/breakwater/site.yaml\n"
-               "           at a standby, while the service is stopped everywhere:  breakwater-chaos scripts --reach -c "
+               "           a kill also at a standby, while the service is stopped everywhere:  breakwater-chaos scripts --reach -c "
                "/etc/breakwater/site.yaml");
     if (values->is_accepted || values->is_plan)
         return true;
-    (void)fputs("refused: sites have no tested kill; test them, or raise the level with --accept\n", stderr);
+    (void)fputs("refused: at these sites nothing is tested that ends the service; test it, or raise the level with --accept\n", stderr);
     return false;
 }
 

@@ -1,5 +1,5 @@
-/* breakwater prove: an operator has the site that is primary show that a KILL by its guard ends the service, at that site's
- * machine. Design 3.4, Proved. */
+/* breakwater prove: an operator has the site that is primary show that a KILL by its guard, or the fence of its second
+ * enforcer, ends the service, at that site's machine. Design 3.4, Proved. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,11 +36,12 @@ static const struct bw_cli_command prove_command = {
     .operands = "GROUP",
     .operands_min = 1,
     .operands_max = 1,
-    .help = "Tests that a KILL by this site's guard stops the service of GROUP. Without this test, the loss\n"
-            "of this site needs an operator. Run it as root, on the machine of the primary. The guard kills\n"
-            "the service without stop_script, status_script has to report stopped, and start_script starts\n"
-            "the service again: one outage, at a time that you choose. GROUP stays at this site.\n"
-            "Before the first start, use breakwater-chaos scripts.",
+    .help = "Tests that a KILL by this site's guard stops the service of GROUP, or, if the guard cannot kill\n"
+            "it, the fence of the second enforcer. Without this test, the loss of this site needs an operator.\n"
+            "Run it as root, on the machine of the primary. The service is stopped without stop_script,\n"
+            "status_script has to report stopped, and start_script starts the service again: one outage, at\n"
+            "a time that you choose. GROUP stays at this site. Before the first start, use breakwater-chaos\n"
+            "scripts (not for a second enforcer).",
     .options = prove_options,
 };
 
@@ -63,7 +64,7 @@ static const struct {
     {BW_PROOF_WORD_ORDER, "the group is paused or in maintenance, or is being moved: no service is restarted then",
      "breakwater resume GROUP, or breakwater maintenance GROUP --stop; then the same command again"},
     {BW_PROOF_WORD_REMOTE, "stop_method is remote: no process or container of this machine is the service",
-     "handover_by_time has no effect on this group: use a second enforcer or remote_fence_script"},
+     "use a second enforcer or remote_fence_script; if there is one, see it in: breakwater status"},
     {BW_PROOF_WORD_DRIVER, "started_by is external: a loop of yours starts and stops the service, and may stop it before the KILL",
      "use remote_fence_script, or handover_by_time: never"},
     {BW_PROOF_WORD_GUARD, "the guard is down, is of an older release, or cannot kill the processes of the group",
@@ -78,10 +79,13 @@ static const struct {
     {BW_PROOF_WORD_SERVES_ON,
      "everything in the group's reach was killed, and status_script did not report stopped after that",
      "set stop_method: for this group in site.yaml; the guard's log suggests a value"},
+    {BW_PROOF_WORD_NOT_FENCED,
+     "the second enforcer has run its fence_script, and its status_script did not report stopped within fence_timeout",
+     "on its machine: journalctl -u breakwater-second-enforcer; then the same command again"},
     {BW_PROOF_WORD_NOT_KILLED, "the guard has refused the KILL: a stop or fence script has begun since the start of "
                                "the service, or its disk could not store what it saw",
      "the same command again after the next start of the service"},
-    {BW_PROOF_WORD_CUT_OFF, "a fence, an order of the witnesses or the loss of the guard came in between",
+    {BW_PROOF_WORD_CUT_OFF, "a fence, an order of the witnesses, or the loss of the guard or the second enforcer came in between",
      "breakwater status; then the same command again"},
 };
 
@@ -100,7 +104,7 @@ static void say(const struct run *run, const char *word, bool was_begun)
                   "  effect:  %s; if %s is lost, an operator has to act (handover_by_time)\n"
                   "  fix:     %s\n",
                   was_begun ? "not proved" : "refused", run->at.group, run->at.config->site, why, word,
-                  was_begun ? "the KILL is not proved to stop the service" : "nothing was changed", run->at.config->site,
+                  was_begun ? "nothing is proved to stop the service" : "nothing was changed", run->at.config->site,
                   fix);
 }
 
@@ -119,10 +123,16 @@ static void print_plan(const struct run *run, const json_t *reply)
                      "where it can kill it\n",
                      number++);
     (void)printf(" %d status_script has to report started\n", number++);
-    (void)printf(" %d everything in the group's reach is killed (KILL, without stop_script): the outage begins, and what the "
-                 "service has not written is lost\n",
-                 number++);
-    (void)printf(" %d status_script has to report stopped: this proves the kill\n", number++);
+    if (bw_json_truth(reply, "by_second"))
+        (void)printf(" %d the second enforcer runs its fence_script (without stop_script): the outage begins, and what the "
+                     "service has not written is lost\n",
+                     number++);
+    else
+        (void)printf(" %d everything in the group's reach is killed (KILL, without stop_script): the outage begins, and what "
+                     "the service has not written is lost\n",
+                     number++);
+    (void)printf(" %d status_script has to report stopped: this proves the %s\n", number++,
+                 bw_json_truth(reply, "by_second") ? "fence" : "kill");
     (void)printf(" %d start_script starts the service again, in the same epoch, in each case: the outage ends "
                  "(limit of the start: %s)\n",
                  number, limit);
@@ -151,6 +161,11 @@ static bool is_word(const json_t *reply, const char *member, enum bw_proof_word 
     return strcmp(bw_json_member(reply, member), bw_proof_word(word)) == 0;
 }
 
+static const char *what_stops(const json_t *reply)
+{
+    return bw_json_truth(reply, "by_second") ? "the fence by the second enforcer" : "a KILL by the guard";
+}
+
 /* True: it has come to an end, in `*out_exit`. */
 static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *out_exit)
 {
@@ -167,7 +182,7 @@ static bool is_over(const struct run *run, const json_t *reply, enum bw_exit *ou
                               "  fix:     breakwater status\n",
                       run->at.group, run->at.config->site);
     } else {
-        (void)printf("proved: a KILL by the guard of %s stops %s; the service runs again\n", run->at.config->site,
+        (void)printf("proved: %s of %s stops %s; the service runs again\n", what_stops(reply), run->at.config->site,
                      run->at.group);
         *out_exit = BW_EXIT_FINE;
     }
@@ -223,7 +238,7 @@ static enum bw_exit go(const void *of)
     if (reply == NULL)
         return BW_EXIT_FAILED;
     if (is_word(reply, "may", BW_PROOF_WORD_PROVED)) {
-        (void)printf("proved already: a KILL by the guard of %s stops %s; nothing was changed\n", run->at.config->site,
+        (void)printf("proved already: %s of %s stops %s; nothing was changed\n", what_stops(reply), run->at.config->site,
                      run->at.group);
     } else if (!is_word(reply, "may", BW_PROOF_WORD_NONE)) {
         say(run, bw_json_member(reply, "may"), false);
@@ -232,7 +247,7 @@ static enum bw_exit go(const void *of)
         print_plan(run, reply);
         if (values->is_plan)
             (void)puts("Nothing was changed. To do this, run it again without --plan.");
-        else if (!bw_confirm(&prove_command, values->is_yes, "The service is killed, and started again.", run->at.group))
+        else if (!bw_confirm(&prove_command, values->is_yes, "The service is stopped, and started again.", run->at.group))
             exit = BW_EXIT_FAILED;
         else
             exit = act(run);

@@ -398,10 +398,13 @@ static const struct bw_rule rules[] = {
     RULE(E11, "3.4", "what a second enforcer could not keep is written again")
     RULE(E12, "3.4",
          "a second enforcer was told a deadline, or nothing is left to end: that is mirrored, for after a restart")
-    RARE(E13, "3.4", "the scripts of a second enforcer are others than before: what it has agreed on counts no more",
+    RARE(E13, "3.4", "the scripts of a second enforcer are others than before: what it has agreed on, or proved, counts no more",
          "its scripts never change in the simulator")
     RARE(E14, "3.4", "the agent of a second enforcer is of another cluster than what that keeps: that is forgotten",
          "its agent is of one cluster in the simulator")
+    RARE(E15, "3.4", "a second enforcer fences under a lease that goes on, to prove that it can", PROOF_IS_APART)
+    RARE(E16, "3.4", "the proof of a second enforcer's fence is over: the outcome is kept, and the agent told at once",
+         PROOF_IS_APART)
 
     /* From who votes to who is to vote (members.c): one step at a time. */
     RULE(M1, "3.9", "a change of who votes is under way: waited for")

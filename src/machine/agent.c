@@ -687,6 +687,7 @@ void bw_agent_machine_answer_second(const struct bw_agent_machine *machine,
             continue;
         memcpy(answer->name, ask->groups[i].name, sizeof answer->name);
         bw_site_second_tell(&machine->groups[group].site, now, &answer->lease);
+        answer->lease.proof = bw_site_proof_number(&machine->groups[group].site, ask->session);
         out_answer->group_count++;
     }
 }

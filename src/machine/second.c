@@ -467,7 +467,8 @@ struct bw_instant bw_second_machine_wake_at(const struct bw_second_machine *mach
 
 static bool does_run(const struct bw_second *second)
 {
-    return second->fence != BW_SECOND_RUN_NONE || second->phase == BW_SECOND_LOOKING;
+    return second->fence != BW_SECOND_RUN_NONE || second->phase == BW_SECOND_LOOKING ||
+           second->proof == BW_SECOND_PROOF_AFTER;
 }
 
 uint32_t bw_second_machine_fences(const struct bw_second_machine *machine, struct bw_instant now)

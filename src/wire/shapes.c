@@ -556,7 +556,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER_AS(restarts.count, restarts, false), NUMBER_AS(restarts.age_ms, restart_age_ms, false),
       NUMBER_AS(restarts.epoch, restarts_epoch, false), NUMBER(loop_delay_ms),
       LATER(remote_fence, remote_fence_report), LATER(steps, steps_progress), NUMBERS(phase_ms),
-      NUMBER(phases_epoch), NUMBER(second), BOOL(has_point), NUMBER(asks_to_pass),
+      NUMBER(phases_epoch), NUMBER(second), BOOL(second_proved), BOOL(has_point), NUMBER(asks_to_pass),
       NUMBER(rogue_starts), NUMBER(unhealthy), NUMBER(unhealthy_ms), NUMBER(told_epoch), NUMBER(told_index))
 #undef CORE
 #undef WIRE
@@ -773,7 +773,7 @@ SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(
 #define WIRE Breakwater__V1__SecondSaid
 SHAPE(second_report, second_said, NUMBER(armed_epoch), ENUM(service, BW_SERVICE_LIST),
       NUMBER(service_age_ms), NUMBER(check_interval_ms), BOOL(has_agreed), NUMBER(fence_epoch),
-      BOOL(fence_seen))
+      BOOL(fence_seen), BOOL(is_proved), NUMBER(proof_ended))
 #undef CORE
 #undef WIRE
 
@@ -793,7 +793,7 @@ SHAPE(second_ask, second_ask, VERSION(AGENT_VERSION), ID1(session), ID1(boot_id)
 #define CORE struct bw_second_lease
 #define WIRE Breakwater__V1__SecondTold
 SHAPE(second_lease, second_told, NUMBER(epoch), NUMBER(left_ns), NUMBER(fence_ns), BOOL(serves),
-      NUMBER(over_epoch))
+      NUMBER(over_epoch), NUMBER(proof))
 #undef CORE
 #undef WIRE
 
@@ -815,7 +815,7 @@ SHAPE(second_answer, second_answer, VERSION(AGENT_VERSION), NUMBER(interval_ms),
 #define CORE struct bw_second_memory
 #define WIRE Breakwater__V1__SecondMemory
 SHAPE(second_memory, second_memory, NUMBER(epoch), BOOL(is_over), NUMBER(fence_ns),
-      NUMBER(agreed_digest), NUMBER(interval_ms), NUMBER(limit_ms), ID(cluster_id))
+      NUMBER(agreed_digest), NUMBER(proved_digest), NUMBER(interval_ms), NUMBER(limit_ms), ID(cluster_id))
 #undef CORE
 #undef WIRE
 

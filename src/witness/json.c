@@ -101,7 +101,7 @@ static json_t *reported_of(const struct bw_report *report, const struct bw_group
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
         "service", bw_service_word(report->service),
         "serving", is_serving,
         "readiness", readiness_of(report),
@@ -110,6 +110,7 @@ static json_t *reported_of(const struct bw_report *report, const struct bw_group
         "reach_seen", bw_reach_seen_word(report->sight.seen),
         "reach_proved", report->sight.proved,
         "second_enforcer", bw_second_word(report->second),
+        "second_proved", report->second_proved,
         "override", bw_override_word(report->override),
         "fence_took_ms", bw_json_number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
         "fence_limit_ms", bw_json_number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),

@@ -30,16 +30,6 @@ static bool is_paused(struct real_cluster *of, int site)
     return real_says(of, "mode", "paused");
 }
 
-/* `breakwater prove harbor -c FILE MORE` at the site's machine. */
-static int prove(int site, const char *more, char *out, size_t size)
-{
-    char file[REAL_PATH_BYTES];
-    char *argv[] = {NULL, (char[]){"prove"}, (char[]){"harbor"}, (char[]){"-c"}, file, (char *)(uintptr_t)more, NULL};
-
-    (void)snprintf(file, sizeof file, "%s/site.yaml", cluster.sites[site].dir);
-    return trio_run(&cluster.trio, argv, out, size);
-}
-
 static void serve_unproved(void)
 {
     for (int site = 0; site < 2; site++)

@@ -66,13 +66,38 @@ static bool is_closed(struct real_cluster *of, int site)
     return real_says(of, "phase", "CLOSING");
 }
 
-static void begin(bool is_elsewhere)
+static bool is_untested(struct real_cluster *of, int site)
+{
+    return says(of, site, "fence_untested");
+}
+
+static void serve_untested(bool is_elsewhere)
 {
     if (!real_can_fake_boot())
         skip_lacking("mounts or machineid");
     real_use_second_enforcer(&cluster, 0);
     real_start_second_enforcer(&cluster, 0, is_elsewhere);
     serve_outside();
+}
+
+/* As people do it: one outage, by its fence alone. */
+static void prove_fence(void)
+{
+    char out[4096];
+
+    real_until(&cluster, is_untested, 0, "the second enforcer waits for its proof");
+    assert_false(is_committed(&cluster));
+    if (prove(0, "--yes", out, sizeof out) != 0)
+        fail_msg("%s", out);
+    assert_non_null(strstr(out, "proved: the fence by the second enforcer"));
+}
+
+/* A second enforcer that is proved, or (not elsewhere) one that cannot be. */
+static void begin(bool is_elsewhere)
+{
+    serve_untested(is_elsewhere);
+    if (is_elsewhere)
+        prove_fence();
 }
 
 static void lose_machine(int site)
@@ -270,6 +295,43 @@ static void one_whose_fence_script_is_replaced_is_not_counted_on(void **state)
     real_until(&cluster, is_unproved, 0, "what it would fence with has not agreed");
 }
 
+/* It sees what its guard sees, and its fence ends nothing. Before proofs were asked for it counted, and two would serve. */
+static void one_whose_fence_ends_nothing_is_not_counted_on(void **state)
+{
+    char out[4096];
+    pid_t before;
+
+    (void)state;
+    real_put(&cluster, 0, "fence.sh", "#!/bin/sh\nexit 0\n");
+    serve_untested(true);
+    real_until(&cluster, is_untested, 0, "the second enforcer waits for its proof");
+    before = real_service(&cluster, 0);
+    assert_int_equal(prove(0, "--yes", out, sizeof out), 1);
+    assert_int_equal(real_service(&cluster, 0), before);
+    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
+    assert_true(is_untested(&cluster, 0));
+    lose_machine(0);
+    real_until(&cluster, is_closed, 0, "its epoch is closed");
+    for (int lease = 0; lease < 2; lease++)
+        assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    assert_true(real_service_lives(&cluster, 0));
+    real_assert_no_overlap(&cluster);
+}
+
+/* The proof is on its disk. */
+static void a_proof_outlives_both_processes(void **state)
+{
+    (void)state;
+    begin(true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
+    (void)real_end(&cluster.sites[0].enforcer, SIGKILL);
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    real_start_agent(&cluster, 0);
+    real_start_second_enforcer(&cluster, 0, true);
+    real_until(&cluster, is_counted_on, 0, "the second enforcer is seen again");
+    assert_true(real_service_lives(&cluster, 0));
+}
+
 /* One that would be lost with the guard is none. */
 static void one_on_the_same_machine_is_not_counted_on(void **state)
 {
@@ -285,8 +347,11 @@ static void one_on_the_same_machine_is_not_counted_on(void **state)
 /* It lives beside what serves, and ends nothing while the lease goes on, nor after a move. */
 static void it_ends_nothing_that_is_leased(void **state)
 {
+    int fences;
+
     (void)state;
     begin(true);
+    fences = real_runs(&cluster, 0, "fence"); /* its proof */
     real_until(&cluster, is_counted_on, 0, "the second enforcer is seen");
     assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
     real_begin_switchover(&cluster, 1, 60000);
@@ -295,7 +360,7 @@ static void it_ends_nothing_that_is_leased(void **state)
     real_until(&cluster, real_serves, 0, "and is back");
     real_until(&cluster, is_counted_on, 0, "the second enforcer is seen again");
     assert_true(real_for_a_lease(&cluster, real_serves, 0));
-    assert_int_equal(real_runs(&cluster, 0, "fence"), 0);
+    assert_int_equal(real_runs(&cluster, 0, "fence"), fences);
     real_assert_no_overlap(&cluster);
 }
 
@@ -362,6 +427,7 @@ static void one_whose_cluster_was_made_anew_takes_its_epochs(void **state)
     trio_start_all(&cluster.trio, TRIO_EXECUTED);
 
     real_serve(&cluster);
+    prove_fence(); /* that was forgotten, too */
     real_until(&cluster, is_counted_on, 0, "the second enforcer is seen again");
     assert_non_null(strstr(real_read(&cluster, 0, "enforcer.log"), "event=second.forgotten"));
     assert_true(real_for_a_lease(&cluster, real_service_lives, 0));
@@ -491,6 +557,9 @@ int main(void)
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_whose_fence_script_is_replaced_is_not_counted_on,
                                         set_up_daemons, tear_down_daemons),
+        cmocka_unit_test_setup_teardown(one_whose_fence_ends_nothing_is_not_counted_on, set_up_daemons,
+                                        tear_down_daemons),
+        cmocka_unit_test_setup_teardown(a_proof_outlives_both_processes, set_up_daemons, tear_down_daemons),
         cmocka_unit_test_setup_teardown(one_on_the_same_machine_is_not_counted_on, set_up_daemons,
                                         tear_down_daemons),
         cmocka_unit_test_setup_teardown(it_ends_nothing_that_is_leased, set_up_daemons,

@@ -14,7 +14,8 @@
  *           later than its lease would have ended. What a site says
  *           of an end that it cannot see arrives: more has failed at once than is promised for, else.
  * Faults    Agent, second enforcer and API are lost, the second enforcer begins anew; the latter two come back.
- * Assumed   Agent and second enforcer are not lost by one cause: of both, one is lost once what the loss of
+ * Assumed   The fence of a second enforcer ends the service where its API answers: it was proved (3.4).
+ *           Agent and second enforcer are not lost by one cause: of both, one is lost once what the loss of
  *           the other means was committed, or could have been (design 4). What has no promise: then nobody
  *           ends the service, and nobody knows.
  *

@@ -80,6 +80,16 @@ static inline void get_api_back(int site)
     real_drop(&cluster, site, "refuses");
 }
 
+/* `breakwater prove harbor -c FILE MORE` at the site's machine. */
+static inline int prove(int site, const char *more, char *out, size_t size)
+{
+    char file[REAL_PATH_BYTES];
+    char *argv[] = {NULL, (char[]){"prove"}, (char[]){"harbor"}, (char[]){"-c"}, file, (char *)(uintptr_t)more, NULL};
+
+    (void)snprintf(file, sizeof file, "%s/site.yaml", cluster.sites[site].dir);
+    return trio_run(&cluster.trio, argv, out, size);
+}
+
 static inline void serve_outside(void)
 {
     real_serve(&cluster);

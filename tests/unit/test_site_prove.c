@@ -1,4 +1,5 @@
-/* site: an operator asks for the proof of its reach: a restart whose stop is a KILL (design 3.4). */
+/* site: an operator asks for the proof that what ends the service by time can: a restart whose stop is a KILL, or the fence
+ * of a second enforcer (design 3.4). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -126,7 +127,7 @@ static void what_was_not_started_by_these_scripts_is_started_by_them_first(void 
     (void)state;
     begin_inside();
     world.site.guard.sight.seen = BW_REACH_UNSEEN;
-    assert_true(bw_site_proof_restarts(&world.site));
+    assert_true(bw_site_proof_restarts(&world.site, at_ms(world.now_ms)));
     ask();
     status(&world, "started");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
@@ -221,6 +222,168 @@ static void the_loss_of_its_guard_ends_it(void **state)
     assert_false(world.site.stops_first);
 }
 
+/* ---- by a second enforcer --------------------------------------------------------------------- */
+
+static struct bw_second_contact second;
+
+static void hear(void)
+{
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SECOND, .second = &second});
+}
+
+static uint64_t told(struct bw_id session)
+{
+    return bw_site_proof_number(&world.site, session);
+}
+
+/* What serves is outside, and a second enforcer sees it. */
+static void begin_outside(void)
+{
+    begin_inside();
+    world.site.guard.reach = BW_REACH_REMOTE;
+    world.site.guard.reach_works = false;
+    world.site.guard.sight.seen = BW_REACH_OUTSIDE;
+    world.site.needs_proof = true;
+    second = (struct bw_second_contact){.session = {{9}},
+                                        .runs_elsewhere = true,
+                                        .report = {.armed_epoch = 1,
+                                                   .service = BW_SERVICE_STARTED,
+                                                   .service_age_ms = 100,
+                                                   .check_interval_ms = 1000,
+                                                   .has_agreed = true}};
+    hear();
+}
+
+/* It is told to fence. */
+static void begin_fence(void)
+{
+    begin_outside();
+    assert_true(bw_site_proves_second(&world.site, at_ms(world.now_ms)));
+    ask();
+    assert_int_equal(told(second.session), 0);
+    world.sent_run.run.action = BW_ACTION_NONE; /* that was its start */
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE); /* its guard stops nothing */
+    assert_int_not_equal(told(second.session), 0);
+    assert_int_equal(told((struct bw_id){{8}}), 0); /* one of two fences alone */
+    assert_true(renews(&world));
+}
+
+static void say_over(bool is_proved)
+{
+    second.report.service = is_proved ? BW_SERVICE_STOPPED : BW_SERVICE_STARTED;
+    second.report.is_proved = is_proved;
+    second.report.proof_ended = told(second.session);
+    hear();
+}
+
+static void what_a_second_enforcer_has_ended_is_started_again_under_its_epoch(void **state)
+{
+    (void)state;
+    begin_fence();
+    status(&world, "stopped"); /* it is not started while the fence may run */
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(reported(&world).second, BW_SECOND_IS_UNTESTED);
+    say_over(true);
+    assert_int_equal(world.site.proof_word, BW_PROOF_WORD_PROVED);
+    assert_int_equal(reported(&world).second, BW_SECOND_IS_SEEN);
+    assert_int_equal(told(second.session), 0);
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_int_equal(world.sent_run.run.epoch, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    second.report.service = BW_SERVICE_STARTED;
+    hear();
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.site.restarts_used, 0);
+    assert_int_equal(judged(), BW_PROOF_WORD_PROVED);
+}
+
+/* Adopted, and seen outside: a start by these scripts would show nothing else. */
+static void what_was_adopted_outside_is_fenced_as_it_is(void **state)
+{
+    (void)state;
+    begin_outside();
+    world.site.guard.reach = BW_REACH_CGROUP;
+    world.site.guard.reach_works = true;
+    world.site.guard.start_epoch = 0;
+    assert_false(bw_site_proof_restarts(&world.site, at_ms(world.now_ms)));
+    ask();
+    status(&world, "started");
+    assert_int_not_equal(told(second.session), 0);
+}
+
+static void what_a_second_enforcer_has_not_ended_serves_on(void **state)
+{
+    (void)state;
+    begin_fence();
+    say_over(false);
+    assert_int_equal(world.site.proof_word, BW_PROOF_WORD_NOT_FENCED);
+    assert_int_equal(reported(&world).second, BW_SECOND_IS_UNTESTED);
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
+/* Of a proof before: its number is another one. */
+static void what_it_says_of_another_proof_is_no_end(void **state)
+{
+    (void)state;
+    begin_fence();
+    second.report.is_proved = true;
+    second.report.proof_ended = told(second.session) - 1;
+    hear();
+    assert_int_equal(world.site.proof_word, BW_PROOF_WORD_ASKED);
+}
+
+static void one_that_is_lost_is_not_waited_for(void **state)
+{
+    (void)state;
+    begin_fence();
+    for (int i = 0; i < 40 && world.site.proof_word == BW_PROOF_WORD_ASKED; i++) {
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+        tick_at(&world, world.now_ms + 1000);
+    }
+    assert_int_equal(world.site.proof_word, BW_PROOF_WORD_CUT_OFF);
+    assert_int_equal(told(second.session), 0);
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
+static void a_move_cuts_it_off(void **state)
+{
+    (void)state;
+    begin_fence();
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.site.proof_word, BW_PROOF_WORD_CUT_OFF);
+    assert_int_equal(told(second.session), 0);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+}
+
+static void without_one_that_can_be_asked_it_is_refused(void **state)
+{
+    (void)state;
+    begin_outside();
+    second.report.service = BW_SERVICE_UNKNOWN;
+    hear();
+    assert_int_equal(judged(), BW_PROOF_WORD_REMOTE);
+
+    begin_outside();
+    world.site.guard.reach = BW_REACH_CGROUP;
+    world.site.guard.reach_works = true;
+    assert_int_equal(judged(), BW_PROOF_WORD_NONE);
+    second.runs_elsewhere = false;
+    hear();
+    assert_int_equal(judged(), BW_PROOF_WORD_OUTSIDE);
+
+    begin_outside();
+    second.report.armed_epoch = 0;
+    hear();
+    assert_int_equal(judged(), BW_PROOF_WORD_REMOTE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +397,13 @@ int main(void)
         cmocka_unit_test(with_less_than_half_of_its_lease_it_is_refused),
         cmocka_unit_test(a_move_that_comes_in_between_has_its_own_stop),
         cmocka_unit_test(the_loss_of_its_guard_ends_it),
+        cmocka_unit_test(what_a_second_enforcer_has_ended_is_started_again_under_its_epoch),
+        cmocka_unit_test(what_was_adopted_outside_is_fenced_as_it_is),
+        cmocka_unit_test(what_a_second_enforcer_has_not_ended_serves_on),
+        cmocka_unit_test(what_it_says_of_another_proof_is_no_end),
+        cmocka_unit_test(one_that_is_lost_is_not_waited_for),
+        cmocka_unit_test(a_move_cuts_it_off),
+        cmocka_unit_test(without_one_that_can_be_asked_it_is_refused),
     };
 
     return cmocka_run_group_tests_name("site_prove", tests, NULL, NULL);

@@ -278,6 +278,39 @@ static void one_that_never_saw_it_serve_is_unproved(void **state)
     assert_int_equal(word(), BW_SECOND_IS_UNPROVED);
 }
 
+/* Agreed on what serves, it may still have a fence that ends nothing. Below the level nobody has asked for a proof. */
+static void one_whose_fence_was_never_proved_does_not_count(void **state)
+{
+    (void)state;
+    begin(&world);
+    make_second();
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    world.site.needs_proof = true;
+    assert_int_equal(word(), BW_SECOND_IS_UNTESTED);
+    assert_false(reported(&world).second_proved);
+    second.report.is_proved = true;
+    hear();
+    assert_int_equal(word(), BW_SECOND_IS_SEEN);
+    assert_true(reported(&world).second_proved);
+}
+
+/* 3.4: what was counted on while other scripts lay there is not started beside these. */
+static void nothing_starts_beside_one_whose_fence_is_not_proved(void **state)
+{
+    (void)state;
+    begin_counted_on();
+    world.site.needs_proof = true;
+    second.report.armed_epoch = 1;
+    hear();
+    status(&world, "stopped");
+    assert_int_not_equal(world.sent_run.run.action, BW_ACTION_START);
+    second.report.is_proved = true;
+    hear();
+    tick_at(&world, world.now_ms + 10);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
 /* What serves it has to see; a moment after the start it may not have looked yet. */
 static void one_that_looks_elsewhere_does_not_count(void **state)
 {
@@ -623,6 +656,8 @@ int main(void)
         cmocka_unit_test(one_on_this_machine_would_be_lost_with_it),
         cmocka_unit_test(one_that_cannot_look_cannot_fence),
         cmocka_unit_test(one_that_never_saw_it_serve_is_unproved),
+        cmocka_unit_test(one_whose_fence_was_never_proved_does_not_count),
+        cmocka_unit_test(nothing_starts_beside_one_whose_fence_is_not_proved),
         cmocka_unit_test(one_that_looks_elsewhere_does_not_count),
         cmocka_unit_test(one_that_does_not_know_the_deadline_does_not_count),
         cmocka_unit_test(one_that_never_arms_counts_no_more),

@@ -85,7 +85,8 @@ struct bw_remote_fence_report {
     X(UNPROVED, "unproved")         /* with its scripts it has never seen what its guard saw serve */ \
     X(FENCING, "fencing")           /* it has begun to fence this epoch */                         \
     X(UNARMED, "unarmed")           /* it does not know the deadline yet */                        \
-    X(SEEN, "seen")
+    X(SEEN, "seen")                                                                                \
+    X(UNTESTED, "fence_untested")   /* its fence has never ended what serves; from BW_PROOF_LEVEL on */
 enum bw_second_word {
 #define X(name, word) BW_SECOND_IS_##name,
     BW_SECOND_WORD_LIST(X)
@@ -138,6 +139,7 @@ struct bw_report {
                                For people */
     struct bw_reach_sight sight; /* what was seen with the scripts that it has now */
     enum bw_second_word second;  /* SEEN: one is counted on, as long as that is committed (3.4) */
+    bool second_proved;          /* the fence of one that can be asked is proved. For people */
     bool has_point; /* its starts hold before a step that is marked as their point of no return (4)
                      */
     uint32_t rogue_starts; /* that were fenced since its agent began, for people */

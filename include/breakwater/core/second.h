@@ -27,6 +27,8 @@ struct bw_second_report {
                                    said that the epoch serves: it looks at the same service */
     uint64_t fence_epoch;       /* newest epoch of which it has begun a fence; 0: none */
     bool fence_seen;            /* ... and has seen the end */
+    bool is_proved;             /* its fence_script alone has ended what served, within F; with its scripts as they are */
+    uint64_t proof_ended;       /* the newest proof that its agent asked for and that came to an end; 0: none */
 };
 
 /* The agent, in its answer. All zero: it knows nothing, and nothing changes. */
@@ -37,6 +39,8 @@ struct bw_second_lease {
     bool serves;         /* its own newest look said `started` in this epoch */
     uint64_t over_epoch; /* this one and those below were given back or let go, durably, or what serves is a person's:
                             nothing of them is left to end */
+    uint64_t proof;      /* it shall fence once under this lease, to prove that it can; another number: another proof;
+                            0: it shall not, nor go on */
 };
 
 /* A whole question, and its answer. `groups` belongs to whoever made the struct. */
@@ -71,6 +75,7 @@ struct bw_second_memory {
     bool is_over;           /* nothing of it is left to end */
     uint64_t fence_ns;      /* its F */
     uint64_t agreed_digest; /* of the scripts with which it has agreed with its agent; 0: none */
+    uint64_t proved_digest; /* of those with which its fence was proved; 0: none */
     /* As its agent wanted to be asked when the epoch was taken, and how long an answer might take: neither is longer
      * than the terms of that epoch have it. 0: nobody has said. */
     uint32_t interval_ms;
@@ -102,6 +107,15 @@ enum bw_second_phase {
 #define X(name) BW_SECOND_##name,
     BW_SECOND_PHASE_LIST(X)
 #undef X
+};
+
+/* A proof that its fence ends the service, step by step. Only while it is ARMED: the deadline goes on, and what is due
+ * by it takes the place of a proof. */
+enum bw_second_proof {
+    BW_SECOND_PROOF_NONE,
+    BW_SECOND_PROOF_BEFORE, /* a look that begins now has to see the service run */
+    BW_SECOND_PROOF_SCRIPT, /* fence_script runs, or is about to */
+    BW_SECOND_PROOF_AFTER,  /* a look that begins now has to see that it has stopped */
 };
 
 enum bw_second_event_kind {
@@ -172,7 +186,10 @@ struct bw_second {
     enum bw_second_run look;
     struct bw_instant look_begun;
     struct bw_instant look_due;
-    bool look_counts;               /* LOOKING: the one that runs was begun for it */
+    bool look_counts;               /* LOOKING, or a proof's BEFORE and AFTER: the one that runs was begun for it */
+    enum bw_second_proof proof;
+    uint64_t proof_number;          /* newest that its agent has asked for */
+    struct bw_instant proof_begun;  /* SCRIPT, AFTER: when its script began */
     uint64_t digest;                /* of the scripts, by the newest look */
     bool has_service;
     enum bw_service service;        /* of the newest look that ended by itself, */

@@ -243,6 +243,15 @@ struct bw_site_remote_fence {
     uint64_t run_id;                /* of its script */
 };
 
+/* How far a proof is that an operator has asked for (3.4). */
+enum bw_site_proof {
+    BW_SITE_PROOF_NONE,
+    BW_SITE_PROOF_ASKED,     /* SERVING: the next look decides whether, and by what, the service is ended */
+    BW_SITE_PROOF_RESTARTED, /* likewise, once it was stopped and started by the scripts as they are now */
+    BW_SITE_PROOF_KILLED,    /* `stops_first`, by a KILL of its reach */
+    BW_SITE_PROOF_FENCED,    /* `stops_first`, by the fence of a second enforcer */
+};
+
 /* One second enforcer, as heard last. Not kept: it asks a new agent anew. */
 struct bw_site_second {
     bool used;
@@ -318,12 +327,12 @@ struct bw_site {
     uint32_t sick_in_a_row;        /* of them, that saw it run and not do its work; unknown neither counts nor clears */
     struct bw_instant healthy_at;  /* when the newest look began that saw it serve, or a start was awaited */
     bool stops_first;              /* STARTING: what runs is stopped, then started again */
-    /* The proof of its reach, as an operator asks for it (3.4); see site/prove.c. */
-    bool proof_asked;              /* SERVING: the next look decides whether it is killed */
-    bool proof_restarted;          /* it was stopped and started by the scripts as they are now, for that */
+    /* The proof that what ends it by time can, as an operator asks for it (3.4); see site/prove.c. */
+    enum bw_site_proof proof;
     struct bw_instant proof_asked_at;
-    bool stops_by_kill;            /* `stops_first`, by a KILL of its reach */
+    struct bw_id proof_second;     /* FENCED: whose fence it is; see `seconds` */
     enum bw_proof_word proof_word; /* what has come of the newest; for people */
+    bool needs_proof;              /* the cluster is at BW_PROOF_LEVEL: no second enforcer counts before its fence is proved */
     uint32_t rogue_in_a_row;
     bool rogue_serves; /* one of these said `started` */
     uint32_t rogue_starts; /* fenced, since the agent began */
@@ -421,9 +430,11 @@ uint64_t bw_site_override_fence_ns(const struct bw_site *site);
 /* The time left of one by the slower clock: for the report; 0: there is none. */
 uint64_t bw_site_override_left_ns(const struct bw_site *site, struct bw_instant now);
 enum bw_override_refusal bw_site_judge_override_end(const struct bw_site *site);
-/* Whether an operator may have its reach proved now, and whether it is stopped and started before its KILL (3.4). */
+/* Whether an operator may have it proved now, by a KILL of its reach or the fence of a second enforcer, and whether it is
+ * stopped and started before that (3.4). */
 enum bw_proof_word bw_site_judge_proof(const struct bw_site *site, struct bw_instant now);
-bool bw_site_proof_restarts(const struct bw_site *site);
+bool bw_site_proof_restarts(const struct bw_site *site, struct bw_instant now);
+bool bw_site_proves_second(const struct bw_site *site, struct bw_instant now);
 /* What its next step waits for; `out_left_ns`: of the wait for a lease, else 0. */
 enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,
                                               uint64_t *out_left_ns);
@@ -444,9 +455,14 @@ const char *bw_site_unsound(const struct bw_site *site);
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group);
 
-/* 3.4: what a second enforcer is told that asks now; `now` was read after its question had come. */
+/* 3.4: what a second enforcer is told that asks now; `now` was read after its question had come. Its `proof` is another's
+ * word: */
 void bw_site_second_tell(const struct bw_site *site, struct bw_instant now,
                          struct bw_second_lease *out_lease);
+/* The proof that the second enforcer of that session shall make now; 0: none. */
+uint64_t bw_site_proof_number(const struct bw_site *site, struct bw_id session);
+/* The fence of one that can be asked is proved. */
+bool bw_site_second_is_proved(const struct bw_site *site, struct bw_instant now);
 enum bw_second_word bw_site_second_word(const struct bw_site *site, struct bw_instant now);
 
 /* 3.8: from when it was asked for until it is over, and no crash can bring it back: who hears that

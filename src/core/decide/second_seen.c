@@ -114,6 +114,7 @@ static const char *second_missing(const struct bw_evaluation *eval)
         [BW_SECOND_IS_BLIND] = "its status script has not answered recently",
         [BW_SECOND_IS_ELSEWHERE] = "its status differs from the guard's",
         [BW_SECOND_IS_UNPROVED] = "its scripts have never seen the service as started",
+        [BW_SECOND_IS_UNTESTED] = "it was never tested that its fence stops the service",
         [BW_SECOND_IS_FENCING] = "it fences, and did not confirm the end in time",
         [BW_SECOND_IS_UNARMED] = "it does not have the deadline of this epoch",
         [BW_SECOND_IS_SEEN] = "one is connected, and this is not committed yet",

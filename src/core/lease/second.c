@@ -1,4 +1,4 @@
-/* Rules E1 to E14: the second enforcer's machine for one group. Design 3.4. */
+/* Rules E1 to E16: the second enforcer's machine for one group. Design 3.4. */
 #include <breakwater/core/second.h>
 
 #include <breakwater/base/assert.h>
@@ -87,10 +87,11 @@ static const unsigned moves[] = {
     [BW_SECOND_FENCED] = TO(SCRIPT) | TO(ARMED) | TO(IDLE),
 };
 
-/* The only way in which the phase of one that has begun changes. */
+/* The only way in which the phase of one that has begun changes. A proof is cut short by it. */
 static void go_on(struct bw_second *second, enum bw_second_phase to)
 {
     BW_ASSERT((moves[second->phase] & (1u << to)) != 0);
+    second->proof = BW_SECOND_PROOF_NONE;
     second->phase = to;
 }
 
@@ -114,7 +115,7 @@ static void begin_fence(const struct step *step, const char *rule)
 
     BW_ASSERT(second->memory.epoch != 0 && !second->memory.is_over);
     cut_look(step, rule);
-    go_on(second, BW_SECOND_SCRIPT);
+    go_on(second, BW_SECOND_SCRIPT); /* what a proof has begun goes on, as its script */
     second->fence_epoch = second->memory.epoch;
     second->fence_at = step->now;
     (void)emit(step, BW_SECOND_ACTION_ASK_NOW, rule);
@@ -263,6 +264,78 @@ static void arm(const struct step *step, const struct bw_second_event *event)
     (void)emit(step, BW_SECOND_ACTION_MIRROR, "E12");
 }
 
+/* ---- the proof of its fence (3.4) --------------------------------------------------------------- */
+
+static void end_proof(const struct step *step)
+{
+    cut_fence(step, "E16");
+    cut_look(step, "E16");
+    step->second->proof = BW_SECOND_PROOF_NONE;
+    (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E16");
+}
+
+/* A look that is under way began before it was asked for: it ends first. */
+static void take_proof(const struct step *step, uint64_t number)
+{
+    struct bw_second *second = step->second;
+
+    if (number == second->proof_number)
+        return;
+    if (second->proof != BW_SECOND_PROOF_NONE)
+        end_proof(step);
+    if (number == 0)
+        return;
+    second->proof_number = number;
+    second->proof = BW_SECOND_PROOF_BEFORE;
+}
+
+/* Its script is ended after as long as a fence has: what takes longer ends nothing by the deadline. */
+static void run_proof(const struct step *step)
+{
+    struct bw_second *second = step->second;
+    struct bw_second_action *action = emit(step, BW_SECOND_ACTION_FENCE, "E15");
+
+    second->fence = BW_SECOND_RUN_UNDER_WAY;
+    second->proof_begun = step->now;
+    action->epoch = second->memory.epoch;
+    action->limit_ns = second->memory.fence_ns < second->limits.fence_limit_ns ? second->memory.fence_ns
+                                                                               : second->limits.fence_limit_ns;
+}
+
+/* Its script alone has ended what a look has just seen to run, within F. */
+static bool is_proved_by(const struct step *step, enum bw_service service)
+{
+    const struct bw_second *second = step->second;
+    const struct bw_instant limit = bw_instant_add(second->proof_begun, second->memory.fence_ns);
+
+    return service == BW_SERVICE_STOPPED && !bw_instant_right_is_over(step->now, limit);
+}
+
+/* One that has failed takes back what was proved before. */
+static void decide_proof(const struct step *step, bool is_proved)
+{
+    struct bw_second *second = step->second;
+    const uint64_t digest = is_proved ? second->digest : 0;
+
+    if (second->memory.proved_digest != digest) {
+        second->memory.proved_digest = digest;
+        save(step, "E16");
+    }
+    end_proof(step);
+}
+
+static void proof_looked(const struct step *step, enum bw_service service)
+{
+    struct bw_second *second = step->second;
+
+    if (second->proof == BW_SECOND_PROOF_AFTER)
+        decide_proof(step, is_proved_by(step, service));
+    else if (service == BW_SERVICE_STARTED)
+        second->proof = BW_SECOND_PROOF_SCRIPT;
+    else
+        end_proof(step);
+}
+
 static bool is_sane(const struct bw_second_lease *lease)
 {
     return lease->left_ns <= LEFT_NS_MAX && lease->fence_ns > 0 && lease->fence_ns <= LEFT_NS_MAX;
@@ -292,6 +365,7 @@ static void on_answered(const struct step *step, const struct bw_second_event *e
     second->agent_says_serves = lease->serves;
     second->asked_at = event->asked;
     second->end_is_guessed = false;
+    take_proof(step, lease->proof);
 }
 
 /* ---- what has ended -------------------------------------------------------------------------- */
@@ -320,6 +394,7 @@ static void note_scripts(const struct step *step, uint64_t digest)
     if (digest == 0 || digest == second->digest)
         return;
     second->digest = digest;
+    second->proof = BW_SECOND_PROOF_NONE;
     (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E13");
 }
 
@@ -342,6 +417,10 @@ static void on_looked(const struct step *step, enum bw_service service)
     second->service_at = second->look_begun;
     second->look_took_ns = bw_instant_elapsed_ns(step->now, second->look_begun);
     note_agreement(step);
+    if (second->proof != BW_SECOND_PROOF_NONE && counts) {
+        proof_looked(step, service);
+        return;
+    }
     if (second->phase == BW_SECOND_LOOKING && counts) {
         go_on(second, service == BW_SERVICE_STOPPED ? BW_SECOND_FENCED : BW_SECOND_SCRIPT);
         second->fence_at = bw_instant_add(step->now, RETRY_NS);
@@ -358,6 +437,12 @@ static void on_fenced(const struct step *step, bool ok)
     if (second->fence == BW_SECOND_RUN_NONE)
         return;
     second->fence = BW_SECOND_RUN_NONE;
+    if (!was_cut && second->proof == BW_SECOND_PROOF_SCRIPT) {
+        second->proof = BW_SECOND_PROOF_AFTER;
+        if (!ok)
+            decide_proof(step, false);
+        return;
+    }
     if (was_cut || second->phase != BW_SECOND_SCRIPT)
         return;
     if (ok)
@@ -414,6 +499,31 @@ static void look_if_due(const struct step *step)
         look(step, "E8");
 }
 
+static void look_that_counts(const struct step *step)
+{
+    if (step->second->look != BW_SECOND_RUN_NONE)
+        return; /* one that began before says nothing (3.2.4) */
+    look(step, "E10");
+    step->second->look_counts = true;
+}
+
+static void advance_proof(const struct step *step)
+{
+    switch (step->second->proof) {
+    case BW_SECOND_PROOF_NONE:
+        look_if_due(step);
+        break;
+    case BW_SECOND_PROOF_SCRIPT:
+        if (step->second->fence == BW_SECOND_RUN_NONE)
+            run_proof(step);
+        break;
+    case BW_SECOND_PROOF_BEFORE:
+    case BW_SECOND_PROOF_AFTER:
+        look_that_counts(step);
+        break;
+    }
+}
+
 static void advance(const struct step *step)
 {
     struct bw_second *second = step->second;
@@ -422,19 +532,18 @@ static void advance(const struct step *step)
         begin_fence(step, "E9");
     switch (second->phase) {
     case BW_SECOND_IDLE:
-    case BW_SECOND_ARMED:
     case BW_SECOND_FENCED:
         look_if_due(step);
+        break;
+    case BW_SECOND_ARMED:
+        advance_proof(step);
         break;
     case BW_SECOND_SCRIPT:
         if (second->fence == BW_SECOND_RUN_NONE && is_due(step, second->fence_at))
             run_fence(step);
         break;
-    case BW_SECOND_LOOKING: /* one that began before the script had ended says nothing (3.2.4) */
-        if (second->look == BW_SECOND_RUN_NONE) {
-            look(step, "E10");
-            second->look_counts = true;
-        }
+    case BW_SECOND_LOOKING:
+        look_that_counts(step);
         break;
     }
     if (!second->is_saving && is_due(step, second->save_at))
@@ -448,6 +557,8 @@ static struct bw_instant wake_at(const struct bw_second *second)
     switch (second->phase) {
     case BW_SECOND_ARMED:
         at = bw_instant_min(at, window_at(second));
+        if (second->proof != BW_SECOND_PROOF_NONE)
+            return at; /* what runs for it ends */
         break;
     case BW_SECOND_SCRIPT:
         return second->fence == BW_SECOND_RUN_NONE ? bw_instant_min(at, second->fence_at) : at;
@@ -541,7 +652,10 @@ void bw_second_say(const struct bw_second *second, struct bw_instant now,
         .fence_epoch = second->fence_epoch,
         .fence_seen = second->phase == BW_SECOND_FENCED,
         .has_agreed = second->kept.agreed_digest == second->digest,
+        .is_proved = second->kept.proved_digest == second->digest,
     };
+    if (second->proof == BW_SECOND_PROOF_NONE && second->kept.proved_digest == second->memory.proved_digest)
+        out_report->proof_ended = second->proof_number;
     if (second->phase == BW_SECOND_ARMED && is_kept)
         out_report->armed_epoch = second->memory.epoch;
     if (!second->has_service)
@@ -593,8 +707,11 @@ const char *bw_second_unsound(const struct bw_second *second)
     FACT(second->fence_epoch <= second->memory.epoch,
          "the second enforcer: it has fenced no epoch that it does not know");
     FACTS(bw_second_memory_unsound(&second->memory));
-    FACT(second->fence != BW_SECOND_RUN_UNDER_WAY || second->phase == BW_SECOND_SCRIPT,
-         "the second enforcer: its fence runs only while it fences");
+    FACT(second->fence != BW_SECOND_RUN_UNDER_WAY || second->phase == BW_SECOND_SCRIPT ||
+             second->proof == BW_SECOND_PROOF_SCRIPT,
+         "the second enforcer: its fence runs only while it fences, or proves that it can");
+    FACT(second->proof == BW_SECOND_PROOF_NONE || second->phase == BW_SECOND_ARMED,
+         "the second enforcer: it proves its fence only under a lease that goes on");
     FACT(!second->look_counts || second->look == BW_SECOND_RUN_UNDER_WAY, /* 3.2.4 */
          "the second enforcer: only a look that runs can see an end");
     FACT(!is_fencing(second) || second->fence_epoch == second->memory.epoch,

@@ -518,7 +518,7 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     struct bw_site *site = step->site;
 
     BW_ASSERT(ended->action == BW_ACTION_STOP);
-    if (site->stops_by_kill) { /* 3.5: no stop that a planned move could go by */
+    if (site->proof == BW_SITE_PROOF_KILLED) { /* 3.5: no stop that a planned move could go by */
         bw_site_proof_ended(step, ended);
         return;
     }

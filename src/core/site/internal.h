@@ -283,10 +283,14 @@ void bw_site_on_second(const struct step *step, const struct bw_second_contact *
 void bw_site_watch_second(const struct step *step);
 /* The epoch may not be started yet: its end by time rests on one that has not taken the deadline. */
 bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now);
+/* One whose fence can be proved now, before others one whose is not; NULL: none can. Valid until the next event. */
+const struct bw_site_second *bw_site_second_to_prove(const struct bw_site *site, struct bw_instant now);
+/* As heard last; NULL: it was not heard lately. */
+const struct bw_site_second *bw_site_second_of(const struct bw_site *site, struct bw_id session, struct bw_instant now);
 
-/* prove.c: the proof of its reach (3.4) */
+/* prove.c: the proof that what ends its service by time can (3.4) */
 void bw_site_on_prove(const struct step *step);
-void bw_site_watch_proof(struct bw_site *site);
+void bw_site_watch_proof(const struct step *step);
 bool bw_site_is_proof_due(const struct step *step);
 /* True: the service is to be stopped and started again, by its KILL or before that. */
 bool bw_site_begin_proof(const struct step *step);

@@ -539,7 +539,7 @@ static void prove(const struct step *step, const char *rule)
     if (!bw_site_begin_proof(step))
         return;
     start_again(step, rule);
-    step->site->stops_first = true; /* by its KILL, or by the script before that */
+    step->site->stops_first = true; /* by its KILL, by a second enforcer, or by the script before that */
 }
 
 /* 4: it runs, and does not do its work: stopped in order, and started again under the same epoch. Nobody could see the stop
@@ -560,13 +560,14 @@ static void restart_sick(const struct step *step, const char *rule)
 
 static bool must_stop_first(const struct step *step)
 {
-    return step->site->stops_first && guard_can_act(step->site) && bw_site_may_retry(step);
+    return step->site->stops_first && step->site->proof != BW_SITE_PROOF_FENCED && guard_can_act(step->site) &&
+           bw_site_may_retry(step);
 }
 
 static void stop_first(const struct step *step, const char *rule)
 {
     bw_site_run(step, BW_ACTION_STOP, step->site->memory.epoch, rule);
-    step->out->list[step->out->count - 1].message.run.by_kill = step->site->stops_by_kill;
+    step->out->list[step->out->count - 1].message.run.by_kill = step->site->proof == BW_SITE_PROOF_KILLED;
 }
 
 static void give_up_service(const struct step *step, const char *rule)

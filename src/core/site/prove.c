@@ -1,5 +1,6 @@
-/* An operator asks for the proof of a site's reach (3.4): its service is started again under its epoch, and the stop
- * before that is a KILL. What was not started here by the scripts as they are now is stopped and started by them first. */
+/* An operator asks for the proof that what ends a service by time alone can end it (3.4): the service is started again under
+ * its epoch, and the stop before that is a KILL of the reach, or of a service outside the fence of a second enforcer. What
+ * was not started here by the scripts as they are now is stopped and started by them first. */
 #include "internal.h"
 
 #include <breakwater/base/assert.h>
@@ -7,6 +8,7 @@
 #include <breakwater/base/words.h>
 
 #define BUSY_NS (5 * BW_NS_PER_S) /* so long its guard may be about something else */
+#define SECOND_TAKES_NS (30 * BW_NS_PER_S) /* beside F: until it asks, its looks, and its save */
 
 BW_WORDS(bw_proof_word, enum bw_proof_word, BW_PROOF_WORD_LIST, "none")
 
@@ -33,18 +35,37 @@ static bool is_start_of_these(const struct bw_site *site)
     return site->guard.start_epoch == site->memory.epoch && site->guard.sight.seen == BW_REACH_OUTSIDE;
 }
 
-bool bw_site_proof_restarts(const struct bw_site *site)
+/* What was seen outside a second enforcer ends as it is. */
+bool bw_site_proof_restarts(const struct bw_site *site, struct bw_instant now)
 {
-    return site->guard.sight.seen != BW_REACH_INSIDE && !is_start_of_these(site) && !site->proof_restarted;
+    const enum bw_reach_seen seen = site->guard.sight.seen;
+
+    if (site->guard.reach == BW_REACH_REMOTE || seen == BW_REACH_INSIDE || site->proof == BW_SITE_PROOF_RESTARTED)
+        return false;
+    return seen == BW_REACH_UNSEEN || (!is_start_of_these(site) && bw_site_second_to_prove(site, now) == NULL);
+}
+
+/* No KILL ends what is outside. */
+bool bw_site_proves_second(const struct bw_site *site, struct bw_instant now)
+{
+    return site->guard.reach == BW_REACH_REMOTE ||
+           (site->guard.sight.seen != BW_REACH_INSIDE && !bw_site_proof_restarts(site, now));
 }
 
 static enum bw_proof_word judge_guard(const struct bw_site *site)
 {
-    if (!bw_site_is_greeted(site) || !site->guard.reach_works)
+    const bool is_remote = site->guard.reach == BW_REACH_REMOTE;
+
+    if (!bw_site_is_greeted(site) || (!is_remote && !site->guard.reach_works))
         return BW_PROOF_WORD_GUARD;
-    if (site->guard.reach == BW_REACH_REMOTE)
-        return BW_PROOF_WORD_REMOTE;
     return site->guard.loop_delay_ms != 0 ? BW_PROOF_WORD_DRIVER : BW_PROOF_WORD_NONE;
+}
+
+static enum bw_proof_word judge_second(const struct bw_site *site, struct bw_instant now)
+{
+    if (bw_site_second_to_prove(site, now) != NULL)
+        return BW_PROOF_WORD_NONE;
+    return site->guard.reach == BW_REACH_REMOTE ? BW_PROOF_WORD_REMOTE : BW_PROOF_WORD_OUTSIDE;
 }
 
 static enum bw_proof_word judge(const struct bw_site *site, struct bw_instant now)
@@ -63,22 +84,28 @@ static enum bw_proof_word judge(const struct bw_site *site, struct bw_instant no
         return BW_PROOF_WORD_BUSY;
     if (!is_leased_for_it(site, now))
         return BW_PROOF_WORD_LEASE;
-    if (site->guard.sight.seen != BW_REACH_INSIDE && !bw_site_proof_restarts(site))
-        return BW_PROOF_WORD_OUTSIDE;
-    return BW_PROOF_WORD_NONE;
+    return bw_site_proves_second(site, now) ? judge_second(site, now) : BW_PROOF_WORD_NONE;
+}
+
+static bool is_proved(const struct bw_site *site, struct bw_instant now)
+{
+    const struct bw_site_second *second = bw_site_second_to_prove(site, now);
+
+    if (bw_site_proves_second(site, now))
+        return second != NULL && second->report.is_proved;
+    return site->guard.sight.proved;
 }
 
 enum bw_proof_word bw_site_judge_proof(const struct bw_site *site, struct bw_instant now)
 {
-    if (site->proof_asked || site->stops_by_kill)
+    if (site->proof != BW_SITE_PROOF_NONE)
         return BW_PROOF_WORD_ASKED;
-    return site->guard.sight.proved && site->tenure == BW_TENURE_SERVING ? BW_PROOF_WORD_PROVED : judge(site, now);
+    return site->tenure == BW_TENURE_SERVING && is_proved(site, now) ? BW_PROOF_WORD_PROVED : judge(site, now);
 }
 
 static void end_proof(struct bw_site *site, enum bw_proof_word word)
 {
-    site->proof_asked = false;
-    site->stops_by_kill = false;
+    site->proof = BW_SITE_PROOF_NONE;
     site->proof_word = word;
 }
 
@@ -95,21 +122,70 @@ void bw_site_on_prove(const struct step *step)
     struct bw_site *site = step->site;
 
     BW_ASSERT(bw_site_judge_proof(site, step->now) == BW_PROOF_WORD_NONE); /* judged where it was asked for */
-    site->proof_asked = true;
-    site->proof_restarted = false;
+    site->proof = BW_SITE_PROOF_ASKED;
     site->proof_word = BW_PROOF_WORD_ASKED;
     await_look(step);
 }
 
-/* In each step: a fence, an order or a give-back takes its place. */
-void bw_site_watch_proof(struct bw_site *site)
+/* Whatever has come of it: a look of its own says whether there is something to start. */
+static void go_on(const struct step *step, enum bw_proof_word word)
 {
-    const bool is_asked_of_it = site->tenure == BW_TENURE_SERVING ||
-                                (site->tenure == BW_TENURE_STARTING && site->proof_restarted);
+    end_proof(step->site, word);
+    step->site->stops_first = false;
+    step->site->service = BW_SERVICE_UNKNOWN;
+    bw_site_observe_soon(step, BW_ACTION_STATUS);
+}
 
-    if ((site->proof_asked && !is_asked_of_it) ||
-        (site->stops_by_kill && site->tenure != BW_TENURE_STARTING && site->running != BW_ACTION_STOP))
+/* By which the second enforcer tells one proof from another. */
+uint64_t bw_site_proof_number(const struct bw_site *site, struct bw_id session)
+{
+    const bool is_of_it = site->proof == BW_SITE_PROOF_FENCED && bw_id_equal(site->proof_second, session);
+
+    return is_of_it ? site->proof_asked_at.boot_ns : 0;
+}
+
+/* It may be lost, or another one: the service waits no longer for its fence than that. */
+static void await_second(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+    const struct bw_site_second *second = bw_site_second_of(site, site->proof_second, step->now);
+    const struct bw_instant limit = bw_instant_add(
+        site->proof_asked_at, bw_ms_to_ns(site->memory.terms.fence_ms) + SECOND_TAKES_NS);
+
+    if (second != NULL && second->report.proof_ended == bw_site_proof_number(site, second->session))
+        go_on(step, second->report.is_proved ? BW_PROOF_WORD_PROVED : BW_PROOF_WORD_NOT_FENCED);
+    else if (second == NULL || bw_instant_wait_is_over(step->now, limit))
+        go_on(step, BW_PROOF_WORD_CUT_OFF);
+    else
+        bw_site_wake(step, limit);
+}
+
+/* In each step: a fence, an order or a give-back takes its place. */
+void bw_site_watch_proof(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    bool goes_on = true;
+
+    switch (site->proof) {
+    case BW_SITE_PROOF_NONE:
+        break;
+    case BW_SITE_PROOF_ASKED:
+        goes_on = site->tenure == BW_TENURE_SERVING;
+        break;
+    case BW_SITE_PROOF_RESTARTED:
+        goes_on = site->tenure == BW_TENURE_SERVING || site->tenure == BW_TENURE_STARTING;
+        break;
+    case BW_SITE_PROOF_KILLED:
+        goes_on = site->tenure == BW_TENURE_STARTING || site->running == BW_ACTION_STOP;
+        break;
+    case BW_SITE_PROOF_FENCED:
+        goes_on = site->tenure == BW_TENURE_STARTING;
+        break;
+    }
+    if (!goes_on)
         end_proof(site, BW_PROOF_WORD_CUT_OFF);
+    else if (site->proof == BW_SITE_PROOF_FENCED)
+        await_second(step);
 }
 
 /* A look that began after it was asked for has ended. */
@@ -117,8 +193,9 @@ bool bw_site_is_proof_due(const struct step *step)
 {
     const struct bw_site *site = step->site;
     const struct bw_observation *status = &site->observation[BW_ACTION_STATUS];
+    const bool is_awaited = site->proof == BW_SITE_PROOF_ASKED || site->proof == BW_SITE_PROOF_RESTARTED;
 
-    return site->proof_asked && status->has_result && bw_instant_wait_is_over(status->at, site->proof_asked_at);
+    return is_awaited && status->has_result && bw_instant_wait_is_over(status->at, site->proof_asked_at);
 }
 
 bool bw_site_begin_proof(const struct step *step)
@@ -131,10 +208,13 @@ bool bw_site_begin_proof(const struct step *step)
         end_proof(site, why);
         return false;
     }
-    site->proof_asked = bw_site_proof_restarts(site);
-    site->proof_restarted = site->proof_asked;
     await_look(step);
-    site->stops_by_kill = !site->proof_asked;
+    if (bw_site_proves_second(site, step->now)) {
+        site->proof = BW_SITE_PROOF_FENCED;
+        site->proof_second = bw_site_second_to_prove(site, step->now)->session;
+    } else {
+        site->proof = bw_site_proof_restarts(site, step->now) ? BW_SITE_PROOF_RESTARTED : BW_SITE_PROOF_KILLED;
+    }
     return true;
 }
 
@@ -147,7 +227,6 @@ static bool is_asked_again(const struct step *step, const struct bw_guard_run_en
            !bw_instant_wait_is_over(step->now, limit);
 }
 
-/* Whatever has come of the KILL: a look of its own says whether there is something to start. */
 void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -157,19 +236,16 @@ void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ende
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
     }
-    end_proof(site, ended->result == BW_RUN_OK ? BW_PROOF_WORD_PROVED
-                    : was_killed               ? BW_PROOF_WORD_SERVES_ON
-                                               : BW_PROOF_WORD_NOT_KILLED);
-    site->stops_first = false;
-    site->service = BW_SERVICE_UNKNOWN;
-    bw_site_observe_soon(step, BW_ACTION_STATUS);
+    go_on(step, ended->result == BW_RUN_OK ? BW_PROOF_WORD_PROVED
+                : was_killed               ? BW_PROOF_WORD_SERVES_ON
+                                           : BW_PROOF_WORD_NOT_KILLED);
 }
 
-/* A KILL that its guard goes on with ends there, and nobody is told. */
+/* A KILL that its guard goes on with ends there, and nobody is told; a fence that is under way is cut. */
 void bw_site_proof_lost(struct bw_site *site)
 {
-    if (site->stops_by_kill)
+    if (site->proof == BW_SITE_PROOF_KILLED || site->proof == BW_SITE_PROOF_FENCED)
         site->stops_first = false;
-    if (site->stops_by_kill || site->proof_asked)
+    if (site->proof != BW_SITE_PROOF_NONE)
         end_proof(site, BW_PROOF_WORD_CUT_OFF);
 }

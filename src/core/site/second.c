@@ -165,6 +165,8 @@ static enum bw_second_word word_of(const struct bw_site *site, const struct bw_s
         return BW_SECOND_IS_ELSEWHERE;
     if (!second->report.has_agreed)
         return BW_SECOND_IS_UNPROVED;
+    if (site->needs_proof && !second->report.is_proved)
+        return BW_SECOND_IS_UNTESTED;
     if (!is_armed(site, second) && (has_begun(site) || is_awaited_in_vain(site, now)))
         return BW_SECOND_IS_UNARMED;
     return BW_SECOND_IS_SEEN;
@@ -187,6 +189,45 @@ enum bw_second_word bw_site_second_word(const struct bw_site *site, struct bw_in
             best = word;
     }
     return best;
+}
+
+static bool can_be_proved(const struct bw_site *site, const struct bw_site_second *second, struct bw_instant now)
+{
+    const enum bw_second_word word = second->used ? word_of(site, second, now) : BW_SECOND_IS_NONE;
+
+    return (word == BW_SECOND_IS_SEEN || word == BW_SECOND_IS_UNTESTED) && is_armed(site, second);
+}
+
+const struct bw_site_second *bw_site_second_to_prove(const struct bw_site *site, struct bw_instant now)
+{
+    const struct bw_site_second *found = NULL;
+
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
+        const struct bw_site_second *second = &site->seconds[i];
+
+        if (can_be_proved(site, second, now) && (found == NULL || !second->report.is_proved))
+            found = second;
+    }
+    return found;
+}
+
+const struct bw_site_second *bw_site_second_of(const struct bw_site *site, struct bw_id session, struct bw_instant now)
+{
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
+        const struct bw_site_second *second = &site->seconds[i];
+
+        if (second->used && bw_id_equal(second->session, session) && is_fresh(site, second, now))
+            return second;
+    }
+    return NULL;
+}
+
+bool bw_site_second_is_proved(const struct bw_site *site, struct bw_instant now)
+{
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++)
+        if (site->seconds[i].used && site->seconds[i].report.is_proved && is_fresh(site, &site->seconds[i], now))
+            return true;
+    return false;
 }
 
 /* 3.4: the group ends by time as it is committed that a second enforcer is seen. Until that is

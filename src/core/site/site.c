@@ -174,7 +174,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     save_again(&step);
     watch_save(&step);
     bw_site_override_watch(&step);
-    bw_site_watch_proof(site);
+    bw_site_watch_proof(&step);
     bw_site_advance(&step);
     bw_site_watch_service(&step);
     bw_site_watch_no_return(&step);

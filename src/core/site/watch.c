@@ -863,6 +863,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     say_restarts(site, now, &report->restarts);
     report->remote_fence = bw_site_remote_fence_report(site);
     report->second = bw_site_second_word(site, now);
+    report->second_proved = bw_site_second_is_proved(site, now);
     report->has_point = bw_site_is_greeted(site) && site->guard.has_point;
     report->asks_to_pass = bw_site_asks_to_pass(site);
     say_steps(site, now, &report->steps);
