@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "../../src/core/decide/watch.h"
 #include "core_world.h"
 
 static struct world world;
@@ -64,6 +65,22 @@ static void the_end_of_an_epoch_begins_no_maintenance(void **state)
     assert_int_equal(world_watch(&world)->group_maintenance_applied.boot_ns, begun_ns);
 }
 
+/* It has room for eight sites, and most groups have two: what is never written costs no memory. */
+static void the_place_of_a_site_that_a_group_never_had_is_not_written(void **state)
+{
+    static struct bw_watch watch;
+    uint8_t unused[sizeof watch.reports[0]];
+
+    (void)state;
+    world_init(&world, 2);
+    memset(unused, 0xa5, sizeof unused);
+    memcpy(&watch.reports[2], unused, sizeof unused);
+    bw_watch_begin(&watch, world_group(&world), world.now);
+    bw_watch_begin(&watch, world_group(&world), world.now);
+    assert_string_equal(watch.sites[B], world_group(&world)->spec.sites[B].name);
+    assert_memory_equal(&watch.reports[2], unused, sizeof unused);
+}
+
 /* 4: a group that was deleted and made anew has no grant, and what a witness that was away saw of the old one is over. */
 static void a_state_without_grants_leaves_no_mark_of_those_before(void **state)
 {
@@ -84,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_maintenance_of_a_site_with_a_name_of_one_letter_is_not_the_groups),
         cmocka_unit_test(the_end_of_an_epoch_begins_no_maintenance),
+        cmocka_unit_test(the_place_of_a_site_that_a_group_never_had_is_not_written),
         cmocka_unit_test(a_state_without_grants_leaves_no_mark_of_those_before),
     };
 

@@ -25,9 +25,30 @@ static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant n
             watch->grants[i].ended = now;
 }
 
-/* What is kept by the index of a site moves with its name. */
+static uint32_t known_sites(const struct bw_watch *watch)
+{
+    uint32_t count = 0;
+
+    while (count < BW_SITES_MAX && watch->sites[count][0] != '\0')
+        count++;
+    return count;
+}
+
+static bool has_same_sites(const struct bw_watch *watch, const struct bw_spec *spec)
+{
+    bool is_same = known_sites(watch) == spec->site_count;
+
+    for (uint32_t i = 0; is_same && i < spec->site_count; i++)
+        is_same = strcmp(watch->sites[i], spec->sites[i].name) == 0;
+    return is_same;
+}
+
+/* What is kept by the index of a site moves with its name. A place that no site has ever had is not written: that would
+ * cost its memory, of most groups three quarters of all. */
 static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
 {
+    const uint32_t known = known_sites(watch);
+    const uint32_t count = known > spec->site_count ? known : spec->site_count;
     struct bw_site_reports reports[BW_SITES_MAX];
     struct bw_instant connected_since[BW_SITES_MAX] = {0};
     struct bw_instant two_way_since[BW_SITES_MAX] = {0};
@@ -37,10 +58,12 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
     struct bw_rate rates[BW_SITES_MAX];
 
     BW_ASSERT(spec->site_count <= BW_SITES_MAX);
+    if (has_same_sites(watch, spec))
+        return;
     memset(rates, 0, sizeof(rates));
     memset(reports, 0, sizeof(reports));
     for (uint32_t to = 0; to < spec->site_count; to++)
-        for (uint32_t from = 0; from < BW_SITES_MAX; from++) {
+        for (uint32_t from = 0; from < known; from++) {
             if (strcmp(watch->sites[from], spec->sites[to].name) != 0)
                 continue;
             reports[to] = watch->reports[from];
@@ -51,7 +74,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
             maintenance_applied[to] = watch->maintenance_applied[from];
             rates[to] = watch->rates[from];
         }
-    memcpy(watch->reports, reports, sizeof(reports));
+    memcpy(watch->reports, reports, count * sizeof(reports[0]));
     memcpy(watch->connected_since, connected_since, sizeof(connected_since));
     memcpy(watch->two_way_since, two_way_since, sizeof(two_way_since));
     memcpy(watch->behind, behind, sizeof(behind));

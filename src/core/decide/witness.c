@@ -46,6 +46,8 @@ static void forget_group(struct bw_watch *watch)
 {
     const uint32_t proposing_count = watch->proposing_count;
 
+    if (watch->name[0] == '\0')
+        return; /* never used: to write it would cost its memory */
     *watch = (struct bw_watch){.proposing_count = proposing_count};
 }
 
