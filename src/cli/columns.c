@@ -264,6 +264,8 @@ static void warn_of_second(const json_t *group, const json_t *site, struct bw_ve
                          strcmp(phase, bw_phase_word(BW_PHASE_REVOKING)) == 0;
 
     if (!is_open || strcmp(bw_json_member(site, "role"), "primary") != 0 || word[0] == '\0' ||
+        (strcmp(word, bw_second_word(BW_SECOND_IS_UNTESTED)) == 0 &&
+         strcmp(bw_json_member(site, "reach_seen"), bw_reach_seen_word(BW_REACH_INSIDE)) == 0) ||
         strcmp(word, bw_second_word(BW_SECOND_IS_NONE)) == 0 ||
         strcmp(word, bw_second_word(BW_SECOND_IS_SEEN)) == 0)
         return;

@@ -34,7 +34,7 @@ static const struct bw_option raise_options[] = {
                    "a witness or site that is not connected; may be repeated"),
     BW_OPTION_TEXT(struct level_values, reason, "reason", 0, "TEXT", "reason, for the record"),
     BW_OPTION_FLAG(struct level_values, is_accepted, "accept", 0,
-                   "raise it although sites have no tested kill"),
+                   "raise it although at some sites no kill or fence is tested"),
     BW_OPTION_FLAG(struct level_values, is_plan, "plan", 0, "show what would happen, and stop"),
     BW_OPTION_FLAG(struct level_values, is_yes, "yes", 0, "skip the confirmation"),
     BW_OPTION_OUTPUT(struct level_values, output),

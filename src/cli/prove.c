@@ -75,12 +75,13 @@ static const struct {
     {BW_PROOF_WORD_LEASE, "too little is left of the lease: the witnesses do not renew it",
      "breakwater status; the same command again after the lease is renewed"},
     {BW_PROOF_WORD_OUTSIDE, "start_script starts the service where the guard cannot kill it",
-     "set stop_method: for this group in site.yaml; the guard's log suggests a value"},
+     "set stop_method: for this group in site.yaml; the guard's log suggests a value; or use a second enforcer (breakwater status "
+     "says why one does not count)"},
     {BW_PROOF_WORD_SERVES_ON,
      "everything in the group's reach was killed, and status_script did not report stopped after that",
      "set stop_method: for this group in site.yaml; the guard's log suggests a value"},
     {BW_PROOF_WORD_NOT_FENCED,
-     "the second enforcer has run its fence_script, and its status_script did not report stopped within fence_timeout",
+     "the second enforcer did not see the service run, or its fence_script did not stop it within fence_timeout",
      "on its machine: journalctl -u breakwater-second-enforcer; then the same command again"},
     {BW_PROOF_WORD_NOT_KILLED, "the guard has refused the KILL: a stop or fence script has begun since the start of "
                                "the service, or its disk could not store what it saw",

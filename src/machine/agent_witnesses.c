@@ -626,7 +626,8 @@ static void take_group(struct bw_agent_machine *machine, const struct bw_sync_an
     if (group < 0)
         return; /* a group of this site that is not in the site file: `check` tells */
     machine->groups[group].site.keeps_told = machine->feature_level >= BW_AHEAD_LEVEL;
-    machine->groups[group].site.needs_proof = machine->feature_level >= BW_PROOF_LEVEL;
+    if (machine->feature_level >= BW_PROOF_LEVEL) /* a leader of before may still say a lower one */
+        machine->groups[group].site.needs_proof = true;
     bw_agent_step_group(machine, (uint32_t)group, &order);
     event.epoch = sent->confirmed_epoch;
     if (event.number != 0 && event.epoch != 0)

@@ -188,6 +188,7 @@ static void execute(struct bw_second_machine *machine, uint32_t group,
         action.kind = BW_SECOND_MACHINE_FENCE;
         action.epoch = wanted->epoch;
         action.limit_ns = wanted->limit_ns;
+        action.restarts = wanted->restarts;
         own->fence_refused = ask_driver(machine, &action) != BW_OK;
         return;
     /* What is due is done before what has come is heard: a kill of the script whose end that is (3.4) has nothing

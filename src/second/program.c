@@ -119,7 +119,7 @@ static enum bw_err emit(void *user, const struct bw_second_machine_action *actio
         bw_script_kill(group->look);
         return BW_OK;
     case BW_SECOND_MACHINE_FENCE:
-        return bw_second_fence(group, action->epoch, action->limit_ns);
+        return bw_second_fence(group, action);
     case BW_SECOND_MACHINE_KILL_FENCE:
         BW_ASSERT(group->fence != NULL);
         bw_script_kill(group->fence);

@@ -118,8 +118,7 @@ void bw_second_warn(struct bw_second_program *program, const struct bw_sync *syn
 BW_MUST_CHECK enum bw_err bw_second_scripts_open(struct bw_second_group_of *group,
                                                  struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_second_look(struct bw_second_group_of *group);
-BW_MUST_CHECK enum bw_err bw_second_fence(struct bw_second_group_of *group, uint64_t epoch,
-                                          uint64_t limit_ns);
+BW_MUST_CHECK enum bw_err bw_second_fence(struct bw_second_group_of *group, const struct bw_second_machine_action *action);
 
 /* ---- store.c ---- */
 

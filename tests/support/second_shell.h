@@ -25,6 +25,7 @@ static struct world {
     char log[1024];
     uint64_t fence_epoch;
     uint64_t fence_limit_ms;
+    bool restarts;
     struct bw_instant wake_at;
     bool is_news; /* the newest event brought some for the agent */
 } world;
@@ -72,6 +73,7 @@ static inline void step(const struct bw_second_event *event)
             note("FENCE");
             world.fence_epoch = action->epoch;
             world.fence_limit_ms = action->limit_ns / MS;
+            world.restarts = action->restarts;
             break;
         case BW_SECOND_ACTION_KILL_FENCE:
             note("KILL_FENCE");

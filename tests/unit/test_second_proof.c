@@ -18,6 +18,13 @@ static void tell_proof(uint64_t number)
     tell_since(world.now_ms, &lease);
 }
 
+/* Its agent still asks for it, in answer to a later question. */
+static void confirm_proof(void)
+{
+    world.now_ms += 10;
+    tell_proof(PROOF);
+}
+
 /* Its script runs. */
 static void begin_proof(void)
 {
@@ -34,6 +41,7 @@ static void a_fence_that_alone_ends_what_serves_is_proved(void **state)
     begin_proof();
     assert_int_equal(world.fence_epoch, 3);
     assert_int_equal(world.fence_limit_ms, 2500);
+    assert_true(world.restarts);
     assert_int_equal(reported().proof_ended, 0);
     assert_int_equal(reported().armed_epoch, 3); /* its deadline goes on */
     assert_int_equal(reported().fence_epoch, 0);
@@ -41,8 +49,11 @@ static void a_fence_that_alone_ends_what_serves_is_proved(void **state)
     fenced(true);
     assert_log("LOOK ");
     looked(BW_SERVICE_STOPPED);
-    assert_log("SAVE ");
+    assert_log("");
     assert_true(world.is_news);
+    assert_false(reported().is_proved);
+    confirm_proof();
+    assert_non_null(strstr(world.log, "SAVE "));
     assert_true(reported().is_proved);
     assert_int_equal(reported().proof_ended, PROOF);
     assert_int_equal(world.second.phase, BW_SECOND_ARMED);
@@ -119,12 +130,14 @@ static void what_takes_longer_than_a_fence_has_is_not_proved(void **state)
     fenced(true);
     world.now_ms += 600;
     looked(BW_SERVICE_STOPPED);
+    confirm_proof();
     assert_false(reported().is_proved);
     begin_proof();
     world.now_ms += 2400;
     fenced(true);
     world.now_ms += 599;
     looked(BW_SERVICE_STOPPED);
+    confirm_proof();
     assert_true(reported().is_proved);
 }
 
@@ -141,13 +154,14 @@ static void other_scripts_are_not_proved(void **state)
     begin_proof();
     fenced(true);
     looked(BW_SERVICE_STOPPED);
+    confirm_proof();
     assert_true(reported().is_proved);
     tick_at(world.now_ms + 1000);
     looked_with(BW_SERVICE_STOPPED, 6);
     assert_false(reported().is_proved);
 }
 
-/* I1: the lease has not gone on meanwhile. What runs is the fence then, and is not cut. */
+/* I1: the lease has not gone on meanwhile. A proof leaves its epoch open: the fence of the deadline is another run. */
 static void the_deadline_takes_its_place(void **state)
 {
     (void)state;
@@ -161,8 +175,11 @@ static void the_deadline_takes_its_place(void **state)
     assert_log("FENCE ");
     tick_at(107000);
     assert_int_equal(world.second.phase, BW_SECOND_SCRIPT);
-    assert_null(strstr(world.log, "KILL_FENCE"));
+    assert_non_null(strstr(world.log, "KILL_FENCE"));
     assert_int_equal(reported().fence_epoch, 3);
+    fenced(false);
+    assert_log("FENCE ");
+    assert_false(world.restarts);
     fenced(true);
     assert_log("LOOK ");
     looked(BW_SERVICE_STOPPED);
@@ -183,6 +200,47 @@ static void who_is_asked_no_more_goes_on_no_more(void **state)
     assert_int_equal(world.second.phase, BW_SECOND_ARMED);
 }
 
+/* 3.4, alone: its site may have stopped the service itself meanwhile, and the agent says it with its next answer. */
+static void what_ended_beside_a_stop_of_its_site_is_not_proved(void **state)
+{
+    (void)state;
+    begin_proof();
+    fenced(true);
+    world.now_ms += 100;
+    looked(BW_SERVICE_STOPPED);
+    tell_since(world.now_ms - 50, &(struct bw_second_lease){
+                                      .epoch = 3, .left_ns = 10000 * MS, .fence_ns = FENCE_MS * MS, .proof = PROOF});
+    assert_false(reported().is_proved); /* that question had left before the end was seen */
+    world.now_ms += 10;
+    tell_proof(0);
+    assert_false(reported().is_proved);
+    assert_int_equal(world.second.proof, BW_SECOND_PROOF_NONE);
+}
+
+/* A new agent has no lease yet, and asks for nothing. */
+static void an_agent_without_a_lease_ends_it(void **state)
+{
+    (void)state;
+    begin_proof();
+    tell_since(world.now_ms, &(struct bw_second_lease){.epoch = 0});
+    assert_non_null(strstr(world.log, "KILL_FENCE"));
+    assert_int_equal(world.second.phase, BW_SECOND_ARMED);
+}
+
+/* The agent would start the service beside it. */
+static void what_was_asked_for_long_ago_is_not_begun(void **state)
+{
+    (void)state;
+    begin();
+    world.now_ms += 100;
+    tell_since(world.now_ms, &(struct bw_second_lease){
+                                 .epoch = 3, .left_ns = 60000 * MS, .fence_ns = FENCE_MS * MS, .proof = PROOF});
+    world.now_ms += 20000;
+    looked(BW_SERVICE_STARTED);
+    assert_null(strstr(world.log, "FENCE"));
+    assert_int_equal(reported().proof_ended, PROOF);
+}
+
 /* Nobody hears of what is not durable. */
 static void what_is_not_kept_is_not_said(void **state)
 {
@@ -191,6 +249,7 @@ static void what_is_not_kept_is_not_said(void **state)
     fenced(true);
     world.save_hangs = true;
     looked(BW_SERVICE_STOPPED);
+    confirm_proof();
     assert_false(reported().is_proved);
     assert_int_equal(reported().proof_ended, 0);
     happen(&(struct bw_second_event){.kind = BW_SECOND_EVENT_SAVED, .number = world.save_number, .ok = true});
@@ -225,6 +284,9 @@ int main(void)
         cmocka_unit_test(other_scripts_are_not_proved),
         cmocka_unit_test(the_deadline_takes_its_place),
         cmocka_unit_test(who_is_asked_no_more_goes_on_no_more),
+        cmocka_unit_test(what_ended_beside_a_stop_of_its_site_is_not_proved),
+        cmocka_unit_test(an_agent_without_a_lease_ends_it),
+        cmocka_unit_test(what_was_asked_for_long_ago_is_not_begun),
         cmocka_unit_test(what_is_not_kept_is_not_said),
         cmocka_unit_test(it_is_kept),
     };

@@ -15,7 +15,6 @@ static struct world world;
 static void begin_inside(void)
 {
     begin_serving(&world);
-    assert_false(world.sent_run.run.facts.restarts);
     world.site.guard.reach_works = true;
     world.site.guard.start_epoch = 1;
     world.site.guard.sight = (struct bw_reach_sight){.seen = BW_REACH_INSIDE, .epoch = 1, .digest = 1};
@@ -70,7 +69,6 @@ static void the_service_is_killed_and_started_again_under_its_epoch(void **state
     status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
     assert_false(world.sent_run.run.by_kill);
-    assert_true(world.sent_run.run.facts.restarts); /* scripts keep of an end that no start may come */
     assert_int_equal(world.sent_run.run.epoch, 1);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "started");
@@ -132,9 +130,11 @@ static void what_was_not_started_by_these_scripts_is_started_by_them_first(void 
     status(&world, "started");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
     assert_false(world.sent_run.run.by_kill);
+    assert_true(world.sent_run.run.facts.restarts); /* scripts keep of an end that no start may come */
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_false(world.sent_run.run.facts.restarts);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     world.site.guard.sight.seen = BW_REACH_INSIDE;
     status(&world, "started");
@@ -208,6 +208,7 @@ static void a_move_that_comes_in_between_has_its_own_stop(void **state)
     assert_int_equal(world.site.stop, BW_SITE_STOP_NONE);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
     assert_false(world.sent_run.run.by_kill);
+    assert_false(world.sent_run.run.facts.restarts); /* this end is final */
 }
 
 /* What its guard goes on with ends there; a look says what there is to start. */
@@ -326,6 +327,30 @@ static void what_a_second_enforcer_has_not_ended_serves_on(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
 }
 
+/* The fence has ended a part, and no look says whether it has stopped: nothing else would ever end or start it. */
+static void what_a_fence_leaves_in_doubt_is_stopped_and_started(void **state)
+{
+    (void)state;
+    begin_fence();
+    say_over(false);
+    status(&world, "unknown");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    assert_true(world.sent_run.run.facts.restarts);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
+static void what_a_fence_was_at_is_doubted_once_the_guard_is_back(void **state)
+{
+    (void)state;
+    begin_fence();
+    guard_lost(&world);
+    assert_int_equal(world.site.proof_word, BW_PROOF_WORD_CUT_OFF);
+    assert_int_equal(world.site.proof, BW_SITE_PROOF_DOUBTED);
+    assert_int_equal(told(second.session), 0);
+}
+
 /* Of a proof before: its number is another one. */
 static void what_it_says_of_another_proof_is_no_end(void **state)
 {
@@ -400,6 +425,8 @@ int main(void)
         cmocka_unit_test(what_a_second_enforcer_has_ended_is_started_again_under_its_epoch),
         cmocka_unit_test(what_was_adopted_outside_is_fenced_as_it_is),
         cmocka_unit_test(what_a_second_enforcer_has_not_ended_serves_on),
+        cmocka_unit_test(what_a_fence_leaves_in_doubt_is_stopped_and_started),
+        cmocka_unit_test(what_a_fence_was_at_is_doubted_once_the_guard_is_back),
         cmocka_unit_test(what_it_says_of_another_proof_is_no_end),
         cmocka_unit_test(one_that_is_lost_is_not_waited_for),
         cmocka_unit_test(a_move_cuts_it_off),

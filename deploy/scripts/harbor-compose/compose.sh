@@ -350,13 +350,9 @@ note_end() {
     [ "$(ended_epoch "$1")" = "$EPOCH" ]
 }
 
-# A person's override serves again in an epoch that is over; it has no reason of a grant's. So does a site that stops its
-# service and starts it again: in the newest that it has ended, and in none before.
+# A person's override serves again in an epoch that is over; it has no reason of a grant's.
 may_start() {
-    local ended
-    ended=$(ended_epoch)
-    [ "$EPOCH" -gt "$ended" ] || [ "${BREAKWATER_REASON:-}" = none ] ||
-        { [ "$EPOCH" = "$ended" ] && [ "${BREAKWATER_RESTART:-}" = true ]; }
+    [ "$EPOCH" -gt "$(ended_epoch)" ] || [ "${BREAKWATER_REASON:-}" = none ]
 }
 
 make_state() {
@@ -412,8 +408,10 @@ list_open() {
 end_epoch() {
     local status=0
     make_state || status=1
-    note_end "$STATE" || status=1
-    [ -z "$OLDER" ] || note_end "$OLDER" || status=1
+    if [ "${BREAKWATER_RESTART:-}" != true ]; then # else its site starts it again under this epoch
+        note_end "$STATE" || status=1
+        [ -z "$OLDER" ] || note_end "$OLDER" || status=1
+    fi
     close_gates && return $status
 }
 

@@ -296,14 +296,19 @@ same_nodes() {
     [ "$(untimed "$1")" = "$(untimed "$NODES")" ]
 }
 
-# True when nothing of this epoch and below can start any more, and the nodes $1 of the pods $2 are
-# remembered, or were until their end was seen.
+# Its site starts the service again under this epoch: the epoch is not over, and what is written of it stays.
+goes_on() {
+    [ "${BREAKWATER_RESTART:-}" = true ]
+}
+
+# True when nothing of this epoch and below can start any more (where the epoch goes on: when nothing is wanted), and the nodes
+# $1 of the pods $2 are remembered, or were until their end was seen.
 is_closed() {
     is_dormant && case $MARK in
     *-ending) same_nodes "$1" && [ "$(mark_epoch)" -ge "$EPOCH" ] ;;
     *-ended) [ "$(mark_epoch)" -ge "$EPOCH" ] && is_end "$2" ;;
-    '') same_nodes "$1" && [ "$EPOCH" = 0 ] ;;
-    *) false ;;
+    '') same_nodes "$1" && { [ "$EPOCH" = 0 ] || goes_on; } ;;
+    *) same_nodes "$1" && goes_on ;;
     esac
 }
 
@@ -340,7 +345,7 @@ close_epoch() {
         [ "$number" -ge "$EPOCH" ] || number=$EPOCH
         operations=("$(annotation nodes "$nodes")")
         # Without an epoch, by hand before the first grant, there is none to be over.
-        [ -z "$MARK" ] && [ "$number" = 0 ] || operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
+        [ -z "$MARK" ] && [ "$number" = 0 ] || goes_on || operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
         is_dormant || { quiet_since='' && say_not_ready && add_closing; }
         patch "${operations[@]}"
     done
@@ -485,7 +490,11 @@ end_pods() {
             exit 0
         elif [ -n "$OBSERVED" ] || [ $(($(seconds_up) - quiet_since)) -gt "$OPERATOR_LAG" ]; then
             operations=("$(annotation nodes '')")
-            [ -z "$MARK" ] || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
+            if goes_on; then
+                [ -n "$NODES" ] || exit 0
+            elif [ -n "$MARK" ]; then
+                operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
+            fi
             note_end
             patch "${operations[@]}"
         fi
@@ -495,14 +504,13 @@ end_pods() {
 
 # ---- the start ----------------------------------------------------------------------------------
 
-# A person's override serves again in an epoch that is over: it comes without a reason of a grant's. So does a site that
-# stops its service and starts it again.
+# A person's override serves again in an epoch that is over: it comes without a reason of a grant's.
 may_start() {
     local number
     number=$(mark_epoch)
     [ "$number" -lt "$EPOCH" ] && return 0
     [ "$number" -eq "$EPOCH" ] && case $MARK in
-    *-ended) [ "${BREAKWATER_REASON:-}" = none ] || [ "${BREAKWATER_RESTART:-}" = true ] ;;
+    *-ended) [ "${BREAKWATER_REASON:-}" = none ] ;;
     *-ending) false ;;
     esac
 }

@@ -270,12 +270,14 @@ all_refuse() {
 # silent than can be those of gateways that RADOS knows: one has a gateway that nobody knows, and that would pass for it.
 end_zone() {
     local how=${2:-} epoch=${BREAKWATER_EPOCH:-0} tell=no deadline=$((SECONDS + $1)) closing='' closed='' status address
-    local is_known bar_at=$((SECONDS + ${RGW_FENCE_GRACE:-5})) bar_all_at=$((SECONDS + $1 / 2)) id before=''
+    local goes_on=no is_known bar_at=$((SECONDS + ${RGW_FENCE_GRACE:-5})) bar_all_at=$((SECONDS + $1 / 2)) id before=''
     why=''
+    # Its site starts the service again under this epoch, which is not over.
+    [ "${BREAKWATER_RESTART:-}" != true ] || goes_on=yes
     ! look || before=$GATEWAYS
     while [ $SECONDS -lt $deadline ]; do
         if [ -z "$closing" ] && [ -z "$closed" ]; then
-            toolbox "$((deadline - SECONDS > 2 ? deadline - SECONDS : 2))" close_zone "$epoch" $tell &
+            toolbox "$((deadline - SECONDS > 2 ? deadline - SECONDS : 2))" close_zone "$epoch" $tell $goes_on &
             closing=$!
         fi
         if [ -n "$closing" ] && ! kill -0 "$closing" 2>/dev/null; then
@@ -292,7 +294,7 @@ end_zone() {
         fi
         if look; then
             if all_refuse && [ "$READ_ONLY" = true ] && [ -n "$closed" ]; then
-                toolbox "$((RGW_CALL_TIMEOUT + 3))" ended "$epoch" || continue
+                [ $goes_on = yes ] || toolbox "$((RGW_CALL_TIMEOUT + 3))" ended "$epoch" || continue
                 exit 0
             fi
             [ "$READ_ONLY" = true ] || why="the zone is not read-only in its period"

@@ -25,9 +25,9 @@ is_serving() {
 problem='' credentials='' why=''
 ! settings_problem RGW_START_TIMEOUT RGW_PULL_TIMEOUT || refuse "$problem"
 epoch=${BREAKWATER_EPOCH:-0} again=no
-# A person's override serves again in an epoch that is over, and a site that stops its service and starts it again. At a site
-# that never held one an override comes as 0, and goes on in the newest that the zone has.
-[ "${BREAKWATER_REASON:-}" != none ] && [ "${BREAKWATER_RESTART:-}" != true ] || again=yes
+# A person's override serves again in an epoch that is over. At a site that never held one it comes as 0, and goes on in
+# the newest that the zone has.
+[ "${BREAKWATER_REASON:-}" != none ] || again=yes
 [ "$epoch" != 0 ] || [ "${BREAKWATER_EPOCH:-}/$again" = 0/yes ] ||
     refuse "BREAKWATER_EPOCH is not set: breakwater's guard runs this script"
 deadline=$((SECONDS + RGW_START_TIMEOUT))

@@ -192,8 +192,8 @@ promote() {
         may_start "$1" no && admin period update --commit "${force[@]}" >/dev/null
 }
 
-# close_zone EPOCH TELL: nothing of this epoch or an older one begins here any more, and the zone refuses users' writes.
-# Where another zone is the master and has this one as read-only there is nothing to change.
+# close_zone EPOCH TELL GOES-ON: nothing of this epoch or an older one begins here any more (yes: but of this one), and the zone
+# refuses users' writes. Where another zone is the master and has this one as read-only there is nothing to change.
 close_zone() {
     local known wanted='master|other'
     known=$(show_marks) || return 1
@@ -201,7 +201,7 @@ close_zone() {
         $2 > epoch && $3 ~ /^end/ { over[$2] = 1 }
         $2 > epoch && $3 ~ /^start/ { open[$2] = 1 }
         END { for (number in open) if (!(number in over)) exit 1 }' <<<"$known" || exit 70
-    put_mark "$1.ending" || return 1
+    [ "$3" = yes ] || put_mark "$1.ending" || return 1
     take_lock close
     [ "$2" != yes ] || wanted=other
     if is_in_period true "$wanted"; then

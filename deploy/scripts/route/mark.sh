@@ -26,7 +26,11 @@ is_site() {
 read_arguments() {
     what=publish state=published
     case ${1-} in
-    --withdraw) what=withdraw state=withdrawn ;;
+    --withdraw)
+        what=withdraw state=withdrawn
+        # Its site starts the service again under this epoch: it leads here all the while.
+        [ "${BREAKWATER_RESTART:-}" != true ] || exit 0
+        ;;
     --settings) what=settings ;;
     '') ;;
     *) wrong "it takes --withdraw, --settings or nothing; settings come from the environment: see its head" ;;
@@ -35,13 +39,11 @@ read_arguments() {
 
 # Of this very epoch: what this site has withdrawn is over, and what another one has published is its own. (One that
 # ends what runs there without a lease may name an epoch that is not its own, and withdraws nothing of it.) A
-# person's override serves again in an epoch that is over, or was another site's: it comes without a reason of a grant's. A
-# site that stops its service and starts it again publishes what it has withdrawn.
+# person's override serves again in an epoch that is over, or was another site's: it comes without a reason of a grant's.
 may_publish() {
     [ "$mark_epoch" -lt "$BREAKWATER_EPOCH" ] && return 0
     [ "$mark_state" = published ] && [ "$mark_site" = "$BREAKWATER_SITE" ] && return 0
     [ "$mark_state" = withdrawn ] && [ "$mark_site" != "$BREAKWATER_SITE" ] && return 0
-    [ "$mark_site" = "$BREAKWATER_SITE" ] && [ "${BREAKWATER_RESTART:-}" = true ] && return 0
     [ "${BREAKWATER_REASON:-}" = none ]
 }
 

@@ -101,7 +101,7 @@ struct bw_run_facts {
     uint64_t reach_digest; /* START: of the scripts that the epoch's reach is committed for */
     bool holds; /* START: Passed is not committed, so nothing that lies behind its point of no
                    return begins before PASS (4) */
-    bool restarts; /* START: the service has served under this epoch, and may have been stopped or fenced since */
+    bool restarts; /* STOP, FENCE: its site starts the service again under this epoch, which is not over */
 };
 
 /* ---- agent -> guard ---- */

@@ -114,8 +114,10 @@ enum bw_second_phase {
 enum bw_second_proof {
     BW_SECOND_PROOF_NONE,
     BW_SECOND_PROOF_BEFORE, /* a look that begins now has to see the service run */
-    BW_SECOND_PROOF_SCRIPT, /* fence_script runs, or is about to */
+    BW_SECOND_PROOF_SCRIPT, /* fence_script runs, or waits for the one before to die */
     BW_SECOND_PROOF_AFTER,  /* a look that begins now has to see that it has stopped */
+    BW_SECOND_PROOF_SEEN,   /* it has: proved, if the agent still asks for it in answer to a later question, so that nothing
+                               else has ended the service meanwhile */
 };
 
 enum bw_second_event_kind {
@@ -156,6 +158,7 @@ struct bw_second_action {
     uint64_t number;  /* SAVE */
     uint64_t epoch;   /* FENCE */
     uint64_t limit_ns; /* FENCE */
+    bool restarts;     /* FENCE: it is a proof, and the service starts again under this epoch, which is not over */
 };
 #define BW_SECOND_ACTIONS_MAX 8
 struct bw_second_actions {
@@ -189,7 +192,8 @@ struct bw_second {
     bool look_counts;               /* LOOKING, or a proof's BEFORE and AFTER: the one that runs was begun for it */
     enum bw_second_proof proof;
     uint64_t proof_number;          /* newest that its agent has asked for */
-    struct bw_instant proof_begun;  /* SCRIPT, AFTER: when its script began */
+    struct bw_instant proof_at;     /* BEFORE, SCRIPT: of the question that was answered so; AFTER: when its script began;
+                                       SEEN: when that was seen */
     uint64_t digest;                /* of the scripts, by the newest look */
     bool has_service;
     enum bw_service service;        /* of the newest look that ended by itself, */
@@ -215,6 +219,11 @@ void bw_second_init(struct bw_second *second, const struct bw_second_limits *lim
 /* So long after the lease's end a fence that has not seen the end is waited for. Later nobody does: the witnesses have it
  * that the end is unseen, and keep it so (3.4). */
 #define BW_SECOND_FINISHES_NS (30 * BW_NS_PER_S)
+
+/* So long after its agent has asked for a proof its script may begin: the agent waits F and BW_SECOND_PROOF_TAKES_NS, and
+ * then starts the service. */
+#define BW_SECOND_PROOF_BEGINS_NS (20 * BW_NS_PER_S)
+#define BW_SECOND_PROOF_TAKES_NS  (30 * BW_NS_PER_S)
 
 /* Are these two clusters, as far as is known? Nothing is forgotten for an id that is missing (3.4). */
 bool bw_second_is_of_another(struct bw_id own, struct bw_id other);

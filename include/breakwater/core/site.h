@@ -250,6 +250,7 @@ enum bw_site_proof {
     BW_SITE_PROOF_RESTARTED, /* likewise, once it was stopped and started by the scripts as they are now */
     BW_SITE_PROOF_KILLED,    /* `stops_first`, by a KILL of its reach */
     BW_SITE_PROOF_FENCED,    /* `stops_first`, by the fence of a second enforcer */
+    BW_SITE_PROOF_DOUBTED,   /* that fence has seen no end: the next look decides whether the service is stopped first */
 };
 
 /* One second enforcer, as heard last. Not kept: it asks a new agent anew. */

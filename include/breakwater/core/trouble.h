@@ -180,7 +180,9 @@
       "no automatic failover if the machine of SITE fails, because the guard cannot kill "         \
       "the service",                                                                               \
       "on the machine of the second enforcer:\n"                                                   \
-      "journalctl -u breakwater-second-enforcer",                                                  \
+      "journalctl -u breakwater-second-enforcer\n"                                                 \
+      "If its fence was never tested, on SITE while it is primary (the service restarts once):\n"  \
+      "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
       "")                                                                                          \
     X(REACH_UNPROVED, "kill_untested", "reach_unproved",                                           \
       "breakwater has never confirmed that killing its processes stops this service",              \

@@ -64,6 +64,7 @@ struct bw_second_machine_action {
     const struct bw_second_mirror_file *mirror; /* MIRROR */
     uint64_t epoch;                        /* FENCE */
     uint64_t limit_ns;                     /* FENCE */
+    bool restarts;                         /* FENCE: core/second.h */
 };
 
 struct bw_second_driver {

@@ -132,7 +132,8 @@ static uint64_t of_reach(const struct bw_group *group, const struct bw_watch *wa
     bits |= bit(BW_TROUBLE_REACH_UNPROVED, does_wait && group->spec.handover_by_time == BW_HANDOVER_PROVED &&
                                                group->terms.reach != BW_REACH_REMOTE &&
                                                group->sight.seen == BW_REACH_INSIDE && !group->sight.proved);
-    if (fresh->report.second == BW_SECOND_IS_NONE)
+    if (fresh->report.second == BW_SECOND_IS_NONE ||
+        (fresh->report.second == BW_SECOND_IS_UNTESTED && group->sight.seen == BW_REACH_INSIDE)) /* its KILL is tested */
         return bits;
     if (fresh->report.second != BW_SECOND_IS_SEEN)
         return bits | bit(BW_TROUBLE_SECOND_ENFORCER_LOST, true);

@@ -114,8 +114,9 @@ static void begin_fence(const struct step *step, const char *rule)
     struct bw_second *second = step->second;
 
     BW_ASSERT(second->memory.epoch != 0 && !second->memory.is_over);
+    cut_fence(step, rule); /* a proof's leaves the epoch open: what comes after this one is refused */
     cut_look(step, rule);
-    go_on(second, BW_SECOND_SCRIPT); /* what a proof has begun goes on, as its script */
+    go_on(second, BW_SECOND_SCRIPT);
     second->fence_epoch = second->memory.epoch;
     second->fence_at = step->now;
     (void)emit(step, BW_SECOND_ACTION_ASK_NOW, rule);
@@ -274,43 +275,6 @@ static void end_proof(const struct step *step)
     (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E16");
 }
 
-/* A look that is under way began before it was asked for: it ends first. */
-static void take_proof(const struct step *step, uint64_t number)
-{
-    struct bw_second *second = step->second;
-
-    if (number == second->proof_number)
-        return;
-    if (second->proof != BW_SECOND_PROOF_NONE)
-        end_proof(step);
-    if (number == 0)
-        return;
-    second->proof_number = number;
-    second->proof = BW_SECOND_PROOF_BEFORE;
-}
-
-/* Its script is ended after as long as a fence has: what takes longer ends nothing by the deadline. */
-static void run_proof(const struct step *step)
-{
-    struct bw_second *second = step->second;
-    struct bw_second_action *action = emit(step, BW_SECOND_ACTION_FENCE, "E15");
-
-    second->fence = BW_SECOND_RUN_UNDER_WAY;
-    second->proof_begun = step->now;
-    action->epoch = second->memory.epoch;
-    action->limit_ns = second->memory.fence_ns < second->limits.fence_limit_ns ? second->memory.fence_ns
-                                                                               : second->limits.fence_limit_ns;
-}
-
-/* Its script alone has ended what a look has just seen to run, within F. */
-static bool is_proved_by(const struct step *step, enum bw_service service)
-{
-    const struct bw_second *second = step->second;
-    const struct bw_instant limit = bw_instant_add(second->proof_begun, second->memory.fence_ns);
-
-    return service == BW_SERVICE_STOPPED && !bw_instant_right_is_over(step->now, limit);
-}
-
 /* One that has failed takes back what was proved before. */
 static void decide_proof(const struct step *step, bool is_proved)
 {
@@ -324,16 +288,74 @@ static void decide_proof(const struct step *step, bool is_proved)
     end_proof(step);
 }
 
+/* It is asked for no more, or another one is. */
+static void drop_proof(const struct step *step, uint64_t number)
+{
+    if (step->second->proof != BW_SECOND_PROOF_NONE && number != step->second->proof_number)
+        end_proof(step);
+}
+
+/* A look that is under way began before it was asked for: it ends first. */
+static void take_proof(const struct step *step, const struct bw_second_event *event)
+{
+    struct bw_second *second = step->second;
+    const uint64_t number = event->lease->proof;
+
+    if (number == 0)
+        return;
+    if (number != second->proof_number) {
+        second->proof_number = number;
+        second->proof = BW_SECOND_PROOF_BEFORE;
+        second->proof_at = event->asked;
+    } else if (second->proof == BW_SECOND_PROOF_SEEN && bw_instant_wait_is_over(event->asked, second->proof_at)) {
+        decide_proof(step, true);
+    }
+}
+
+/* Its script is ended after as long as a fence has: what takes longer ends nothing by the deadline. One that was asked for
+ * long ago is not begun: its agent would not wait for it. */
+static void run_proof(const struct step *step)
+{
+    struct bw_second *second = step->second;
+    struct bw_second_action *action;
+
+    if (bw_instant_right_is_over(step->now, bw_instant_add(second->proof_at, BW_SECOND_PROOF_BEGINS_NS))) {
+        end_proof(step);
+        return;
+    }
+    action = emit(step, BW_SECOND_ACTION_FENCE, "E15");
+    second->fence = BW_SECOND_RUN_UNDER_WAY;
+    second->proof_at = step->now;
+    action->restarts = true;
+    action->epoch = second->memory.epoch;
+    action->limit_ns = second->memory.fence_ns < second->limits.fence_limit_ns ? second->memory.fence_ns
+                                                                               : second->limits.fence_limit_ns;
+}
+
+/* Its script alone has ended what a look has just seen to run, within F. */
+static bool is_proved_by(const struct step *step, enum bw_service service)
+{
+    const struct bw_second *second = step->second;
+    const struct bw_instant limit = bw_instant_add(second->proof_at, second->memory.fence_ns);
+
+    return service == BW_SERVICE_STOPPED && !bw_instant_right_is_over(step->now, limit);
+}
+
 static void proof_looked(const struct step *step, enum bw_service service)
 {
     struct bw_second *second = step->second;
 
-    if (second->proof == BW_SECOND_PROOF_AFTER)
-        decide_proof(step, is_proved_by(step, service));
-    else if (service == BW_SERVICE_STARTED)
+    if (second->proof == BW_SECOND_PROOF_BEFORE && service == BW_SERVICE_STARTED) {
         second->proof = BW_SECOND_PROOF_SCRIPT;
-    else
+    } else if (second->proof == BW_SECOND_PROOF_AFTER && is_proved_by(step, service)) {
+        second->proof = BW_SECOND_PROOF_SEEN;
+        second->proof_at = step->now;
+        (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E16");
+    } else if (second->proof == BW_SECOND_PROOF_AFTER) {
+        decide_proof(step, false);
+    } else {
         end_proof(step);
+    }
 }
 
 static bool is_sane(const struct bw_second_lease *lease)
@@ -350,6 +372,7 @@ static void on_answered(const struct step *step, const struct bw_second_event *e
 
     if (!is_of_ours(step, event))
         return;
+    drop_proof(step, lease->proof);
     if (second->memory.epoch != 0 && lease->over_epoch >= second->memory.epoch)
         rest(step, "E2");
     if (lease->epoch < second->memory.epoch)
@@ -365,7 +388,7 @@ static void on_answered(const struct step *step, const struct bw_second_event *e
     second->agent_says_serves = lease->serves;
     second->asked_at = event->asked;
     second->end_is_guessed = false;
-    take_proof(step, lease->proof);
+    take_proof(step, event);
 }
 
 /* ---- what has ended -------------------------------------------------------------------------- */
@@ -417,8 +440,9 @@ static void on_looked(const struct step *step, enum bw_service service)
     second->service_at = second->look_begun;
     second->look_took_ns = bw_instant_elapsed_ns(step->now, second->look_begun);
     note_agreement(step);
-    if (second->proof != BW_SECOND_PROOF_NONE && counts) {
-        proof_looked(step, service);
+    if (second->proof != BW_SECOND_PROOF_NONE && (counts || second->proof == BW_SECOND_PROOF_SEEN)) {
+        if (second->proof != BW_SECOND_PROOF_SEEN || service != BW_SERVICE_STOPPED)
+            proof_looked(step, service);
         return;
     }
     if (second->phase == BW_SECOND_LOOKING && counts) {
@@ -511,6 +535,7 @@ static void advance_proof(const struct step *step)
 {
     switch (step->second->proof) {
     case BW_SECOND_PROOF_NONE:
+    case BW_SECOND_PROOF_SEEN:
         look_if_due(step);
         break;
     case BW_SECOND_PROOF_SCRIPT:
@@ -557,7 +582,7 @@ static struct bw_instant wake_at(const struct bw_second *second)
     switch (second->phase) {
     case BW_SECOND_ARMED:
         at = bw_instant_min(at, window_at(second));
-        if (second->proof != BW_SECOND_PROOF_NONE)
+        if (second->proof != BW_SECOND_PROOF_NONE && second->proof != BW_SECOND_PROOF_SEEN)
             return at; /* what runs for it ends */
         break;
     case BW_SECOND_SCRIPT:

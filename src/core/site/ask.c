@@ -295,7 +295,7 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     message->run.facts = site->facts;
     tell_why_it_ends(site, action, &message->run.facts);
     message->run.facts.holds = action == BW_ACTION_START && bw_site_holds_start(site);
-    message->run.facts.restarts = action == BW_ACTION_START && site->starts_again;
+    message->run.facts.restarts = action == BW_ACTION_STOP && site->tenure == BW_TENURE_STARTING;
     if (is_right_only_now(site, action))
         message->run.not_after = bw_instant_add(step->now, BW_SITE_RUNS_WITHIN_NS);
     if (action == BW_ACTION_FENCE) {

@@ -285,8 +285,8 @@ void bw_site_watch_second(const struct step *step);
 bool bw_site_second_awaited(const struct bw_site *site, struct bw_instant now);
 /* One whose fence can be proved now, before others one whose is not; NULL: none can. Valid until the next event. */
 const struct bw_site_second *bw_site_second_to_prove(const struct bw_site *site, struct bw_instant now);
-/* As heard last; NULL: it was not heard lately. */
-const struct bw_site_second *bw_site_second_of(const struct bw_site *site, struct bw_id session, struct bw_instant now);
+/* As heard last; NULL: it is not among those that are known. */
+const struct bw_site_second *bw_site_second_of(const struct bw_site *site, struct bw_id session);
 
 /* prove.c: the proof that what ends its service by time can (3.4) */
 void bw_site_on_prove(const struct step *step);

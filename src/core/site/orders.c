@@ -495,7 +495,7 @@ static void start(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
-    site->starts_again = site->starts_again || has_served_before(site);
+    site->starts_again = has_served_before(site);
     bw_site_run(step, BW_ACTION_START, site->memory.epoch, rule);
 }
 
@@ -519,7 +519,6 @@ static void start_again(const struct step *step, const char *rule)
     struct bw_site *site = step->site;
 
     site->stopped_in_a_row = 0;
-    site->starts_again = true;
     bw_site_begin_health(site, step->now);
     bw_site_start_move(site, BW_SITE_START_EVENT_RESTARTS);
     site->verified = false;

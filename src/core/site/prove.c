@@ -8,7 +8,6 @@
 #include <breakwater/base/words.h>
 
 #define BUSY_NS (5 * BW_NS_PER_S) /* so long its guard may be about something else */
-#define SECOND_TAKES_NS (30 * BW_NS_PER_S) /* beside F: until it asks, its looks, and its save */
 
 BW_WORDS(bw_proof_word, enum bw_proof_word, BW_PROOF_WORD_LIST, "none")
 
@@ -133,7 +132,26 @@ static void go_on(const struct step *step, enum bw_proof_word word)
     end_proof(step->site, word);
     step->site->stops_first = false;
     step->site->service = BW_SERVICE_UNKNOWN;
-    bw_site_observe_soon(step, BW_ACTION_STATUS);
+    await_look(step);
+}
+
+/* A fence that has seen no end may have ended a part: what serves on serves, and what has stopped is started. Of the rest
+ * nobody would ever say that it has stopped: its stop script ends it first. */
+static void go_on_in_doubt(const struct step *step, enum bw_proof_word word)
+{
+    go_on(step, word);
+    step->site->proof = BW_SITE_PROOF_DOUBTED;
+}
+
+static void decide_doubt(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const struct bw_observation *status = &site->observation[BW_ACTION_STATUS];
+
+    if (site->tenure == BW_TENURE_STARTING && (!status->has_result || !bw_instant_wait_is_over(status->at, site->proof_asked_at)))
+        return;
+    site->proof = BW_SITE_PROOF_NONE;
+    site->stops_first = site->tenure == BW_TENURE_STARTING && site->service == BW_SERVICE_UNKNOWN;
 }
 
 /* By which the second enforcer tells one proof from another. */
@@ -148,14 +166,15 @@ uint64_t bw_site_proof_number(const struct bw_site *site, struct bw_id session)
 static void await_second(const struct step *step)
 {
     const struct bw_site *site = step->site;
-    const struct bw_site_second *second = bw_site_second_of(site, site->proof_second, step->now);
+    const struct bw_site_second *second = bw_site_second_of(site, site->proof_second);
     const struct bw_instant limit = bw_instant_add(
-        site->proof_asked_at, bw_ms_to_ns(site->memory.terms.fence_ms) + SECOND_TAKES_NS);
+        site->proof_asked_at, bw_ms_to_ns(site->memory.terms.fence_ms) + BW_SECOND_PROOF_TAKES_NS);
 
     if (second != NULL && second->report.proof_ended == bw_site_proof_number(site, second->session))
-        go_on(step, second->report.is_proved ? BW_PROOF_WORD_PROVED : BW_PROOF_WORD_NOT_FENCED);
+        (second->report.is_proved ? go_on : go_on_in_doubt)(
+            step, second->report.is_proved ? BW_PROOF_WORD_PROVED : BW_PROOF_WORD_NOT_FENCED);
     else if (second == NULL || bw_instant_wait_is_over(step->now, limit))
-        go_on(step, BW_PROOF_WORD_CUT_OFF);
+        go_on_in_doubt(step, BW_PROOF_WORD_CUT_OFF);
     else
         bw_site_wake(step, limit);
 }
@@ -181,6 +200,9 @@ void bw_site_watch_proof(const struct step *step)
     case BW_SITE_PROOF_FENCED:
         goes_on = site->tenure == BW_TENURE_STARTING;
         break;
+    case BW_SITE_PROOF_DOUBTED:
+        decide_doubt(step);
+        return;
     }
     if (!goes_on)
         end_proof(site, BW_PROOF_WORD_CUT_OFF);
@@ -244,8 +266,12 @@ void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ende
 /* A KILL that its guard goes on with ends there, and nobody is told; a fence that is under way is cut. */
 void bw_site_proof_lost(struct bw_site *site)
 {
-    if (site->proof == BW_SITE_PROOF_KILLED || site->proof == BW_SITE_PROOF_FENCED)
+    const bool was_fenced = site->proof == BW_SITE_PROOF_FENCED || site->proof == BW_SITE_PROOF_DOUBTED;
+
+    if (site->proof == BW_SITE_PROOF_KILLED || was_fenced)
         site->stops_first = false;
-    if (site->proof != BW_SITE_PROOF_NONE)
+    if (site->proof != BW_SITE_PROOF_NONE && site->proof != BW_SITE_PROOF_DOUBTED)
         end_proof(site, BW_PROOF_WORD_CUT_OFF);
+    if (was_fenced)
+        site->proof = BW_SITE_PROOF_DOUBTED;
 }

@@ -211,21 +211,19 @@ const struct bw_site_second *bw_site_second_to_prove(const struct bw_site *site,
     return found;
 }
 
-const struct bw_site_second *bw_site_second_of(const struct bw_site *site, struct bw_id session, struct bw_instant now)
+const struct bw_site_second *bw_site_second_of(const struct bw_site *site, struct bw_id session)
 {
-    for (size_t i = 0; i < BW_SECONDS_MAX; i++) {
-        const struct bw_site_second *second = &site->seconds[i];
-
-        if (second->used && bw_id_equal(second->session, session) && is_fresh(site, second, now))
-            return second;
-    }
+    for (size_t i = 0; i < BW_SECONDS_MAX; i++)
+        if (site->seconds[i].used && bw_id_equal(site->seconds[i].session, session))
+            return &site->seconds[i];
     return NULL;
 }
 
 bool bw_site_second_is_proved(const struct bw_site *site, struct bw_instant now)
 {
     for (size_t i = 0; i < BW_SECONDS_MAX; i++)
-        if (site->seconds[i].used && site->seconds[i].report.is_proved && is_fresh(site, &site->seconds[i], now))
+        if (site->seconds[i].used && site->seconds[i].runs_elsewhere && site->seconds[i].report.is_proved &&
+            is_fresh(site, &site->seconds[i], now))
             return true;
     return false;
 }
