@@ -130,7 +130,7 @@ static void what_was_not_started_by_these_scripts_is_started_by_them_first(void 
     status(&world, "started");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
     assert_false(world.sent_run.run.by_kill);
-    assert_true(world.sent_run.run.facts.restarts); /* scripts keep of an end that no start may come */
+    assert_true(world.sent_run.run.facts.restarts); /* scripts leave the epoch open */
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
@@ -351,6 +351,23 @@ static void what_a_fence_was_at_is_doubted_once_the_guard_is_back(void **state)
     assert_int_equal(told(second.session), 0);
 }
 
+/* 3.5: the stop of a restart leaves the epoch open at the resource, where a late start would be taken. */
+static void an_end_that_comes_beside_a_restart_has_its_own_stop(void **state)
+{
+    (void)state;
+    begin_fence();
+    say_over(false);
+    status(&world, "unknown");
+    assert_true(world.sent_run.run.facts.restarts);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(world.site.stop, BW_SITE_STOP_NONE);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    assert_false(world.sent_run.run.facts.restarts);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(world.site.stop, BW_SITE_STOP_SEEN);
+}
+
 /* Of a proof before: its number is another one. */
 static void what_it_says_of_another_proof_is_no_end(void **state)
 {
@@ -373,6 +390,9 @@ static void one_that_is_lost_is_not_waited_for(void **state)
     }
     assert_int_equal(world.site.proof_word, BW_PROOF_WORD_CUT_OFF);
     assert_int_equal(told(second.session), 0);
+    status(&world, "stopped"); /* it began before: the fence may have run beside it */
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    tick_at(&world, world.now_ms + 1000);
     status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
 }
@@ -427,6 +447,7 @@ int main(void)
         cmocka_unit_test(what_a_second_enforcer_has_not_ended_serves_on),
         cmocka_unit_test(what_a_fence_leaves_in_doubt_is_stopped_and_started),
         cmocka_unit_test(what_a_fence_was_at_is_doubted_once_the_guard_is_back),
+        cmocka_unit_test(an_end_that_comes_beside_a_restart_has_its_own_stop),
         cmocka_unit_test(what_it_says_of_another_proof_is_no_end),
         cmocka_unit_test(one_that_is_lost_is_not_waited_for),
         cmocka_unit_test(a_move_cuts_it_off),

@@ -532,6 +532,10 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
         on_stopped_first(step, ended->result);
     if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
         return;
+    if (site->stops_first) { /* it was told that the epoch goes on: the end has a stop of its own */
+        site->stops_first = false;
+        return;
+    }
     if (ended->result == BW_RUN_OK) {
         bw_site_stop_move(site, BW_SITE_STOP_EVENT_SEEN);
         return;

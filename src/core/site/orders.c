@@ -366,6 +366,7 @@ static bool serves(const struct step *step)
 
     /* What runs and does not do its work is no start that has come to serve; found so, it is what it is. */
     return site->service == BW_SERVICE_STARTED && !is_verify_due(site) && !site->stops_first &&
+           site->proof != BW_SITE_PROOF_DOUBTED &&
            (!site->runs_sick || site->start == BW_SITE_START_NONE);
 }
 
@@ -460,7 +461,8 @@ static bool may_begin(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    return site->service == BW_SERVICE_STOPPED && !site->stops_first && guard_can_act(site) &&
+    return site->service == BW_SERVICE_STOPPED && !site->stops_first && site->proof != BW_SITE_PROOF_DOUBTED &&
+           guard_can_act(site) &&
            bw_site_may_retry(step) && !is_start_awaited(step);
 }
 

@@ -151,7 +151,8 @@ static void decide_doubt(const struct step *step)
     if (site->tenure == BW_TENURE_STARTING && (!status->has_result || !bw_instant_wait_is_over(status->at, site->proof_asked_at)))
         return;
     site->proof = BW_SITE_PROOF_NONE;
-    site->stops_first = site->tenure == BW_TENURE_STARTING && site->service == BW_SERVICE_UNKNOWN;
+    site->stops_first = site->tenure == BW_TENURE_STARTING && site->start == BW_SITE_START_NONE &&
+                        site->service == BW_SERVICE_UNKNOWN;
 }
 
 /* By which the second enforcer tells one proof from another. */
@@ -272,6 +273,8 @@ void bw_site_proof_lost(struct bw_site *site)
         site->stops_first = false;
     if (site->proof != BW_SITE_PROOF_NONE && site->proof != BW_SITE_PROOF_DOUBTED)
         end_proof(site, BW_PROOF_WORD_CUT_OFF);
-    if (was_fenced)
+    if (was_fenced) {
         site->proof = BW_SITE_PROOF_DOUBTED;
+        site->observation[BW_ACTION_STATUS].has_result = false; /* what was seen beside the fence decides nothing */
+    }
 }
