@@ -301,14 +301,19 @@ goes_on() {
     [ "${BREAKWATER_RESTART:-}" = true ]
 }
 
-# True when nothing of this epoch and below can start any more (where the epoch goes on: when nothing is wanted), and the nodes
-# $1 of the pods $2 are remembered, or were until their end was seen.
+# No later start has begun, so what was read before this look is older than it; where the epoch goes on, its mark stays.
+may_cut() {
+    [[ $MARK != *-start* ]] || { goes_on && is_dormant; }
+}
+
+# True when nothing of this epoch and below can start any more (where the epoch goes on: nothing below it), and the nodes $1 of
+# the pods $2 are remembered, or were until their end was seen.
 is_closed() {
     is_dormant && case $MARK in
     *-ending) same_nodes "$1" && [ "$(mark_epoch)" -ge "$EPOCH" ] ;;
     *-ended) [ "$(mark_epoch)" -ge "$EPOCH" ] && is_end "$2" ;;
-    '') same_nodes "$1" && { [ "$EPOCH" = 0 ] || goes_on; } ;;
-    *) same_nodes "$1" && goes_on ;;
+    '') same_nodes "$1" && [ "$EPOCH" = 0 ] ;;
+    *) same_nodes "$1" && goes_on && [ "$MARK" = "$EPOCH-started" ] ;;
     esac
 }
 
@@ -344,8 +349,12 @@ close_epoch() {
         fi
         [ "$number" -ge "$EPOCH" ] || number=$EPOCH
         operations=("$(annotation nodes "$nodes")")
-        # Without an epoch, by hand before the first grant, there is none to be over.
-        [ -z "$MARK" ] && [ "$number" = 0 ] || goes_on || operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
+        if goes_on; then # what a start of before still has on its way finds another mark
+            [[ $MARK == *-end* && $(mark_epoch) -ge $EPOCH ]] ||
+                operations=("$(annotation "$MARK_NAME" "$EPOCH-started")" "${operations[@]}")
+        elif [ -n "$MARK" ] || [ "$number" != 0 ]; then # without an epoch, by hand before the first grant, there is none to be over
+            operations=("$(annotation "$MARK_NAME" "$number-ending")" "${operations[@]}")
+        fi
         is_dormant || { quiet_since='' && say_not_ready && add_closing; }
         patch "${operations[@]}"
     done
@@ -416,7 +425,7 @@ list_finished() {
 end_unfinished() {
     local pods name uid
     pods=$(ask_whole '{{range .items}}{{.metadata.name}} {{.metadata.uid}}{{"\n"}}{{end}}' pods -l "$PODS_WANTED" \
-        --field-selector='status.phase!=Failed,status.phase!=Succeeded') && read_object && [[ $MARK != *-start* ]] || return
+        --field-selector='status.phase!=Failed,status.phase!=Succeeded') && read_object && may_cut || return
     while read -r name uid; do
         [ -z "$name" ] || delete_some "$name" "$uid" 1
     done <<<"$pods"
@@ -490,12 +499,12 @@ end_pods() {
             exit 0
         elif [ -n "$OBSERVED" ] || [ $(($(seconds_up) - quiet_since)) -gt "$OPERATOR_LAG" ]; then
             operations=("$(annotation nodes '')")
+            note_end
             if goes_on; then
-                [ -n "$NODES" ] || exit 0
+                [ -n "$NODES" ] || [ ${#operations[@]} -gt 1 ] || exit 0
             elif [ -n "$MARK" ]; then
                 operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
             fi
-            note_end
             patch "${operations[@]}"
         fi
     done

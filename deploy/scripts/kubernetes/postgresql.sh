@@ -308,7 +308,7 @@ patroni_word() {
 # later start had begun: what was changed since, by one, is refused.
 push_standby() {
     local part settings
-    settings=$(ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" -o json) && read_object && [[ $MARK != *-start* ]] || return
+    settings=$(ask get "$POSTGRES_PATRONI_OBJECT" "$OBJECT-config" -o json) && read_object && may_cut || return
     part=$(patroni_standby | sed 's/"/\\\\"/g; s/[&#]/\\&/g')
     # No `|` between these: an escaped one GNU's sed takes as it stands in the expression, and busybox's as a letter.
     sed -E '/^ *"config": "/{
@@ -353,7 +353,7 @@ end_database() {
             { why="every member is a standby, not yet for $(quiet_seconds) s" && continue; }
         [ -n "$MARK$NODES$UNDERWAY" ] && [[ $MARK != *-ended ]] || exit 0
         operations=("$(annotation nodes '')" "$(annotation underway '')")
-        [ -z "$MARK" ] || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
+        [ -z "$MARK" ] || goes_on || operations+=("$(annotation "$MARK_NAME" "$(mark_epoch)-ended")")
         ! patch "${operations[@]}" || exit 0
     done
     fail "not seen to have ended within $1 s: ${why:-the API server does not say}"
