@@ -112,6 +112,7 @@ static void say(const struct run *run, const char *word, bool was_begun)
 static void print_plan(const struct run *run, const json_t *reply)
 {
     const struct bw_group_config *group = bw_site_config_find(run->at.config, run->at.group);
+    const bool by_second = bw_json_truth(reply, "by_second");
     char limit[BW_DURATION_TEXT_BYTES] = "?";
     int number = 1;
 
@@ -124,16 +125,10 @@ static void print_plan(const struct run *run, const json_t *reply)
                      "where it can kill it\n",
                      number++);
     (void)printf(" %d status_script has to report started\n", number++);
-    if (bw_json_truth(reply, "by_second"))
-        (void)printf(" %d the second enforcer runs its fence_script (without stop_script): the outage begins, and what the "
-                     "service has not written is lost\n",
-                     number++);
-    else
-        (void)printf(" %d everything in the group's reach is killed (KILL, without stop_script): the outage begins, and what "
-                     "the service has not written is lost\n",
-                     number++);
-    (void)printf(" %d status_script has to report stopped: this proves the %s\n", number++,
-                 bw_json_truth(reply, "by_second") ? "fence" : "kill");
+    (void)printf(" %d %s: the outage begins, and what the service has not written is lost\n", number++,
+                 by_second ? "the second enforcer runs its fence_script (without stop_script)"
+                           : "everything in the group's reach is killed (KILL, without stop_script)");
+    (void)printf(" %d status_script has to report stopped: this proves the %s\n", number++, by_second ? "fence" : "kill");
     (void)printf(" %d start_script starts the service again, in the same epoch, in each case: the outage ends "
                  "(limit of the start: %s)\n",
                  number, limit);

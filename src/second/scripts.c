@@ -104,31 +104,25 @@ static uint64_t digest_of(const void *config)
     return bw_group_config_digest_of_all(config);
 }
 
-/* What a run has beside its group. */
-struct run {
-    enum bw_action_kind action;
-    uint64_t epoch;
-    uint64_t limit_ns;
-    bool restarts;
-};
-
-static enum bw_err begin(struct bw_second_group_of *group, const struct run *run, struct bw_script_run **out_run)
+/* Its epoch, limit and whether its site goes on are those of `asked`. */
+static enum bw_err begin(struct bw_second_group_of *group, enum bw_action_kind action,
+                         const struct bw_second_machine_action *asked, struct bw_script_run **out_run)
 {
     const struct bw_group_config *config = group->config;
-    const bool is_look = run->action == BW_ACTION_STATUS;
+    const bool is_look = action == BW_ACTION_STATUS;
     const struct bw_run_facts facts = {.reason = is_look ? BW_REASON_NONE : BW_REASON_LEASE_LOST,
-                                       .restarts = run->restarts};
+                                       .restarts = asked->restarts};
     const struct bw_script_order order = {
         .group = config,
         .site = group->program->config->site,
-        .epoch = run->epoch,
+        .epoch = asked->epoch,
         .facts = &facts,
         .lease_remaining_ms = bw_instant_left_ns(bw_clock_now(), machine_of(group)->end) /
                               BW_NS_PER_MS};
     struct bw_script_env env;
     struct bw_diag diag = {0};
     enum bw_err err = bw_script_env_init(&env, &order, &diag);
-    const struct bw_script_spec spec = {.path = config->scripts[run->action],
+    const struct bw_script_spec spec = {.path = config->scripts[action],
                                         .env = env.list,
                                         .reach = &group->reach,
                                         .slot = is_look ? BW_REACH_OBSERVE : BW_REACH_FENCE,
@@ -136,7 +130,7 @@ static enum bw_err begin(struct bw_second_group_of *group, const struct run *run
                                         .refuses_writable = !config->allow_writable_scripts,
                                         .digest = is_look ? digest_of : NULL,
                                         .digest_of = config,
-                                        .limit_ns = run->limit_ns,
+                                        .limit_ns = asked->limit_ns,
                                         .kill_grace_ns = bw_ms_to_ns(config->kill_grace_ms),
                                         .on_line = is_look ? NULL : on_line,
                                         .on_end = is_look ? on_looked : on_fenced,
@@ -148,28 +142,23 @@ static enum bw_err begin(struct bw_second_group_of *group, const struct run *run
         bw_script_go(*out_run, BW_INSTANT_NEVER);
     else
         bw_log_error(&group->program->log, "script.start_failed", "group=%s action=%s error=%s",
-                     config->name, bw_action_word(run->action), bw_log_quote(diag.text));
+                     config->name, bw_action_word(action), bw_log_quote(diag.text));
     bw_script_env_deinit(&env);
     return err;
 }
 
 enum bw_err bw_second_look(struct bw_second_group_of *group)
 {
-    const struct run run = {.action = BW_ACTION_STATUS,
-                            .epoch = machine_of(group)->memory.epoch,
-                            .limit_ns = bw_ms_to_ns(group->config->timeout_ms[BW_ACTION_STATUS])};
+    const struct bw_second_machine_action asked = {
+        .epoch = machine_of(group)->memory.epoch,
+        .limit_ns = bw_ms_to_ns(group->config->timeout_ms[BW_ACTION_STATUS])};
 
     BW_ASSERT(group->look == NULL);
-    return begin(group, &run, &group->look);
+    return begin(group, BW_ACTION_STATUS, &asked, &group->look);
 }
 
 enum bw_err bw_second_fence(struct bw_second_group_of *group, const struct bw_second_machine_action *action)
 {
-    const struct run run = {.action = BW_ACTION_FENCE,
-                            .epoch = action->epoch,
-                            .limit_ns = action->limit_ns,
-                            .restarts = action->restarts};
-
     BW_ASSERT(group->fence == NULL);
-    return begin(group, &run, &group->fence);
+    return begin(group, BW_ACTION_FENCE, action, &group->fence);
 }

@@ -133,7 +133,7 @@ static uint64_t of_reach(const struct bw_group *group, const struct bw_watch *wa
                                                group->terms.reach != BW_REACH_REMOTE &&
                                                group->sight.seen == BW_REACH_INSIDE && !group->sight.proved);
     if (fresh->report.second == BW_SECOND_IS_NONE ||
-        (fresh->report.second == BW_SECOND_IS_UNTESTED && group->sight.seen == BW_REACH_INSIDE)) /* its KILL is tested */
+        (fresh->report.second == BW_SECOND_IS_UNTESTED && group->sight.seen == BW_REACH_INSIDE)) /* its guard ends it */
         return bits;
     if (fresh->report.second != BW_SECOND_IS_SEEN)
         return bits | bit(BW_TROUBLE_SECOND_ENFORCER_LOST, true);

@@ -34,16 +34,16 @@ static uint32_t known_sites(const struct bw_watch *watch)
     return count;
 }
 
-static bool has_same_sites(const struct bw_watch *watch, const struct bw_spec *spec)
+static bool has_same_sites(const struct bw_watch *watch, uint32_t known, const struct bw_spec *spec)
 {
-    bool is_same = known_sites(watch) == spec->site_count;
+    bool is_same = known == spec->site_count;
 
     for (uint32_t i = 0; is_same && i < spec->site_count; i++)
         is_same = strcmp(watch->sites[i], spec->sites[i].name) == 0;
     return is_same;
 }
 
-/* What is kept by the index of a site moves with its name. A place that no site has ever had is not written: that would
+/* Moves with the name of a site what is kept by its index. A place that no site has ever had is not written: that would
  * cost its memory, of most groups three quarters of all. */
 static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
 {
@@ -58,7 +58,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
     struct bw_rate rates[BW_SITES_MAX];
 
     BW_ASSERT(spec->site_count <= BW_SITES_MAX);
-    if (has_same_sites(watch, spec))
+    if (has_same_sites(watch, known, spec))
         return;
     memset(rates, 0, sizeof(rates));
     memset(reports, 0, sizeof(reports));

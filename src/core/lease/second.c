@@ -62,6 +62,19 @@ static void cut_fence(const struct step *step, const char *rule)
     (void)emit(step, BW_SECOND_ACTION_KILL_FENCE, rule);
 }
 
+/* Its script has so long, or as long as the site file says where that is less. */
+static struct bw_second_action *run_script(const struct step *step, uint64_t window_ns, const char *rule)
+{
+    struct bw_second *second = step->second;
+    struct bw_second_action *action = emit(step, BW_SECOND_ACTION_FENCE, rule);
+
+    BW_ASSERT(second->fence == BW_SECOND_RUN_NONE);
+    second->fence = BW_SECOND_RUN_UNDER_WAY;
+    action->epoch = second->memory.epoch;
+    action->limit_ns = window_ns < second->limits.fence_limit_ns ? window_ns : second->limits.fence_limit_ns;
+    return action;
+}
+
 static void look(const struct step *step, const char *rule)
 {
     struct bw_second *second = step->second;
@@ -317,19 +330,13 @@ static void take_proof(const struct step *step, const struct bw_second_event *ev
 static void run_proof(const struct step *step)
 {
     struct bw_second *second = step->second;
-    struct bw_second_action *action;
 
     if (bw_instant_right_is_over(step->now, bw_instant_add(second->proof_at, BW_SECOND_PROOF_BEGINS_NS))) {
         end_proof(step);
         return;
     }
-    action = emit(step, BW_SECOND_ACTION_FENCE, "E15");
-    second->fence = BW_SECOND_RUN_UNDER_WAY;
     second->proof_at = step->now;
-    action->restarts = true;
-    action->epoch = second->memory.epoch;
-    action->limit_ns = second->memory.fence_ns < second->limits.fence_limit_ns ? second->memory.fence_ns
-                                                                               : second->limits.fence_limit_ns;
+    run_script(step, second->memory.fence_ns, "E15")->restarts = true;
 }
 
 /* Its script alone has ended what a look has just seen to run, within F. */
@@ -345,16 +352,29 @@ static void proof_looked(const struct step *step, enum bw_service service)
 {
     struct bw_second *second = step->second;
 
-    if (second->proof == BW_SECOND_PROOF_BEFORE && service == BW_SERVICE_STARTED) {
-        second->proof = BW_SECOND_PROOF_SCRIPT;
-    } else if (second->proof == BW_SECOND_PROOF_AFTER && is_proved_by(step, service)) {
+    switch (second->proof) {
+    case BW_SECOND_PROOF_NONE:
+    case BW_SECOND_PROOF_SCRIPT: /* no look runs for it */
+        break;
+    case BW_SECOND_PROOF_BEFORE:
+        if (service == BW_SERVICE_STARTED)
+            second->proof = BW_SECOND_PROOF_SCRIPT;
+        else
+            end_proof(step);
+        break;
+    case BW_SECOND_PROOF_AFTER:
+        if (!is_proved_by(step, service)) {
+            decide_proof(step, false);
+            break;
+        }
         second->proof = BW_SECOND_PROOF_SEEN;
         second->proof_at = step->now;
         (void)emit(step, BW_SECOND_ACTION_ASK_NOW, "E16");
-    } else if (second->proof == BW_SECOND_PROOF_AFTER) {
-        decide_proof(step, false);
-    } else {
-        end_proof(step);
+        break;
+    case BW_SECOND_PROOF_SEEN:
+        if (service != BW_SERVICE_STOPPED)
+            end_proof(step);
+        break;
     }
 }
 
@@ -440,11 +460,8 @@ static void on_looked(const struct step *step, enum bw_service service)
     second->service_at = second->look_begun;
     second->look_took_ns = bw_instant_elapsed_ns(step->now, second->look_begun);
     note_agreement(step);
-    if (second->proof != BW_SECOND_PROOF_NONE && (counts || second->proof == BW_SECOND_PROOF_SEEN)) {
-        if (second->proof != BW_SECOND_PROOF_SEEN || service != BW_SERVICE_STOPPED)
-            proof_looked(step, service);
-        return;
-    }
+    if (counts || second->proof == BW_SECOND_PROOF_SEEN)
+        proof_looked(step, service);
     if (second->phase == BW_SECOND_LOOKING && counts) {
         go_on(second, service == BW_SERVICE_STOPPED ? BW_SECOND_FENCED : BW_SECOND_SCRIPT);
         second->fence_at = bw_instant_add(step->now, RETRY_NS);
@@ -462,8 +479,9 @@ static void on_fenced(const struct step *step, bool ok)
         return;
     second->fence = BW_SECOND_RUN_NONE;
     if (!was_cut && second->proof == BW_SECOND_PROOF_SCRIPT) {
-        second->proof = BW_SECOND_PROOF_AFTER;
-        if (!ok)
+        if (ok)
+            second->proof = BW_SECOND_PROOF_AFTER;
+        else
             decide_proof(step, false);
         return;
     }
@@ -498,16 +516,9 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
 
 static void run_fence(const struct step *step)
 {
-    struct bw_second *second = step->second;
-    const uint64_t left_ns = bw_instant_left_ns(step->now, second->end);
-    const uint64_t window_ns = left_ns > 0 ? left_ns : second->memory.fence_ns;
-    struct bw_second_action *action = emit(step, BW_SECOND_ACTION_FENCE, "E7");
+    const uint64_t left_ns = bw_instant_left_ns(step->now, step->second->end);
 
-    BW_ASSERT(second->fence == BW_SECOND_RUN_NONE);
-    second->fence = BW_SECOND_RUN_UNDER_WAY;
-    action->epoch = second->memory.epoch;
-    action->limit_ns = window_ns < second->limits.fence_limit_ns ? window_ns
-                                                                 : second->limits.fence_limit_ns;
+    (void)run_script(step, left_ns > 0 ? left_ns : step->second->memory.fence_ns, "E7");
 }
 
 static bool is_due(const struct step *step, struct bw_instant at)

@@ -34,7 +34,7 @@ static bool is_start_of_these(const struct bw_site *site)
     return site->guard.start_epoch == site->memory.epoch && site->guard.sight.seen == BW_REACH_OUTSIDE;
 }
 
-/* What was seen outside a second enforcer ends as it is. */
+/* A service that was seen outside is ended as it is by a second enforcer: a start would show nothing else. */
 bool bw_site_proof_restarts(const struct bw_site *site, struct bw_instant now)
 {
     const enum bw_reach_seen seen = site->guard.sight.seen;
@@ -116,6 +116,14 @@ static void await_look(const struct step *step)
     bw_site_observe_soon(step, BW_ACTION_STATUS);
 }
 
+/* That look has ended. */
+static bool has_looked(const struct bw_site *site)
+{
+    const struct bw_observation *status = &site->observation[BW_ACTION_STATUS];
+
+    return status->has_result && bw_instant_wait_is_over(status->at, site->proof_asked_at);
+}
+
 void bw_site_on_prove(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -146,13 +154,12 @@ static void go_on_in_doubt(const struct step *step, enum bw_proof_word word)
 static void decide_doubt(const struct step *step)
 {
     struct bw_site *site = step->site;
-    const struct bw_observation *status = &site->observation[BW_ACTION_STATUS];
+    const bool is_starting = site->tenure == BW_TENURE_STARTING;
 
-    if (site->tenure == BW_TENURE_STARTING && (!status->has_result || !bw_instant_wait_is_over(status->at, site->proof_asked_at)))
+    if (is_starting && !has_looked(site))
         return;
     site->proof = BW_SITE_PROOF_NONE;
-    site->stops_first = site->tenure == BW_TENURE_STARTING && site->start == BW_SITE_START_NONE &&
-                        site->service == BW_SERVICE_UNKNOWN;
+    site->stops_first = is_starting && site->start == BW_SITE_START_NONE && site->service == BW_SERVICE_UNKNOWN;
 }
 
 /* By which the second enforcer tells one proof from another. */
@@ -170,10 +177,12 @@ static void await_second(const struct step *step)
     const struct bw_site_second *second = bw_site_second_of(site, site->proof_second);
     const struct bw_instant limit = bw_instant_add(
         site->proof_asked_at, bw_ms_to_ns(site->memory.terms.fence_ms) + BW_SECOND_PROOF_TAKES_NS);
+    const bool is_over = second != NULL && second->report.proof_ended == bw_site_proof_number(site, second->session);
 
-    if (second != NULL && second->report.proof_ended == bw_site_proof_number(site, second->session))
-        (second->report.is_proved ? go_on : go_on_in_doubt)(
-            step, second->report.is_proved ? BW_PROOF_WORD_PROVED : BW_PROOF_WORD_NOT_FENCED);
+    if (is_over && second->report.is_proved)
+        go_on(step, BW_PROOF_WORD_PROVED);
+    else if (is_over)
+        go_on_in_doubt(step, BW_PROOF_WORD_NOT_FENCED);
     else if (second == NULL || bw_instant_wait_is_over(step->now, limit))
         go_on_in_doubt(step, BW_PROOF_WORD_CUT_OFF);
     else
@@ -211,14 +220,11 @@ void bw_site_watch_proof(const struct step *step)
         await_second(step);
 }
 
-/* A look that began after it was asked for has ended. */
 bool bw_site_is_proof_due(const struct step *step)
 {
     const struct bw_site *site = step->site;
-    const struct bw_observation *status = &site->observation[BW_ACTION_STATUS];
-    const bool is_awaited = site->proof == BW_SITE_PROOF_ASKED || site->proof == BW_SITE_PROOF_RESTARTED;
 
-    return is_awaited && status->has_result && bw_instant_wait_is_over(status->at, site->proof_asked_at);
+    return (site->proof == BW_SITE_PROOF_ASKED || site->proof == BW_SITE_PROOF_RESTARTED) && has_looked(site);
 }
 
 bool bw_site_begin_proof(const struct step *step)
@@ -267,14 +273,17 @@ void bw_site_proof_ended(const struct step *step, const struct bw_guard_run_ende
 /* A KILL that its guard goes on with ends there, and nobody is told; a fence that is under way is cut. */
 void bw_site_proof_lost(struct bw_site *site)
 {
-    const bool was_fenced = site->proof == BW_SITE_PROOF_FENCED || site->proof == BW_SITE_PROOF_DOUBTED;
+    const enum bw_site_proof before = site->proof;
 
-    if (site->proof == BW_SITE_PROOF_KILLED || was_fenced)
-        site->stops_first = false;
-    if (site->proof != BW_SITE_PROOF_NONE && site->proof != BW_SITE_PROOF_DOUBTED)
+    if (before == BW_SITE_PROOF_NONE)
+        return;
+    if (before != BW_SITE_PROOF_DOUBTED)
         end_proof(site, BW_PROOF_WORD_CUT_OFF);
-    if (was_fenced) {
-        site->proof = BW_SITE_PROOF_DOUBTED;
-        site->observation[BW_ACTION_STATUS].has_result = false; /* what was seen beside the fence decides nothing */
-    }
+    if (before == BW_SITE_PROOF_ASKED || before == BW_SITE_PROOF_RESTARTED)
+        return;
+    site->stops_first = false;
+    if (before == BW_SITE_PROOF_KILLED)
+        return;
+    site->proof = BW_SITE_PROOF_DOUBTED;
+    site->observation[BW_ACTION_STATUS].has_result = false; /* a look beside the fence decides nothing */
 }
