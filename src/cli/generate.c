@@ -1,4 +1,5 @@
 /* breakwater generate ANSWERS --out DIR. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,9 +73,7 @@ static bool find_deploy(const char *given, char out_path[PATH_BYTES])
 /* ---- the files that were made ---------------------------------------------------------------- */
 
 struct made {
-    const struct bw_tree *tree;
-    char paths[BW_CHECK_FILES_MAX][PATH_BYTES];
-    const char *files[BW_CHECK_FILES_MAX];
+    const char *files[BW_CHECK_FILES_MAX]; /* below the folder */
     size_t count;
 };
 
@@ -97,21 +96,28 @@ static void add(const char *name, void *with)
     struct made *made = with;
     const bool is_of_operator = ends_in(name, "/groups.yaml") || ends_in(name, "/cli.yaml");
 
-    if (made->count == BW_CHECK_FILES_MAX || (is_of_operator && is_there(made, strrchr(name, '/'))))
-        return;
-    if (snprintf(made->paths[made->count], PATH_BYTES, "%s/%s", made->tree->fresh, name) >= PATH_BYTES)
-        return;
-    made->files[made->count] = made->paths[made->count];
-    made->count++;
+    if (made->count < BW_CHECK_FILES_MAX && !(is_of_operator && is_there(made, strrchr(name, '/'))))
+        made->files[made->count++] = name;
+}
+
+/* From inside the folder: it has another name until it is put in place, and what is printed of its files outlives that. */
+static bool check_inside(const char *folder, const struct made *made)
+{
+    const int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const bool is_fine = here != -1 && chdir(folder) == 0 && bw_check_offline(made->files, made->count);
+    const bool is_back = here != -1 && fchdir(here) == 0; /* what is written next may have a relative path */
+
+    if (here != -1)
+        (void)close(here);
+    return is_fine && is_back;
 }
 
 static bool is_right(const struct bw_tree *tree, const char *answers)
 {
-    static struct made made;
+    struct made made = {0};
 
-    made = (struct made){.tree = tree};
     bw_generate_each_config(tree, add, &made);
-    if (bw_check_offline(made.files, made.count))
+    if (check_inside(tree->fresh, &made))
         return true;
     (void)fflush(stdout);
     (void)fprintf(stderr, "error: generate: files made from %s would be refused, see above; " CONSEQUENCE "\n", answers);

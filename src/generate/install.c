@@ -265,6 +265,25 @@ static void put_modes(struct steps *steps, const struct bw_answers *answers)
     }
 }
 
+/* What a site needs before the loss of it needs nobody. */
+static void put_proofs(FILE *out, const struct bw_answers *answers)
+{
+    const char *group = answers->group_count == 1 ? answers->groups[0].spec.name : "GROUP";
+
+    (void)fputs("\nUntil the fence of a site is tested, the loss of this site needs an operator. The test ends the service at the primary and\n"
+                "starts it again. Test each site while it is primary, with a planned move in between:\n", out);
+    for (uint32_t i = 0; i < answers->site_count; i++) {
+        const struct bw_answers_site *site = &answers->sites[i];
+
+        if (site->namespace[0] != '\0')
+            (void)fprintf(out, "   %s: kubectl -n %s exec deployment/disaster-recovery -c controller -- /opt/bin/breakwater prove %s -c "
+                               "/etc/breakwater/site.yaml --yes\n", site->name, site->namespace, group);
+        else
+            (void)fprintf(out, "   %s, as root on %s: breakwater prove %s -c /etc/breakwater/site.yaml\n", site->name, site->host, group);
+    }
+    (void)fprintf(out, "   breakwater switchover %s --to SITE\n", group);
+}
+
 void bw_install_operator(struct bw_generation *generation, const char *operator)
 {
     char name[NAME_BYTES];
@@ -284,6 +303,7 @@ void bw_install_operator(struct bw_generation *generation, const char *operator)
     (void)fputs("\nAt each site, disable everything else that starts the service: a unit, a loop, a restart policy.\n", steps.out);
     put_modes(&steps, answers);
     step(&steps, "each group, with its primary", "breakwater status");
+    put_proofs(steps.out, answers);
     (void)fputs("\nAfter a change: breakwater apply -f groups.yaml. A group keeps the mode that `breakwater mode` has set, unless the\n"
                 "answers name a mode.\n",
                 steps.out);

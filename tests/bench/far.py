@@ -21,8 +21,10 @@ SETTINGS = {
     "far networks": f"breakwater-chaos weather --terms default (lease_ttl 15 s), 3 witnesses, 2 sites, 1 group; the round trip lies between "
                     f"all of them; moves after {CALM} without a fault",
     "round trips of a move": "(time without service - median of the same without a round trip) / round trip. The protocol needs, one after "
-                             "the other: planned move 5 (the end's way to the leader 0.5, Released 1, Grant 1, the order's way 0.5, the first "
-                             "renewal with its proof 2); failover 3.5 (Grant 1, the order's way 0.5, the first renewal 2)",
+                             "the other: planned move 6 (the end's way to the leader 0.5, Released 1, the position's way to the target 0.5, "
+                             "its readiness_script's outcome 0.5, Grant 1, the order's way 0.5, the first renewal with its proof 2); failover "
+                             "3.5 (Grant 1, the order's way 0.5, the first renewal 2). An end that is told while a renewal is under way "
+                             "needs a second connection, which costs 2 more where none was used for 30 s",
 }
 
 
