@@ -80,8 +80,10 @@ check_settings() {
         ;;
     *) wrong "VERIFY_REGISTRY_REALM does not begin with https:// or http://" ;;
     esac
-    [[ ${VERIFY_REGISTRY_CONNECT_TO:-} =~ ^([A-Za-z0-9.-]+:[0-9]+|\[[0-9A-Fa-f:]+\]:[0-9]+)?$ ]] ||
-        wrong "VERIFY_REGISTRY_CONNECT_TO: '$VERIFY_REGISTRY_CONNECT_TO' is not HOST:PORT"
+    connect_to=${VERIFY_REGISTRY_CONNECT_TO:-}
+    [[ $connect_to =~ ^(([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]+)?)?$ ]] ||
+        wrong "VERIFY_REGISTRY_CONNECT_TO: '$connect_to' is not HOST or HOST:PORT"
+    [[ $connect_to =~ [^:]:[0-9]+$ ]] || connect_to+=: # the port of the URL
     for name in call_limit limit; do
         [[ ${!name} =~ ^[1-9][0-9]{0,5}$ ]] || wrong "a timeout is a whole number of seconds, not '${!name}'"
     done
@@ -106,7 +108,7 @@ options() {
     option noproxy '*'
     option max-filesize 1048576
     [ -z "${VERIFY_REGISTRY_CA:-}" ] || option cacert "$VERIFY_REGISTRY_CA"
-    [ -z "${VERIFY_REGISTRY_CONNECT_TO:-}" ] || option connect-to "::$VERIFY_REGISTRY_CONNECT_TO"
+    [ "$connect_to" = : ] || option connect-to "::$connect_to"
 }
 
 # http WHAT EXTRA ARGUMENT...: status in `code`, head and body in files. EXTRA is more of curl's configuration, with what
