@@ -263,7 +263,8 @@ void bw_tell_data_behind(const json_t *group, const char *name, FILE *out)
          !bw_json_has(json_object_get(site, "blocked_by"), bw_gate_word(BW_GATE_ID_REJOINING))))
         return;
     (void)fprintf(out,
-                  "%s may hold data that %s does not have, and a rejoin of %s can destroy it. See how much, and what to do:\n"
+                  "%s may hold data that %s does not have, and a rejoin of %s can destroy it. What to do: breakwater-runbook(7), DATA LEFT AT THE "
+                  "OLD PRIMARY. See how much:\n"
                   "           breakwater report %s\n",
                   bw_json_member(site, "name"), bw_json_member(last, "site"), bw_json_member(site, "name"), name);
 }

@@ -189,7 +189,7 @@
     X(SERVICE, "service", "service_running",                                                                          \
       "the service is stopped there",                                                                                 \
       "the service is[ {why}| not stopped] there",                                                                    \
-      "stop the service on the site")                                                                                 \
+      "in mode unmanaged leave it, and run: breakwater mode {group} auto; else stop the service on the site")         \
     X(SERVICE_UNKNOWN, "service", "service_unknown",                                                                  \
       "the service is known to be stopped there",                                                                     \
       "the status script does not say whether the service is stopped",                                                \

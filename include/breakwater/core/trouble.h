@@ -87,8 +87,8 @@
     X(OUTSIDE_REACH, "cannot_stop_service", "outside_reach",                                       \
       "breakwater cannot stop this service",                                                       \
       "no automatic failover if SITE fails",                                                       \
-      "set stop_method: for group GROUP in site.yaml on SITE; the guard's log "                    \
-      "suggests a value:\n"                                                                        \
+      "set stop_method: for group GROUP in site.yaml on SITE, or remove what else restarts the service "  \
+      "(docker, systemd); the guard's log names the cause:\n"                                      \
       "journalctl -u breakwater-guard\n"                                                           \
       "If the service ran before it was managed: kill and restart it once under control:\n"        \
       "breakwater prove GROUP -c /etc/breakwater/site.yaml",                                       \
@@ -114,7 +114,8 @@
     X(LOCAL_RESTARTS, "service_restarted", "local_restarts",                                       \
       "the service had ended and was restarted at the primary",                                    \
       "users had a short outage; if it goes on, the group moves to another site",                  \
-      "on SITE, find the cause in the service's own log; then acknowledge:\n"                          \
+      "on SITE, find the cause in the service's own log (a test by prove restarts the service, too); " \
+      "then acknowledge:\n"                                                                         \
       "breakwater ack GROUP service_restarted --site SITE",                                        \
       "it ends 1 h after the last restart, or with the epoch")                                     \
     X(NOT_CONNECTED, "not_connected", "not_connected",                                             \
