@@ -436,10 +436,11 @@ end_unfinished() {
 # is to have. The object of such a pod goes at once, so its kubelet, which has to be Ready, has to say before that no
 # container runs; or nothing more of them, as older ones do of what they evict, and then nothing may have changed for as long
 # as their grace can last. A push has no time for that; and where nobody looks after it (`remote`), such a node is remembered
-# before as one that is only now Ready again.
+# before as one that is only now Ready again. Sets `said_to_run` to those whose containers are said to run.
 delete_finished() {
     local finished nodes name uid node containers status since
     local -A ready=()
+    said_to_run=
     [ "$1" = "$unchanged" ] || unchanged=$1 unchanged_since=$(seconds_up)
     finished=$(list_finished) && nodes=$(list_nodes) || return 0
     while read -r name status since; do
@@ -447,6 +448,7 @@ delete_finished() {
     done <<<"$nodes"
     while read -r name uid node containers; do
         since=${ready[${node:--}]:-}
+        [[ $containers != *runs* ]] || said_to_run+=" $name"
         [ -n "$name" ] && [[ $containers != *runs* ]] && { [ "$node" = - ] || [ -n "$since" ]; } || continue
         case ${containers:+said}$how in
         '') [ $(($(seconds_up) - unchanged_since)) -gt "$POD_GRACE" ] || continue ;;
@@ -464,7 +466,7 @@ delete_finished() {
 # `push`, and where no status is asked afterwards `remote`: by the set's function push as well, without waiting for the
 # operator.
 end_pods() {
-    local how=${2:-} pods silent busy behind pushed=-10 quiet_since='' why='' operations unchanged='' unchanged_since
+    local how=${2:-} pods silent busy behind pushed=-10 quiet_since='' why='' operations unchanged='' unchanged_since said_to_run=''
     deadline=$((SECONDS + $1)) EPOCH=${BREAKWATER_EPOCH:-0}
     while [ $SECONDS -lt "$deadline" ]; do
         close_epoch || break
@@ -481,6 +483,7 @@ end_pods() {
             quiet_since=
             why="$(wc -l <<<"$pods") pods are left: $(cut -d ' ' -f 1,3 <<<"$pods" | paste -sd ,)"
             [ -n "$how$behind$busy" ] || delete_finished "$pods"
+            [ -z "$said_to_run" ] || why+="; finished, but the kubelet reports a running container:$said_to_run"
             continue
         fi
         # shellcheck disable=SC2086
