@@ -780,7 +780,7 @@ void bw_check_service_containers(struct bw_check_lines *lines, const char *group
     if (status != 0)
         bw_check_line(lines, BW_CHECK_FAIL, group,
                       "%s: %s does not say which containers it has: without that the site is not "
-                      "eligible",
+                      "eligible. For a dockerd at another socket write container_tool: in site.yaml, the path of a wrapper that sets DOCKER_HOST",
                       project, tool);
     else if (!is_understood)
         bw_check_line(lines, BW_CHECK_FAIL, group,

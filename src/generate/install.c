@@ -179,12 +179,13 @@ static void site_on_machine(struct steps *steps, const struct bw_generation *gen
                 "If the service runs, test the kill later: `breakwater prove` kills the service and starts it again.\n",
                 steps->out);
     step(steps, "Created symlink", "systemctl enable --now breakwater-guard breakwater-agent");
-    step(steps, "agent and guard are connected", "breakwater status --site");
+    step(steps, "agent and guard are connected", "breakwater status --site%s%s", part->site->guard_socket != NULL ? " --socket " : "",
+         part->site->guard_socket != NULL ? part->site->guard_socket : "");
 }
 
 static void site_in_cluster(struct steps *steps, const struct bw_generation *generation, const struct bw_answers_site *site)
 {
-    step(steps, "node/NODE1 labeled; no pod of the service may run on these two nodes", "kubectl label node NODE1 NODE2 breakwater=%s",
+    step(steps, "node/NODE1 labeled. Choose two nodes without pods of the service: kubectl get pods --all-namespaces -o wide", "kubectl label node NODE1 NODE2 breakwater=%s",
          site->namespace);
     step(steps, "node/NODE1 tainted", "kubectl taint node NODE1 NODE2 breakwater=%s:NoSchedule", site->namespace);
     step(steps, "created, or configured",
@@ -202,8 +203,9 @@ static void site_in_cluster(struct steps *steps, const struct bw_generation *gen
             (void)fprintf(steps->out,
                           "\nThe own scripts of %s run as the account disaster-recovery of this namespace. Give the account the rights that "
                           "they need.\n", generation->answers->groups[g].spec.name);
-    step(steps, "deployment.apps/disaster-recovery created", "kubectl apply -k .");
-    step(steps, "successfully rolled out", "kubectl -n %s rollout status deployment/disaster-recovery --timeout=60s", site->namespace);
+    step(steps, "deployment.apps/disaster-recovery created, or configured: the Deployment of that name is replaced", "kubectl apply -k .");
+    step(steps, "successfully rolled out; after a timeout see: kubectl get pods,pvc,events (two volumes are needed)",
+         "kubectl -n %s rollout status deployment/disaster-recovery --timeout=60s", site->namespace);
     step(steps, "successfully rolled out", "kubectl -n %s rollout status deployment/disaster-recovery-second --timeout=60s",
          site->namespace);
     step(steps, "0 failed", "kubectl -n %s exec deployment/disaster-recovery -c guard -- /opt/bin/breakwater check /etc/breakwater/site.yaml",
@@ -297,12 +299,12 @@ void bw_install_operator(struct bw_generation *generation, const char *operator)
                   "what it prints.\n",
                   operator, generation->answers->cluster);
     step(&steps, SILENT, "mkdir -p ~/.config/breakwater && cp cli.yaml ca.pem %s.pem ~/.config/breakwater", operator);
-    step(&steps, "each group, created in mode unmanaged: its service is only watched", "breakwater apply -f groups.yaml --unmanaged");
+    step(&steps, "each group, created in mode unmanaged: nothing is started, stopped or fenced; status and readiness scripts run", "breakwater apply -f groups.yaml --unmanaged");
     step(&steps, "each group: one site started, the others stopped; or all stopped, if the service runs nowhere yet",
          "breakwater status");
     (void)fputs("\nAt each site, disable everything else that starts the service: a unit, a loop, a restart policy.\n", steps.out);
     put_modes(&steps, answers);
-    step(&steps, "each group, with its primary", "breakwater status");
+    step(&steps, "each group, with its primary; alarms, and exit status 3, until the tests below", "breakwater status");
     put_proofs(steps.out, answers);
     (void)fputs("\nAfter a change: breakwater apply -f groups.yaml. A group keeps the mode that `breakwater mode` has set, unless the\n"
                 "answers name a mode.\n",

@@ -17,7 +17,7 @@ ask_part() {
             printf '\n%s %s\n' "$ended" $?
         } | {
             while IFS= read -r line && [[ $line != "$ended "* ]]; do
-                [ -z "$line" ] || { last=$line && say "${NAMES[$1]}: $line"; }
+                [ -z "$line" ] || { last=${line#readiness.sh: } && say "${NAMES[$1]}: $last"; }
             done
             printf '\nwhy=%s\nended=%s\n' "$last" "$([ "$line" != "$ended 0" ] || echo well)" >&3
             cat <&0 >&2 3>&- &

@@ -42,13 +42,13 @@ streams_by_name() {
                 THEN current_setting('synchronous_standby_names') END) FROM pg_stat_replication")"
     [ "$streams" != t ] || return 0
     [ -n "$names" ] || return 1
-    { is_number "$there" && [ "$there" -ge "$(count_of_names "$names")" ]; } || fail "commits wait for $(words_of_names "$names") (away);" \
-        "ALTER SYSTEM SET synchronous_standby_names='' and a reload give up 0 lost rows${others:+; $others streams: the same by another name?}"
+    { is_number "$there" && [ "$there" -ge "$(count_of_names "$names")" ]; } || fail "commits wait for $(words_of_names "$names") (away); to go on:" \
+        "ALTER SYSTEM SET synchronous_standby_names=''; and reload${others:+; $others streams: the same by another name?}"
     if [ ${#SYNC_PEERS[@]} -gt 0 ]; then
         say "no lag is known: ${SYNC_PEERS[*]} does not stream; commits wait for $(words_of_names "$names"), which does"
     elif [[ $names =~ $OUR_NAMES ]]; then
         say "commits wait for $(words_of_names "$names") all the same, and PG_SYNC_PEER is not set:" \
-            "ALTER SYSTEM SET synchronous_standby_names='' and a reload make an end of that"
+            "ALTER SYSTEM SET synchronous_standby_names=''; and reload end that"
     fi
     return 1
 }
