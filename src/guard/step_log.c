@@ -124,6 +124,12 @@ static void log_arm_refused(struct bw_guard_group *group, const struct bw_guard_
                  bw_refusal_word(message->refused.why), action->rule);
 }
 
+/* Its agent asks for it again each 100 ms, until the one that runs has ended. */
+static bool is_awaited_look(const struct bw_guard_run_ended *ended)
+{
+    return ended->refusal == BW_REFUSAL_BUSY && !bw_action_is_action(ended->action);
+}
+
 static void log_message(struct bw_guard_group *group, const struct bw_guard_action *action)
 {
     struct bw_log *log = &group->program->log;
@@ -140,11 +146,11 @@ static void log_message(struct bw_guard_group *group, const struct bw_guard_acti
     else if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
              (message->ended.result == BW_RUN_REFUSED ||
               message->ended.result == BW_RUN_INTERRUPTED))
-        bw_log_info(log,
-                    message->ended.result == BW_RUN_REFUSED ? "run.refused" : "run.interrupted",
-                    "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " refusal=%s rule=%s", name,
-                    message->ended.epoch, bw_action_word(message->ended.action),
-                    message->ended.run_id, bw_refusal_word(message->ended.refusal), action->rule);
+        bw_log_write(log, is_awaited_look(&message->ended) ? BW_LOG_DEBUG : BW_LOG_INFO,
+                     message->ended.result == BW_RUN_REFUSED ? "run.refused" : "run.interrupted",
+                     "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " refusal=%s rule=%s", name,
+                     message->ended.epoch, bw_action_word(message->ended.action),
+                     message->ended.run_id, bw_refusal_word(message->ended.refusal), action->rule);
 }
 
 void bw_guard_log_action(struct bw_guard_group *group, const struct bw_guard_action *action)

@@ -98,6 +98,27 @@ static void a_readiness_that_says_much_is_read_to_its_end(void **state)
     assert_false(rig_has(rig, "log", "line=\"20000\"")); /* its log is bounded */
 }
 
+/* An agent asks again each 100 ms, while a fence takes half a minute: who reads the log for why it does would find little else. */
+static void looks_that_have_to_wait_do_not_fill_the_log(void **state)
+{
+    struct rig *rig = *state;
+    const struct bw_guard_run_ended *last = &rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended;
+
+    rig_put(rig, "readiness.sh", 0755, "#!/bin/sh\nuntil [ -e \"$0.go\" ]; do sleep 0.1; done\n");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    rig_order(&rig->agent, 1, BW_ACTION_READINESS);
+
+    const struct bw_guard_run_ended refused = rig_run(&rig->agent, 1, BW_ACTION_STATUS);
+
+    assert_int_equal(refused.result, BW_RUN_REFUSED);
+    assert_int_equal(refused.refusal, BW_REFUSAL_BUSY);
+    rig_put(rig, "readiness.sh.go", 0600, "");
+    while (last->action != BW_ACTION_READINESS)
+        rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, rig->agent.count[BW_GUARD_MESSAGE_RUN_ENDED] + 1);
+    assert_int_equal(last->result, BW_RUN_OK);
+    assert_false(rig_has(rig, "log", "level=info event=run.refused"));
+}
+
 static void an_epoch_is_armed_started_stopped_and_ended(void **state)
 {
     struct rig *rig = *state;
@@ -768,6 +789,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_epoch_is_armed_started_stopped_and_ended),
         TEST(a_readiness_that_says_much_is_read_to_its_end),
+        TEST(looks_that_have_to_wait_do_not_fill_the_log),
         TEST(a_guard_that_is_told_to_end_leaves_the_service_and_its_deadline),
         TEST(a_guard_without_an_enforcer_says_that_nothing_is_known_to_keep_the_deadline),
         TEST(what_an_agent_is_told_changes_with_sighup),
