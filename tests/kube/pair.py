@@ -54,6 +54,7 @@ CLONE_NEWNET = 0x40000000
 ELECTION_MS = 1000
 TTL_S, FENCE_S = 60, 40
 MOVE_S = 150
+PROOFS = 3
 LEASE_S = TTL_S + 20  # what is left of one, a new leader, the fence
 
 
@@ -373,13 +374,22 @@ class Lab(Machine):
         return self.site_of(site).get("second_enforcer")
 
     def prove_second(self):
-        """The second enforcer of the site that serves counts from here on: by one outage, if nobody has proved it yet."""
-        wait_for("a second enforcer that can be proved, or counts", 2 * LEASE_S, lambda: self.holder() and self.serves(
-            self.holder()) and self.second_word(self.holder()) in ("fence_untested", "seen"))
-        site = self.holder()
-        if self.second_word(site) == "fence_untested":
-            run_patient(self.breakwater, "prove", "harbor", "-c", self.work / f"{site}.yaml", "--yes",
-                        timeout=FENCE_S + 2 * MOVE_S)
+        """The second enforcer of the site that serves counts from here on: by one outage, if nobody has proved it yet, or
+        by another if its fence was too slow for its window (PROOFS in all)."""
+        for left in reversed(range(PROOFS)):
+            wait_for("a second enforcer that can be proved, or counts", 2 * LEASE_S, lambda: self.holder() and self.serves(
+                self.holder()) and self.second_word(self.holder()) in ("fence_untested", "seen"))
+            site = self.holder()
+            if self.second_word(site) == "seen":
+                break
+            prove = (self.breakwater, "prove", "harbor", "-c", self.work / f"{site}.yaml", "--yes")
+            done = attempt(*prove, timeout=FENCE_S + 2 * MOVE_S)
+            pass_late(done)
+            if done.returncode == 0:
+                break
+            if left == 0 or "(not_fenced)" not in done.stdout + done.stderr:
+                raise Failed(f"prove at {site}: exit {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
+            print(f"  again: the fence of {site}'s second enforcer was not seen to end it in {FENCE_S} s", flush=True)
         wait_for(f"{site}'s second enforcer is counted on", 2 * LEASE_S, lambda: self.time_ends(site))
 
     def time_ends(self, site):
