@@ -10,15 +10,17 @@ umask 077
 export LC_ALL=C PGDATA
 unset PGOPTIONS PGSERVICE PGDATABASE PGSSLMODE
 
-# No PAM and no waiting parent: what is started is the child of this script.
+# No PAM and no waiting parent: what is started is the child of this script. It is asked once who PG_OS_USER is: a check asks
+# the server many times.
 as_server() {
-    if [ "$(id -u)" != 0 ]; then
+    if [ "$EUID" != 0 ]; then
         "$@"
         return
     fi
-    HOME=$(getent passwd "$PG_OS_USER" | cut -d : -f 6) setpriv --reuid "$PG_OS_USER" \
-        --regid "$(id -g "$PG_OS_USER")" --init-groups -- "$@"
+    HOME=$SERVER_HOME setpriv --reuid "$PG_OS_USER" --regid "$SERVER_GROUP" --init-groups -- "$@"
 }
+PG_OS_USER=${PG_OS_USER:-postgres}
+[ "$EUID" != 0 ] || IFS=: read -r _ _ _ SERVER_GROUP _ SERVER_HOME _ <<<"$(getent passwd "$PG_OS_USER")"
 
 # A host is no socket's directory: other scripts with the same variables ask there.
 [[ ${PGHOST:-} == /* ]] || unset PGHOST
@@ -48,7 +50,6 @@ set_place() {
     PGPORT=${GIVEN[2]:-$(cluster_setting port)}
     PGPORT=${PGPORT:-5432}
 }
-PG_OS_USER=${PG_OS_USER:-postgres}
 if [ -n "$PG_CLUSTER" ]; then
     CLUSTER_SETTINGS=$("${CLUSTER_READER:-read_cluster}") # set by fence.sh
     PG_LOG=${PG_LOG:-/var/log/postgresql/postgresql-${PG_CLUSTER/\//-}.log}
@@ -170,7 +171,7 @@ place_problem() {
     IFS= read -r -t "$DISK_S" has_version < <(exec 2>/dev/null && [ -f "$PGDATA/PG_VERSION" ] && echo yes || echo no)
     [ "$has_version" != no ] || { echo "$PGDATA is no data directory (not mounted?)" && return 1; }
     [ -n "$has_version$IS_PATIENT" ] || { echo "the disk of $PGDATA does not answer" && return 1; }
-    [ "$(id -u)" = 0 ] || [ "$(id -un)" = "$PG_OS_USER" ] ||
+    [ "$EUID" = 0 ] || [ "$(id -un)" = "$PG_OS_USER" ] ||
         { echo "must run as root or as $PG_OS_USER" && return 1; }
 }
 
@@ -253,24 +254,21 @@ list_processes() {
     # shellcheck disable=SC2016
     as_server bash -c '
         cd "$PGDATA" || exit 1
-        here=$(stat -L -c %d:%i .) || exit 1
-        found_self=no
+        here= found_self=no programs=()
         while read -r at path; do
+            [ "$path" != . ] || { here=$at && continue; }
             [ "$at" = "$here" ] || continue
-            pid=${path#/proc/}
-            pid=${pid%/cwd}
-            [ "$pid" = $$ ] && found_self=yes
-            exe=$(readlink "/proc/$pid/exe") || continue
-            case ${exe% (deleted)} in
-            */postgres | */postmaster)
-                parent=
-                while read -r key value; do
-                    [ "$key" = PPid: ] && parent=$value && break
-                done 2>/dev/null <"/proc/$pid/status"
-                [ -n "$parent" ] && echo "$pid $parent" ;;
-            esac
-        done < <(stat -L -c "%d:%i %n" /proc/[0-9]*/cwd 2>/dev/null)
-        [ $found_self = yes ]' list_processes
+            [ "$path" != "/proc/$$/cwd" ] || found_self=yes
+            programs+=("${path%cwd}exe")
+        done < <(stat -L -c "%d:%i %n" . /proc/[0-9]*/cwd 2>/dev/null)
+        [ $found_self = yes ] || exit 1
+        while IFS= read -r line; do
+            [[ ${line% (deleted)*} =~ ^[^/]*/proc/([0-9]+)/exe.*/(postgres|postmaster)[^[:alnum:]_/]?$ ]] || continue
+            while read -r key value; do
+                [ "$key" != PPid: ] || { echo "${BASH_REMATCH[1]} $value" && break; }
+            done 2>/dev/null <"/proc/${BASH_REMATCH[1]}/status"
+        done < <(stat -c %N "${programs[@]}" 2>/dev/null)
+        exit 0' list_processes
 }
 
 # The postmaster as the lock file has it; 0 without one.
