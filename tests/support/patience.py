@@ -125,12 +125,15 @@ class Wait:
         return elapsed_s >= self.limit_s * self.slowness
 
     def until(self, condition, pause_s=PAUSE_S):
-        """What condition() returned last: a true value, or, after the wait, whatever it returned."""
-        while not (value := condition()):
+        """What condition() returned last: a true value, or, after the wait, whatever it returned. Looks take at most half of the time."""
+        while True:
+            begun = time.monotonic()
+            if value := condition():
+                return value
+            took_s = time.monotonic() - begun
             if self.is_over():
                 return condition()  # the machine may have stalled since the last look
-            time.sleep(pause_s)
-        return value
+            time.sleep(max(pause_s, took_s))
 
     def late(self, what):
         """Late, or a Failed if a child process has failed: that is no slow machine."""
@@ -340,6 +343,18 @@ def a_failed_child_is_no_slow_machine(module):
     assert module.Wait(0).late("a test").status == 75
 
 
+def looks_take_half_of_the_time(module):
+    clock, looks = FakeTime(), []
+    module.time = clock
+
+    def look():
+        looks.append(clock.now)
+        clock.sleep(2)
+        return len(looks) == 3
+    module.wait_for("a test", 60, look)
+    near(clock.now, 1010)
+
+
 def the_last_look_is_after_the_last_instant(module):
     assert waited(module, 8, [1.0], is_true_at=9, took_s=1.2)[2] is None
 
@@ -473,6 +488,7 @@ RULES = (
     (eight_times_the_bound_is_the_end, "min(measure(), SLOWNESS_MAX)", "measure()"),
     (a_fast_machine_has_the_bound, "self.slowness, self.measured_s = 1.0, None", "self.slowness, self.measured_s = 1.5, None"),
     (a_failed_child_is_no_slow_machine, "if failed else Late(text)", "if False else Late(text)"),
+    (looks_take_half_of_the_time, "max(pause_s, took_s)", "pause_s"),
     (the_last_look_is_after_the_last_instant, "return condition()  #", "return value  #"),
     (what_is_steady_was_so_at_each_look, "if condition() else None", "if condition() else since"),
     (a_claim_that_holds_is_made_once, "if holds or stalls", "if stalls"),

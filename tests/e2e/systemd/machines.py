@@ -26,7 +26,7 @@ PEER = {"a": "b", "b": "a"}
 GROUPS = ["unit", "tree"]  # reach `units` and reach `cgroup`
 
 ELECTION_MS = 400
-TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 7000, 2500, 500, 1000, 100
+TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 10000, 2500, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
 
 BOOT_S = 60  # it takes a second on an idle machine
