@@ -15,7 +15,6 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/sys/clock.h>
 
-#include "former_json.h"
 
 #define LOOKUP_MS        30000 /* where no --wait-timeout says */
 #define HOPS_MAX         4

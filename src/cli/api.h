@@ -158,4 +158,11 @@ bool bw_confirm(const struct bw_cli_command *command, bool is_yes, const char *q
  * there: another shell has another one. */
 bool bw_api_confirm(const struct bw_api *api, bool is_yes, const char *question, const char *word);
 
+/* Documents of a witness of the release before. */
+
+/* Gives the members of a version 1 document (status, group, explain, history, report, plan) their names of version 2, in place.
+ * Witnesses are upgraded one by one: until the last one, some of their answers are of version 1. In documents of both versions
+ * the lists of gates in epochs get the words of this release. Every other document, and NULL, stays as it is. */
+void bw_json_from_former(json_t *document);
+
 #endif

@@ -10,7 +10,6 @@
 #include <breakwater/base/utf8.h>
 #include <breakwater/net/http_client.h>
 
-#include "former_json.h"
 
 #define STATUS_MS 3000
 #define BEAT_MS   100

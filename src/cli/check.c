@@ -20,7 +20,6 @@
 #include <breakwater/os/path_owner.h>
 
 #include "check.h"
-#include "check_second.h"
 #include "options.h"
 #include "verbs.h"
 

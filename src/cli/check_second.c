@@ -1,4 +1,4 @@
-#include "check_second.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* former_json.c - reads the documents of the release before as those of this one, while witnesses are upgraded one by one. */
-#include "former_json.h"
+#include "api.h"
 
 #include <stddef.h>
 #include <stdbool.h>

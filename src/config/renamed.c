@@ -1,4 +1,4 @@
-#include "renamed.h"
+#include "schema_value.h"
 
 #include <string.h>
 

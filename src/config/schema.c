@@ -6,7 +6,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/config/scalar.h>
 
-#include "renamed.h"
 #include "schema_value.h"
 
 #define PATH_BYTES 256

@@ -1,4 +1,4 @@
-/* schema_value.h - one scalar of one row of a key table: read, and described for people. */
+/* schema_value.h - one scalar of one row of a key table: read, and described for people; former names of keys. */
 #ifndef BW_CONFIG_SCHEMA_VALUE_H
 #define BW_CONFIG_SCHEMA_VALUE_H
 
@@ -22,5 +22,16 @@ void bw_value_range(const struct bw_key *key, char out_text[BW_VALUE_TEXT_BYTES]
  * that is nothing. */
 void bw_value_absent(const struct bw_key *key, const char *initialised,
                      char out_text[BW_VALUE_TEXT_BYTES]);
+
+/* Former names of keys and of their words. This release reads them with a warning. */
+
+/* The key of `table` that was called `former`; NULL: none. A name that is a key of the table is never a former name. */
+const struct bw_key *bw_renamed_key(const struct bw_table *table, const char *former);
+
+/* The word of `key` that was called `former`; NULL: none. */
+const char *bw_renamed_word(const struct bw_key *key, const char *former);
+
+/* The former name of `key` in its table; NULL: none. */
+const char *bw_renamed_former(const struct bw_key *key);
 
 #endif

@@ -1,4 +1,4 @@
-#include "held.h"
+#include "trial.h"
 
 #include <errno.h>
 #include <fcntl.h>

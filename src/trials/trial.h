@@ -4,6 +4,7 @@
  *   trial.c    what is tried, step by step     observe.c  what observations answer
  *   files.c    the files themselves            sandbox.c  where scripts run
  *   job.c      how they run, what they leave   report.c   what was found: kept, and shown
+ *   held.c     may the group be tried at all
  *
  * A trial runs in processes of its own (sandbox.h); what it finds is written into memory
  * that it shares with the one that prints, so that a trial that dies still has told what it saw. */
@@ -233,5 +234,13 @@ enum bw_service bw_trial_status_stable(struct bw_sandbox *sandbox, const char *w
 void bw_trial_condition(struct bw_sandbox *sandbox);
 void bw_trial_readiness(struct bw_sandbox *sandbox, const char *when);
 void bw_trial_verify(struct bw_sandbox *sandbox);
+
+/* May a group be tried here? Not while this machine knows it to be enforced: another site may be granted it,
+ * or serve it already, and a trial starts the service without a lease. Design 3.9. */
+
+/* What agent and guard of `site` have kept of `group`, which neither may change meanwhile: the caller holds the
+ * guard's lock. BW_OK: `*out_is_enforced`; what was never kept is not. Else it cannot be read. */
+BW_MUST_CHECK enum bw_err bw_trial_is_enforced(const struct bw_site_config *site, const char *group,
+                                               bool *out_is_enforced, struct bw_diag *diag);
 
 #endif

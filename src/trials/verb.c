@@ -26,7 +26,6 @@
 
 #include "api.h"
 #include "elsewhere.h"
-#include "held.h"
 #include "options.h"
 #include "proof.h"
 #include "sandbox.h"

@@ -11,7 +11,7 @@
 
 #include <breakwater/core/explain.h>
 
-#include "../../src/cli/former_json.h"
+#include "../../src/cli/api.h"
 
 static json_t *read_former(const char *text)
 {
