@@ -11,6 +11,7 @@ scaled: claim_in_time repeats such a claim if the machine stalled for longer tha
     patience.py --self-test   each rule is shown, and seen to fail without its protection
 """
 
+import io
 import os
 import pathlib
 import re
@@ -86,6 +87,16 @@ def measure():
     """own_slowness() of a process of its own: threads of this one would take part of the time."""
     with begin_self("--slowness", stdin=subprocess.DEVNULL) as process:
         return float(process.stdout.read())
+
+
+def measure_cores():
+    """The slowest measure() of as many as there are cores, all at once: cores that share their parts are slow together."""
+    processes = [begin_self("--slowness", stdin=subprocess.DEVNULL) for _ in os.sched_getaffinity(0)]
+    slowest = max(float(process.stdout.read()) for process in processes)
+    for process in processes:
+        process.wait()
+        process.stdout.close()
+    return slowest
 
 
 def failed_children():
@@ -478,6 +489,13 @@ def the_machine_is_measured_by_a_process(module):
     assert 1 <= module.measure() <= 8
 
 
+def the_slowest_core_is_measured(module):
+    answers = iter(["1.20", "3.40"])
+    module.begin_self = lambda *_, **__: types.SimpleNamespace(stdout=io.StringIO(next(answers)), wait=lambda: None)
+    module.os = types.SimpleNamespace(sched_getaffinity=lambda _: {0, 1})
+    assert module.measure_cores() == 3.4
+
+
 # A test, and what is put in place of what: without the rule the test has to fail.
 RULES = (
     (an_idle_machine_has_the_bound, "return elapsed_s >= self.limit_s * self.slowness", "return False if elapsed_s < 99 else True"),
@@ -501,7 +519,9 @@ RULES = (
     (a_stall_of_a_core_is_seen, "for probe in self.probes) / 1e9", "for probe in self.probes) / 1e12"),
     (a_stall_at_any_instant_is_seen, "last_ns = now_ns  #", "last_ns = time.monotonic_ns()  #"),
     (slower_work_is_a_slower_machine, "/ IDLE_S, 1.0)", ", 1.0)"),
-    (the_machine_is_measured_by_a_process, "float(process.stdout.read())", "float(process.stdout.read()) * 0"),
+    (the_slowest_core_is_measured, "max(float(process.stdout.read()) for process in processes)",
+     "min(float(process.stdout.read()) for process in processes)"),
+    (the_machine_is_measured_by_a_process, "return float(process.stdout.read())", "return float(process.stdout.read()) * 0"),
 )
 
 
